@@ -1,0 +1,121 @@
+// Checkpoints, signed notes and cosignatures in the C2SP formats (signed-note, tlog-checkpoint, tlog-cosignature, tlog-policy).
+// Pure; safe from any thread. Times are parameters: nothing here reads a clock.
+#ifndef CUSTODIAN_LEDGER_CHECKPOINT_H_
+#define CUSTODIAN_LEDGER_CHECKPOINT_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "ledger/signature.h"
+#include "ledger/tree.h"
+
+namespace custodian::ledger {
+
+// signed-note algorithm bytes we understand.
+inline constexpr std::uint8_t kNoteEd25519 = 0x01;
+inline constexpr std::uint8_t kNoteCosignatureV1 = 0x04;
+
+// A verifier key, "<name>+<hex key id>+<base64(algorithm byte || public key)>".
+class NoteVerifier {
+ public:
+  [[nodiscard]] static absl::StatusOr<NoteVerifier> Parse(std::string_view vkey);
+  // For an Ed25519 public key (32 raw bytes) under `name`.
+  [[nodiscard]] static absl::StatusOr<NoteVerifier> Create(std::string_view name, std::uint8_t algorithm, std::string_view ed25519);
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::uint32_t key_id() const { return key_id_; }
+  [[nodiscard]] std::uint8_t algorithm() const { return algorithm_; }
+  [[nodiscard]] const std::string& ed25519() const { return ed25519_; }
+  [[nodiscard]] std::string ToString() const;
+
+ private:
+  std::string name_;
+  std::uint32_t key_id_ = 0;
+  std::uint8_t algorithm_ = 0;
+  std::string ed25519_;
+};
+
+struct NoteSignature {
+  std::string name;
+  std::uint32_t key_id = 0;
+  // The bytes after the key id.
+  std::string signature;
+};
+
+// A note: text (ends in a newline) and its signature lines.
+struct Note {
+  std::string text;
+  std::vector<NoteSignature> signatures;
+
+  [[nodiscard]] static absl::StatusOr<Note> Parse(std::string_view bytes);
+  [[nodiscard]] std::string Serialize() const;
+};
+
+// origin "\n" size "\n" base64(root) "\n", then optional extension lines.
+struct Checkpoint {
+  std::string origin;
+  std::uint64_t size = 0;
+  Hash root{};
+
+  [[nodiscard]] static absl::StatusOr<Checkpoint> Parse(std::string_view text);
+  [[nodiscard]] std::string Serialize() const;
+};
+
+// Unauthenticated unless `note` carries a valid signature of the log `key` (algorithm 0x01); returns the parsed checkpoint,
+// whose origin must equal the key's name.
+[[nodiscard]] absl::StatusOr<Checkpoint> OpenCheckpoint(const Note& note, const NoteVerifier& key);
+
+// The note signature of a log, from 64 bytes of Ed25519 over the text.
+[[nodiscard]] NoteSignature LogSignature(const NoteVerifier& key, std::string ed25519_signature);
+
+// The message of cosignature/v1 and the signature line made from it.
+[[nodiscard]] std::string CosignatureMessage(absl::Time time, std::string_view checkpoint_text);
+[[nodiscard]] NoteSignature CosignatureV1(const NoteVerifier& key, absl::Time time, std::string_view ed25519_signature);
+// Time of a valid cosignature of `key` on the note; Unauthenticated when absent or wrong.
+[[nodiscard]] absl::StatusOr<absl::Time> VerifyCosignature(const Note& note, const NoteVerifier& key);
+
+// A tlog-policy: the logs and witnesses a verifier trusts, and the quorum it wants.
+class Policy {
+ public:
+  struct Witness {
+    std::string name;
+    NoteVerifier key;
+    std::string url;
+  };
+  struct Group {
+    std::string name;
+    unsigned threshold = 0;
+    std::vector<std::string> members;
+  };
+  struct Log {
+    NoteVerifier key;
+    std::string url;
+  };
+
+  // InvalidArgument naming the line.
+  [[nodiscard]] static absl::StatusOr<Policy> Parse(std::string_view text);
+
+  // NotFound when no log of that origin is named.
+  [[nodiscard]] absl::StatusOr<Log> FindLog(std::string_view origin) const;
+  [[nodiscard]] const std::vector<Log>& logs() const { return logs_; }
+  [[nodiscard]] const std::vector<Witness>& witnesses() const { return witnesses_; }
+  [[nodiscard]] const std::string& quorum() const { return quorum_; }
+  // Checks log signature and quorum of cosignatures: the checkpoint, or why it is not to be believed.
+  [[nodiscard]] absl::StatusOr<Checkpoint> Verify(const Note& note) const;
+
+ private:
+  std::vector<Log> logs_;
+  std::vector<Witness> witnesses_;
+  std::map<std::string, Group> groups_;
+  std::string quorum_ = "none";
+};
+
+}  // namespace custodian::ledger
+
+#endif  // CUSTODIAN_LEDGER_CHECKPOINT_H_

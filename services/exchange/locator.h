@@ -1,0 +1,33 @@
+// The record locator (DESIGN, sections 5 and 7, "Matching"): which patients at which tenants are certainly one person, found by
+// HMAC tokens of several fields combined (the key lies in the HSM). A rebuildable projection in the network database. Thread-safe.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_H_
+
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/exchange/patient_records.h"
+#include "services/keys/key_client.h"
+#include "tenants/database.h"
+
+namespace custodian::exchange {
+
+class Locator {
+ public:
+  Locator(const tenants::Database& network_database, keys::KeyClient& keys);
+
+  // Tokens of a FHIR Patient (JSON text), replacing those it had; links it to the persons it certainly is. Idempotent.
+  [[nodiscard]] absl::Status Register(const PatientLink& patient, std::string_view patient_json);
+  // Every patient of the same person, itself included, ordered; just itself when nothing is certain.
+  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> SamePerson(const PatientLink& patient) const;
+
+ private:
+  const tenants::Database& database_;
+  keys::KeyClient& keys_;
+};
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_H_

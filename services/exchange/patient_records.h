@@ -1,0 +1,44 @@
+// The stored records of a patient and of a person: opened, newest versions, patient-scoped. The one way services read health
+// data. Thread-safe.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_PATIENT_RECORDS_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_PATIENT_RECORDS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/exchange/exam.h"
+#include "services/keys/sealer.h"
+#include "tenants/partitions.h"
+
+namespace custodian::exchange {
+
+// A patient at one tenant.
+struct PatientLink {
+  TenantId tenant;
+  PatientId patient;
+  auto operator<=>(const PatientLink&) const = default;
+};
+
+class PatientRecords {
+ public:
+  PatientRecords(const tenants::Partitions& partitions, keys::Sealer& sealer);
+
+  // Patient behind a FHIR Patient id of this tenant; NotFound.
+  [[nodiscard]] absl::StatusOr<PatientId> FindPatient(const TenantId& tenant, std::string_view fhir_patient_id) const;
+  // Newest versions of everything stored about the patient (deleted ones left out), opened. DataLoss when a row was altered.
+  [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> Open(const PatientLink& link, std::string_view purpose) const;
+  // With every version, oldest first, for what was known when.
+  [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> OpenHistory(const PatientLink& link, std::string_view purpose) const;
+  // The patient's consent version (0 before the first Consent).
+  [[nodiscard]] absl::StatusOr<std::int64_t> ConsentVersion(const PatientLink& link) const;
+
+ private:
+  const tenants::Partitions& partitions_;
+  keys::Sealer& sealer_;
+};
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_PATIENT_RECORDS_H_

@@ -1,0 +1,50 @@
+// The key process as others see it. Thread-safe; each call may take a token call's time (250 ms at most), so never under a lock
+// or inside a transaction. Implemented over gRPC on a Unix socket (KeyClient::Connect) and in tests by a real key process.
+#ifndef CUSTODIAN_SERVICES_KEYS_KEY_CLIENT_H_
+#define CUSTODIAN_SERVICES_KEYS_KEY_CLIENT_H_
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ledger/tree.h"
+#include "services/keys/secret.h"
+#include "tenants/ids.h"
+
+namespace custodian::keys {
+
+// What KEY_STORED records.
+struct StoredKey {
+  std::string what;
+  std::string key_id;
+  ledger::Hash wrapped_sha256;
+};
+
+class KeyClient {
+ public:
+  virtual ~KeyClient() = default;
+  // `socket_path` of `custodian keys`.
+  [[nodiscard]] static std::unique_ptr<KeyClient> Connect(const std::string& socket_path);
+
+  // Ed25519 public key (32 bytes) of the tenant's log.
+  [[nodiscard]] virtual absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin) = 0;
+  [[nodiscard]] virtual absl::StatusOr<std::string> CreateLogKey(std::string_view origin) = 0;
+  [[nodiscard]] virtual absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant, const PatientId& patient) = 0;
+  // One secret per patient asked (at most 64); NotFound naming none when one has no key.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<Secret>> UnwrapPatientKeys(const TenantId& tenant, std::span<const PatientId> patients,
+                                                                              std::string_view purpose) = 0;
+  // 32 bytes each.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<std::string>> LocatorTokens(const TenantId& tenant,
+                                                                               std::span<const std::string> values) = 0;
+  [[nodiscard]] virtual absl::StatusOr<Secret> IndexKey(const TenantId& tenant) = 0;
+  // 64 bytes of Ed25519 over the checkpoint text.
+  [[nodiscard]] virtual absl::StatusOr<std::string> SignCheckpoint(std::string_view origin, std::uint64_t size,
+                                                                   const ledger::Hash& root) = 0;
+};
+
+}  // namespace custodian::keys
+
+#endif  // CUSTODIAN_SERVICES_KEYS_KEY_CLIENT_H_

@@ -1,0 +1,79 @@
+// The one YAML file behind --config (or HOME/config.yaml behind --home), each key overridable by CUSTODIAN_<KEY> with dots as
+// underscores. Only services/main reads it. Paths in it are relative to the file. Secrets are named by file, never written in.
+#ifndef CUSTODIAN_SERVICES_MAIN_CONFIG_H_
+#define CUSTODIAN_SERVICES_MAIN_CONFIG_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tenants/database.h"
+
+namespace custodian::main {
+
+struct Config {
+  struct Cell {
+    std::string name;
+    // Socket directory or host name.
+    std::string host;
+    int port = 5432;
+    // libpq options, e.g. "sslmode=verify-full sslrootcert=...".
+    std::string options;
+    // Role that may create databases and roles; used by `migrate` and `tenant` only.
+    std::string admin_user;
+  };
+  struct Keys {
+    std::string socket;
+    std::string module;
+    std::string token_label;
+    std::string pin_file;
+    // Signing states (one file a log).
+    std::string state_directory;
+    // Passwords of the key-store roles.
+    std::string secrets_directory;
+  };
+  struct Listener {
+    std::string address = "127.0.0.1";
+    int port = 0;
+    std::string certificate_file;
+    std::string key_file;
+    std::string client_ca_file;
+  };
+
+  // Trust domain, e.g. "custodian.example": origins and SPIFFE ids begin with it.
+  std::string network;
+  std::string profile = "production";
+  bool simulated_time = false;
+  std::vector<Cell> cells;
+  std::string network_cell;
+  std::string network_database = "custodian_network";
+  // One file "<role>.password" (mode 0600) a database role.
+  std::string secrets_directory;
+  Keys keys;
+  Listener grpc;
+  Listener https;
+  // Base of the URLs we hand out, "https://host:port".
+  std::string public_url;
+  // The custodian's author key (PKCS#8 PEM, mode 0600).
+  std::string author_key_file;
+  // tlog-policy with the witnesses to ask (urls) and the quorum.
+  std::string policy_file;
+  // Built savings page.
+  std::string assets_directory;
+  // An operator's client certificate for commands that call `serve`.
+  std::string operator_certificate_file;
+  std::string operator_key_file;
+
+  // NotFound, InvalidArgument naming the key, PermissionDenied for a secret readable by others.
+  [[nodiscard]] static absl::StatusOr<Config> Load(const std::string& file);
+  // Connection of `role` to `database` on a cell, the password read from `secrets`/<role>.password.
+  [[nodiscard]] absl::StatusOr<tenants::ConnectionSpec> Connection(const std::string& cell, const std::string& database,
+                                                                   const std::string& role, const std::string& secrets) const;
+};
+
+// A file's bytes; NotFound or, with `secret`, PermissionDenied when group or others may read it.
+[[nodiscard]] absl::StatusOr<std::string> ReadFile(const std::string& path, bool secret = false);
+
+}  // namespace custodian::main
+
+#endif  // CUSTODIAN_SERVICES_MAIN_CONFIG_H_

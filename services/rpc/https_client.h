@@ -1,0 +1,45 @@
+// A blocking HTTPS client with kept connections. Thread-safe: each call takes a connection of its own from the pool.
+#ifndef CUSTODIAN_SERVICES_RPC_HTTPS_CLIENT_H_
+#define CUSTODIAN_SERVICES_RPC_HTTPS_CLIENT_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/rpc/http.h"
+
+namespace custodian::rpc {
+
+class HttpsClient {
+ public:
+  struct Options {
+    // The only CA believed.
+    std::string ca_file;
+    // Both empty: no client certificate.
+    std::string certificate_file;
+    std::string key_file;
+    absl::Duration timeout = absl::Seconds(30);
+    std::size_t body_bytes_max = 256u << 20;
+  };
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<HttpsClient>> Create(Options options);
+  ~HttpsClient();
+
+  // `url` is https://host:port/path?query. Any HTTP status is OK; Unavailable when no connection can be made, DeadlineExceeded
+  // past the timeout, Unknown when the connection broke after the request was sent.
+  [[nodiscard]] absl::StatusOr<HttpResponse> Send(std::string_view method, std::string_view url,
+                                                  const std::vector<std::pair<std::string, std::string>>& headers = {},
+                                                  std::string_view body = {}) const;
+
+ private:
+  class Core;
+  explicit HttpsClient(std::unique_ptr<Core> core);
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace custodian::rpc
+
+#endif  // CUSTODIAN_SERVICES_RPC_HTTPS_CLIENT_H_

@@ -1,0 +1,76 @@
+// The avoidance state machine of SAVINGS T5-T9 and T11: from the facts about one person, class and laterality to the exams
+// avoided and their states. Pure: facts in, avoidances out; no SQL, clocks, keys or FHIR.
+#ifndef CUSTODIAN_SERVICES_SAVINGS_AVOIDANCE_H_
+#define CUSTODIAN_SERVICES_SAVINGS_AVOIDANCE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace custodian::savings {
+
+// A card's first acceptance (T5).
+struct Acceptance {
+  // Ordering tenant's name and order (ServiceRequest identifier "system|value"): the order of evaluation is (t, tenant, order).
+  std::string tenant;
+  std::string order;
+  // Opaque id (32 hex digits) of the avoidance this acceptance may open: the one-time subject of its entries.
+  std::string avoidance_id;
+  std::string class_id;
+  std::string modality;
+  std::string laterality;
+  // Tenant where the accepted suggestion's prior is.
+  std::string source_tenant;
+  absl::Time t;
+  absl::Duration observe;
+  std::int64_t cents = 0;
+  // Network time at which the acceptance became known.
+  absl::Time arrived;
+  // A later override of the same card (T5): its outcomeTimestamp, and when it became known.
+  std::optional<absl::Time> withdrawn_at;
+  absl::Time withdrawal_arrived;
+};
+
+// A performed exam that may be a redo (T7): already filtered to classes of the reversal set and to sides that reverse.
+struct Redo {
+  std::string performing_tenant;
+  // Half-open; one millisecond, or the whole day of a date-only time.
+  absl::Time performed_begin;
+  absl::Time performed_end;
+  absl::Time arrived;
+};
+
+// Death, erasure, departure or a feed gap (T8).
+struct Censoring {
+  absl::Time from;
+  // Equal to `from` for a moment; end of a gap otherwise.
+  absl::Time to;
+  absl::Time arrived;
+  // "death", "erasure", "departure", "gap".
+  std::string why;
+};
+
+enum class State { kPending, kConfirmed, kReversed, kCensored };
+
+struct Avoidance {
+  // Index into the acceptances handed in.
+  std::size_t acceptance = 0;
+  State state = State::kPending;
+  // When what made it reversed or censored happened, and who performed the redo (empty for a withdrawal).
+  std::optional<absl::Time> ended_at;
+  std::string reversed_by_tenant;
+  // "redo", "withdrawn", or a Censoring's why; empty otherwise.
+  std::string why;
+};
+
+// `watermark` is the smallest of all tenants' feed watermarks known by `as_of`. Facts that arrived later than `as_of` are
+// ignored, so that one call answers for any moment.
+[[nodiscard]] std::vector<Avoidance> Evaluate(const std::vector<Acceptance>& acceptances, const std::vector<Redo>& redos,
+                                              const std::vector<Censoring>& censorings, absl::Time watermark, absl::Time as_of);
+
+}  // namespace custodian::savings
+
+#endif  // CUSTODIAN_SERVICES_SAVINGS_AVOIDANCE_H_

@@ -1,0 +1,49 @@
+// A pool of connections to one PostgreSQL database under one login role, and the only way to a transaction on it. Thread-safe.
+// Never retries a COMMIT whose outcome is unknown: that is StatusCode::kUnknown. Errors never carry SQL text or values.
+#ifndef CUSTODIAN_TENANTS_DATABASE_H_
+#define CUSTODIAN_TENANTS_DATABASE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "tenants/transaction.h"
+
+namespace custodian::tenants {
+
+struct ConnectionSpec {
+  // Directory of the Unix socket, or a host name.
+  std::string host;
+  int port = 5432;
+  std::string database;
+  std::string user;
+  std::string password;
+  // Appended as key=value pairs, for sslmode and its files.
+  std::string options;
+};
+
+class Database {
+ public:
+  // Lazy: connects at first use. At most `connections_max` at once; a caller waits up to `wait` for one (Unavailable after).
+  Database(ConnectionSpec spec, int connections_max, absl::Duration wait = absl::Seconds(5));
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // Runs `body` in a READ ONLY, repeatable-read transaction.
+  [[nodiscard]] absl::Status Read(const std::function<absl::Status(ReadTransaction&)>& body) const;
+  // Runs `body`; commits when it returns OK, else rolls back. AlreadyExists on a unique violation, Aborted on a serialization
+  // failure, Unavailable when the server cannot be reached, Unknown when the COMMIT is in doubt.
+  [[nodiscard]] absl::Status Write(const std::function<absl::Status(WriteTransaction&)>& body) const;
+
+ private:
+  class Pool;
+  std::unique_ptr<Pool> pool_;
+};
+
+}  // namespace custodian::tenants
+
+#endif  // CUSTODIAN_TENANTS_DATABASE_H_

@@ -1,0 +1,147 @@
+// The one writer of a partition (DESIGN, section 4): queued writes become one transaction that carries rows and evidence
+// together. Services hand in values, never closures: every changed row is an INSERT, and a precondition is either a unique key
+// of that row or an expected consent version. Submit() is for any thread; Run() is the writer's own thread, started in
+// services/main. Nothing here signs checkpoints or talks to witnesses.
+#ifndef CUSTODIAN_TENANTS_PARTITION_WRITER_H_
+#define CUSTODIAN_TENANTS_PARTITION_WRITER_H_
+
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "ledger/entry.h"
+#include "ledger/entry.pb.h"
+#include "ledger/signature.h"
+#include "ledger/tree.h"
+#include "tenants/clock.h"
+#include "tenants/database.h"
+#include "tenants/ids.h"
+
+namespace custodian::tenants {
+
+// Stands for the log index of the n-th entry of the same Write.
+struct IndexOf {
+  std::size_t entry = 0;
+};
+// Stands for the network time (bigint, Unix milliseconds) the writer stamps on the batch.
+struct CommitTime {};
+struct Bytes {
+  std::string bytes;
+};
+using Value = std::variant<std::monostate, bool, std::int64_t, std::string, Bytes, IndexOf, CommitTime>;
+
+// A table that services insert into, qualified ("exchange.record"), with its columns in the order of Row::values.
+// Declared once, as a constant, in the store that owns the table.
+struct Table {
+  struct Column {
+    const char* name;
+    // PostgreSQL type: bytea, bigint, text, boolean.
+    const char* type;
+  };
+  const char* name;
+  std::vector<Column> columns;
+  // True: a row whose key exists is left as it is. False: it refuses the whole Write with AlreadyExists.
+  bool ignore_conflicts = false;
+};
+
+struct Row {
+  const Table* table;
+  std::vector<Value> values;
+};
+
+// Refuses the Write (FailedPrecondition) unless the patient's consent version in this partition is still `version`.
+struct ExpectConsentVersion {
+  PatientId patient;
+  std::int64_t version = 0;
+};
+
+// One unit that is admitted or refused whole.
+struct Write {
+  // 32 bytes, opaque, unique per author; a Write sent again returns the first answer and changes nothing.
+  std::string idempotency_key;
+  // 32 bytes over what the caller asked for (keyed or salted where it is health data); another digest under the same key is
+  // refused with AlreadyExists.
+  std::string request_digest;
+  // Entries the custodian authors: the writer fills in origin, author, counter, time and idempotency key (the Write's own for
+  // the first; derived from it for the others). May be empty.
+  std::vector<ledger::v1::Entry> entries;
+  // Leaves signed by another author, verified by the caller's rpc layer and again here against the roster. Not with `entries`.
+  std::vector<std::string> signed_leaves;
+  std::vector<Row> rows;
+  std::vector<ExpectConsentVersion> expectations;
+  // Patients whose consent version goes up by one.
+  std::vector<PatientId> consent_changed;
+};
+
+struct Admitted {
+  // Log index of the first entry; the others follow.
+  std::uint64_t first_index = 0;
+  std::vector<ledger::Hash> leaf_hashes;
+  absl::Time time;
+  // Promise: a checkpoint with its quorum covers the entries by then.
+  absl::Time witnessed_by;
+  // True when an earlier, equal Write was found.
+  bool replayed = false;
+};
+
+// What the writer asks the governance log: the current roster, and the anchor to write when it moved.
+class Roster {
+ public:
+  virtual ~Roster() = default;
+  // PermissionDenied when the key may not write this kind to this origin now.
+  [[nodiscard]] virtual absl::Status MayWrite(std::string_view author, const ledger::Hash& key_id, std::string_view origin,
+                                              ledger::v1::Kind kind) const = 0;
+  [[nodiscard]] virtual absl::StatusOr<ledger::PublicKey> Key(const ledger::Hash& key_id) const = 0;
+  // Size and root of the governance log that MayWrite answers from.
+  [[nodiscard]] virtual std::pair<std::uint64_t, ledger::Hash> Position() const = 0;
+};
+
+class PartitionWriter {
+ public:
+  struct Options {
+    std::string origin;
+    // Roster name of the custodian's author key.
+    std::string author;
+    absl::Duration witness_promise = absl::Seconds(10);
+    std::size_t queue_max = 10'000;
+    std::size_t batch_entries_max = 1'000;
+  };
+  // Reads head and compact range from the `ledger` schema of `database`. `signer` signs the custodian's batches.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<PartitionWriter>> Create(Options options, const Database& database,
+                                                                               const ledger::Signer& signer, const Roster& roster,
+                                                                               const Clock& network_clock);
+  ~PartitionWriter();
+
+  // Resolves once durable. ResourceExhausted (with a retry time in the message) when the queue is full; Unknown when the
+  // outcome is in doubt even after reading the head.
+  [[nodiscard]] std::future<absl::StatusOr<Admitted>> Submit(Write write);
+  // Submit and wait.
+  [[nodiscard]] absl::StatusOr<Admitted> Apply(Write write);
+
+  // Commits until Stop(); one call, on a thread of its own.
+  void Run();
+  void Stop();
+
+  [[nodiscard]] const std::string& origin() const;
+  // Size of the committed tree.
+  [[nodiscard]] std::uint64_t size() const;
+  // Called after every commit, from the writer's thread; must return at once.
+  void OnCommit(std::function<void()> callback);
+
+ private:
+  class Core;
+  explicit PartitionWriter(std::unique_ptr<Core> core);
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace custodian::tenants
+
+#endif  // CUSTODIAN_TENANTS_PARTITION_WRITER_H_
