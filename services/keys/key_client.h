@@ -3,6 +3,7 @@
 #ifndef CUSTODIAN_SERVICES_KEYS_KEY_CLIENT_H_
 #define CUSTODIAN_SERVICES_KEYS_KEY_CLIENT_H_
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,15 +24,36 @@ struct StoredKey {
   ledger::Hash wrapped_sha256;
 };
 
+// Where a tenant's key store lies: cell of the configuration, and database.
+struct KeyPlacement {
+  std::string cell;
+  std::string key_database;
+
+  bool operator==(const KeyPlacement&) const = default;
+};
+
+struct KeyStatus {
+  // False when the token cannot be used at all, e.g. after a refused PIN.
+  bool ready = false;
+  // Tenants whose root, epoch key or key store cannot be reached.
+  std::vector<std::string> dark_tenants;
+};
+
 class KeyClient {
  public:
   virtual ~KeyClient() = default;
   // `socket_path` of `custodian keys`.
   [[nodiscard]] static std::unique_ptr<KeyClient> Connect(const std::string& socket_path);
 
-  // Ed25519 public key (32 bytes) of the tenant's log.
-  [[nodiscard]] virtual absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin) = 0;
+  // Ed25519 public key (32 bytes) of the tenant's log. Its key-store database must be migrated before. Idempotent;
+  // FailedPrecondition when the tenant was made before with another origin or placement.
+  [[nodiscard]] virtual absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin,
+                                                                 const KeyPlacement& placement) = 0;
+  // Ed25519 public key (32 bytes) of a log that is no tenant's (the governance log). Idempotent.
   [[nodiscard]] virtual absl::StatusOr<std::string> CreateLogKey(std::string_view origin) = 0;
+  // What the caller must record as KEY_STORED: the patient's shard, then the patient's key. Asked again, the same answer; the shard
+  // is always named, so that a crash between the answer and the entry loses nothing: give each entry an idempotency key made of
+  // `what` and `key_id` and repeats cost nothing. DataLoss when a stored key was altered.
   [[nodiscard]] virtual absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant, const PatientId& patient) = 0;
   // One secret per patient asked (at most 64); NotFound naming none when one has no key.
   [[nodiscard]] virtual absl::StatusOr<std::vector<Secret>> UnwrapPatientKeys(const TenantId& tenant, std::span<const PatientId> patients,
@@ -41,8 +63,10 @@ class KeyClient {
                                                                                std::span<const std::string> values) = 0;
   [[nodiscard]] virtual absl::StatusOr<Secret> IndexKey(const TenantId& tenant) = 0;
   // 64 bytes of Ed25519 over the checkpoint text.
+  // FailedPrecondition for a smaller size than was signed before, or another root for the same size.
   [[nodiscard]] virtual absl::StatusOr<std::string> SignCheckpoint(std::string_view origin, std::uint64_t size,
                                                                    const ledger::Hash& root) = 0;
+  [[nodiscard]] virtual absl::StatusOr<KeyStatus> Status() = 0;
 };
 
 }  // namespace custodian::keys

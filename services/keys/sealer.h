@@ -1,14 +1,17 @@
 // Seals and opens what is stored about a patient: record key = HKDF-SHA-256(patient key, record id, version), AES-256-GCM,
 // random 96-bit IV, AAD = tenant, patient, record, version (DESIGN, section 6). Holds unwrapped patient keys for at most 60 s or
-// 1,000 uses. Thread-safe.
+// 1,000 uses. Thread-safe; holds no lock across a call to the key process.
 #ifndef CUSTODIAN_SERVICES_KEYS_SEALER_H_
 #define CUSTODIAN_SERVICES_KEYS_SEALER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "ledger/tree.h"
@@ -43,6 +46,14 @@ class Sealer {
   [[nodiscard]] absl::StatusOr<Sealed> Seal(const SealName& name, std::string_view plaintext, std::string_view purpose);
   // DataLoss when the ciphertext was altered or belongs to another name.
   [[nodiscard]] absl::StatusOr<std::string> Open(const SealName& name, std::string_view ciphertext, std::string_view purpose);
+
+  // Leases the keys of many patients with few calls, before their records are opened one by one. NotFound when one has no key.
+  [[nodiscard]] absl::Status Prefetch(const TenantId& tenant, std::span<const PatientId> patients, std::string_view purpose);
+  // Wipes leases that have expired. Called every second by a thread of services/main, so that an idle process holds no key longer
+  // than the lease; every Seal and Open does it too.
+  void DropExpired();
+  // Keys held now.
+  [[nodiscard]] std::size_t held() const;
 
   // HMAC-SHA-256 under the tenant's index key, 32 bytes: for record ids and idempotency keys.
   [[nodiscard]] absl::StatusOr<std::string> IndexToken(const TenantId& tenant, std::string_view value);
