@@ -62,6 +62,8 @@ class Sealer {
 
  private:
   class Leases;
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<const Secret>> PatientKey(const SealName& name, std::string_view purpose);
+
   KeyClient& keys_;
   std::unique_ptr<Leases> leases_;
 };

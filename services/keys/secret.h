@@ -1,5 +1,6 @@
 // Key bytes: move-only, in locked memory, wiped on destruction, readable only by who can name SecretAccess, so that each use can
-// be found by grep.
+// be found by grep. A process that can lock no memory ends with a message rather than hold keys that may be swapped. Values: one
+// thread at a time for each, any thread.
 #ifndef CUSTODIAN_SERVICES_KEYS_SECRET_H_
 #define CUSTODIAN_SERVICES_KEYS_SECRET_H_
 
@@ -38,6 +39,9 @@ class Secret {
 
 // Overwrites a string in a way the compiler keeps.
 void Wipe(std::string& bytes);
+
+// How many keys the process's limit of locked memory has room for.
+[[nodiscard]] std::size_t LockedSecretsMax();
 
 }  // namespace custodian::keys
 
