@@ -65,7 +65,8 @@ struct ExpectConsentVersion {
 
 // One unit that is admitted or refused whole.
 struct Write {
-  // 32 bytes, opaque, unique per author; a Write sent again returns the first answer and changes nothing.
+  // 32 bytes, opaque, unique per author; a Write sent again returns the first answer and changes nothing. With signed_leaves,
+  // this and request_digest are not looked at: each leaf's own idempotency key and entry bytes decide.
   std::string idempotency_key;
   // 32 bytes over what the caller asked for (keyed or salted where it is health data); another digest under the same key is
   // refused with AlreadyExists.
@@ -113,6 +114,8 @@ class PartitionWriter {
     absl::Duration witness_promise = absl::Seconds(10);
     std::size_t queue_max = 10'000;
     std::size_t batch_entries_max = 1'000;
+    // False for the governance log only, which is judged by itself.
+    bool anchors = true;
   };
   // Reads head and compact range from the `ledger` schema of `database`. `signer` signs the custodian's batches.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<PartitionWriter>> Create(Options options, const Database& database,
