@@ -1,0 +1,303 @@
+#include "services/exchange/fhir_json.h"
+
+#include <algorithm>
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#define RAPIDJSON_HAS_STDSTRING 1
+#include "rapidjson/error/en.h"
+#include "rapidjson/memorystream.h"
+#include "rapidjson/reader.h"
+#include "rapidjson/stringbuffer.h"
+#include "rapidjson/writer.h"
+
+namespace custodian::exchange {
+namespace {
+
+// Members past which duplicates are looked for with a hash set.
+constexpr std::size_t kLinearSearchMax = 16;
+
+const Json kMissing;
+
+// RapidJSON lets a lone low surrogate ("\udc00") through as broken UTF-8, and a NUL: neither may be stored.
+const char* FaultOfText(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c == 0) return "a NUL character";
+    if (c == 0xED && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) >= 0xA0) return "a lone surrogate";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+// Builds the tree from RapidJSON's events; returning false ends the parse with `fault` as its reason.
+class JsonBuilder {
+ public:
+  explicit JsonBuilder(int depth_max) : depth_max_(depth_max) {}
+
+  bool Null() { return Add(Json()); }
+  bool Bool(bool value) { return Add(Json::Bool(value)); }
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) { return Add(Json::Number(std::string(text, size))); }
+  // Numbers come as text only.
+  bool Int(int) { return Unreachable(); }
+  bool Uint(unsigned) { return Unreachable(); }
+  bool Int64(std::int64_t) { return Unreachable(); }
+  bool Uint64(std::uint64_t) { return Unreachable(); }
+  bool Double(double) { return Unreachable(); }
+  bool String(const char* text, rapidjson::SizeType size, bool) {
+    if ((fault_ = FaultOfText({text, size})) != nullptr) return false;
+    return Add(Json::String(std::string(text, size)));
+  }
+  bool StartObject() { return Open(Json::Object()); }
+  bool Key(const char* text, rapidjson::SizeType size, bool) {
+    if ((fault_ = FaultOfText({text, size})) != nullptr) return false;
+    Level& level = levels_.back();
+    std::string name(text, size);
+    if (!IsNew(level, name)) {
+      fault_ = "a member name that the object already has";
+      return false;
+    }
+    level.value.members_.push_back({std::move(name), Json()});
+    return true;
+  }
+  bool EndObject(rapidjson::SizeType) { return Close(); }
+  bool StartArray() { return Open(Json::Array()); }
+  bool EndArray(rapidjson::SizeType) { return Close(); }
+
+  [[nodiscard]] const char* fault() const { return fault_; }
+  [[nodiscard]] Json Take() { return std::move(result_); }
+
+ private:
+  struct Level {
+    Json value;
+    std::unordered_set<std::string> names;
+  };
+
+  static bool IsNew(Level& level, const std::string& name) {
+    const auto& members = level.value.members_;
+    if (members.size() < kLinearSearchMax) {
+      return std::none_of(members.begin(), members.end(), [&](const Json::Member& member) { return member.name == name; });
+    }
+    if (level.names.empty()) {
+      for (const auto& member : members) level.names.insert(member.name);
+    }
+    return level.names.insert(name).second;
+  }
+  bool Unreachable() {
+    fault_ = "a number";
+    return false;
+  }
+  bool Open(Json value) {
+    if (static_cast<int>(levels_.size()) >= depth_max_) {
+      fault_ = "deeper nesting than is allowed";
+      return false;
+    }
+    levels_.push_back({std::move(value), {}});
+    return true;
+  }
+  bool Close() {
+    Json value = std::move(levels_.back().value);
+    levels_.pop_back();
+    return Add(std::move(value));
+  }
+  bool Add(Json value) {
+    if (levels_.empty()) {
+      result_ = std::move(value);
+    } else if (Json& parent = levels_.back().value; parent.is_array()) {
+      parent.items_.push_back(std::move(value));
+    } else {
+      parent.members_.back().value = std::move(value);
+    }
+    return true;
+  }
+
+  const int depth_max_;
+  std::vector<Level> levels_;
+  Json result_;
+  const char* fault_ = nullptr;
+};
+
+Json Json::Bool(bool value) {
+  Json json;
+  json.type_ = Type::kBool;
+  json.boolean_ = value;
+  return json;
+}
+
+Json Json::Number(std::string text) {
+  Json json;
+  json.type_ = Type::kNumber;
+  json.text_ = std::move(text);
+  return json;
+}
+
+Json Json::Integer(std::int64_t value) { return Number(absl::StrCat(value)); }
+
+Json Json::String(std::string text) {
+  Json json;
+  json.type_ = Type::kString;
+  json.text_ = std::move(text);
+  return json;
+}
+
+Json Json::Array(std::vector<Json> items) {
+  Json json;
+  json.type_ = Type::kArray;
+  json.items_ = std::move(items);
+  return json;
+}
+
+Json Json::Object(std::vector<Member> members) {
+  Json json;
+  json.type_ = Type::kObject;
+  json.members_ = std::move(members);
+  return json;
+}
+
+absl::StatusOr<Json> Json::Parse(std::string_view text, const Limits& limits) {
+  if (text.size() > limits.bytes_max) {
+    return absl::InvalidArgumentError(absl::StrCat("JSON of ", text.size(), " bytes, at most ", limits.bytes_max, " are taken"));
+  }
+  // RapidJSON takes a NUL for the end of the text.
+  if (text.find('\0') != std::string_view::npos) return absl::InvalidArgumentError("not well-formed JSON: it contains a NUL byte");
+  rapidjson::MemoryStream bytes(text.data(), text.size());
+  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
+  rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>> reader;
+  JsonBuilder builder(limits.depth_max);
+  constexpr unsigned kFlags =
+      rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag | rapidjson::kParseIterativeFlag;
+  const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, builder);
+  if (result.IsError()) {
+    const std::size_t offset = std::min(result.Offset(), text.size());
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n');
+    const std::size_t last_break = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
+    const std::size_t column = last_break == std::string_view::npos ? offset + 1 : offset - last_break;
+    std::string reason = builder.fault() != nullptr ? absl::StrCat("There is ", builder.fault(), ".")
+                                                    : std::string(rapidjson::GetParseError_En(result.Code()));
+    return absl::InvalidArgumentError(absl::StrCat("not well-formed JSON at line ", line, ", column ", column, ": ", reason));
+  }
+  return builder.Take();
+}
+
+namespace {
+
+void WriteJson(const Json& json, rapidjson::Writer<rapidjson::StringBuffer>& writer) {
+  switch (json.type()) {
+    case Json::Type::kNull:
+      writer.Null();
+      break;
+    case Json::Type::kBool:
+      writer.Bool(json.boolean());
+      break;
+    case Json::Type::kNumber:
+      writer.RawValue(json.text().data(), json.text().size(), rapidjson::kNumberType);
+      break;
+    case Json::Type::kString:
+      writer.String(json.text());
+      break;
+    case Json::Type::kArray:
+      writer.StartArray();
+      for (const Json& item : json.items()) WriteJson(item, writer);
+      writer.EndArray();
+      break;
+    case Json::Type::kObject:
+      writer.StartObject();
+      for (const auto& [name, value] : json.members()) {
+        writer.Key(name.data(), static_cast<rapidjson::SizeType>(name.size()));
+        WriteJson(value, writer);
+      }
+      writer.EndObject();
+      break;
+  }
+}
+
+}  // namespace
+
+std::string Json::Text() const {
+  rapidjson::StringBuffer buffer;
+  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+  WriteJson(*this, writer);
+  return std::string(buffer.GetString(), buffer.GetSize());
+}
+
+const Json* Json::Find(std::string_view name) const {
+  for (const Member& member : members_) {
+    if (member.name == name) return &member.value;
+  }
+  return nullptr;
+}
+
+Json* Json::Find(std::string_view name) { return const_cast<Json*>(std::as_const(*this).Find(name)); }
+
+const Json& Json::operator[](std::string_view name) const {
+  const Json* found = Find(name);
+  return found == nullptr ? kMissing : *found;
+}
+
+const Json& Json::operator[](std::size_t index) const { return index < items_.size() ? items_[index] : kMissing; }
+
+void Json::Set(std::string_view name, Json value) {
+  if (type_ != Type::kObject) *this = Object();
+  if (Json* found = Find(name)) {
+    *found = std::move(value);
+  } else {
+    members_.push_back({std::string(name), std::move(value)});
+  }
+}
+
+void Json::Remove(std::string_view name) {
+  std::erase_if(members_, [&](const Member& member) { return member.name == name; });
+}
+
+void Json::Append(Json value) {
+  if (type_ != Type::kArray) *this = Array();
+  items_.push_back(std::move(value));
+}
+
+bool operator==(const Json& a, const Json& b) {
+  if (a.type_ != b.type_ || a.boolean_ != b.boolean_ || a.text_ != b.text_ || a.items_ != b.items_ ||
+      a.members_.size() != b.members_.size()) {
+    return false;
+  }
+  for (const Json::Member& member : a.members_) {
+    const Json* other = b.Find(member.name);
+    if (other == nullptr || !(member.value == *other)) return false;
+  }
+  return true;
+}
+
+std::string OperationOutcome(const std::vector<Issue>& issues, bool information) {
+  Json list = Json::Array();
+  for (const Issue& issue : issues) {
+    Json each = Json::Object({{"severity", Json::String(information ? "information" : "error")},
+                              {"code", Json::String(issue.code)},
+                              {"diagnostics", Json::String(issue.diagnostics)}});
+    if (!issue.expression.empty()) each.Set("expression", Json::Array({Json::String(issue.expression)}));
+    list.Append(std::move(each));
+  }
+  return Json::Object({{"resourceType", Json::String("OperationOutcome")}, {"issue", std::move(list)}}).Text();
+}
+
+void VisitReferences(Json& resource, std::string_view path, const std::function<void(std::string&, const std::string&)>& visit) {
+  if (resource.is_array()) {
+    std::size_t index = 0;
+    for (Json& item : resource.items()) VisitReferences(item, absl::StrCat(std::string(path), "[", index++, "]"), visit);
+    return;
+  }
+  for (auto& [name, value] : resource.members()) {
+    if (name == "reference" && value.is_string()) {
+      std::string text = value.text();
+      const std::string before = text;
+      visit(text, absl::StrCat(std::string(path), ".reference"));
+      if (text != before) value = Json::String(std::move(text));
+    } else if (value.is_object() || value.is_array()) {
+      VisitReferences(value, absl::StrCat(std::string(path), ".", name), visit);
+    }
+  }
+}
+
+}  // namespace custodian::exchange
