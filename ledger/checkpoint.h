@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ namespace custodian::ledger {
 // signed-note algorithm bytes we understand.
 inline constexpr std::uint8_t kNoteEd25519 = 0x01;
 inline constexpr std::uint8_t kNoteCosignatureV1 = 0x04;
+
+// A number as these formats write it: decimal, no sign, no leading zero, at most 64 bits.
+[[nodiscard]] absl::StatusOr<std::uint64_t> ParseDecimal(std::string_view text);
 
 // A verifier key, "<name>+<hex key id>+<base64(algorithm byte || public key)>".
 class NoteVerifier {
@@ -46,6 +50,11 @@ struct NoteSignature {
   std::uint32_t key_id = 0;
   // The bytes after the key id.
   std::string signature;
+
+  // One signature line, without its newline.
+  [[nodiscard]] static absl::StatusOr<NoteSignature> Parse(std::string_view line);
+  // The line with its newline.
+  [[nodiscard]] std::string ToLine() const;
 };
 
 // A note: text (ends in a newline) and its signature lines.
@@ -108,8 +117,13 @@ class Policy {
   [[nodiscard]] const std::string& quorum() const { return quorum_; }
   // Checks log signature and quorum of cosignatures: the checkpoint, or why it is not to be believed.
   [[nodiscard]] absl::StatusOr<Checkpoint> Verify(const Note& note) const;
+  // Whether cosignatures of these witnesses (names of this file) make the quorum.
+  [[nodiscard]] bool IsMet(const std::set<std::string>& cosigned) const;
 
  private:
+  friend class PolicyParser;
+  [[nodiscard]] bool IsWitnessed(const std::string& name, const std::set<std::string>& cosigned) const;
+
   std::vector<Log> logs_;
   std::vector<Witness> witnesses_;
   std::map<std::string, Group> groups_;

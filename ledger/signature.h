@@ -12,7 +12,12 @@
 #include "ledger/entry.pb.h"
 #include "ledger/tree.h"
 
+struct evp_pkey_st;
+
 namespace custodian::ledger {
+
+// The generated messages (package ledger.v1) under the name that our namespaces see.
+namespace v1 = ::ledger::v1;
 
 // A public key; key_id = SHA-256 of its SubjectPublicKeyInfo.
 class PublicKey {
@@ -35,6 +40,8 @@ class PublicKey {
   Hash key_id_{};
   std::string der_;
   std::string ed25519_;
+  // Shared by copies; never changed once set.
+  std::shared_ptr<evp_pkey_st> handle_;
 };
 
 // Something that signs. Implementations are thread-safe.

@@ -60,8 +60,21 @@ using NodeReader = std::function<absl::StatusOr<Hash>(unsigned level, std::uint6
 // OK, or InvalidArgument that says what does not fit.
 [[nodiscard]] absl::Status VerifyInclusion(std::uint64_t index, std::uint64_t size, const Hash& leaf_hash,
                                            std::span<const Hash> proof, const Hash& root);
+// A proof from the empty tree says nothing and is refused: a caller that has old_size 0 has nothing to check.
 [[nodiscard]] absl::Status VerifyConsistency(std::uint64_t old_size, std::uint64_t new_size, std::span<const Hash> proof,
                                              const Hash& old_root, const Hash& new_root);
+
+// The root that an inclusion proof leads to, for callers that hold a signature over the root and not the root itself.
+[[nodiscard]] absl::StatusOr<Hash> RootFromInclusionProof(std::uint64_t index, std::uint64_t size, const Hash& leaf_hash,
+                                                          std::span<const Hash> proof);
+
+// Proofs about the subtree over leaves [start, end), which must be one as draft-ietf-plants-merkle-tree-certs-03 section 4.1
+// defines it: start is a multiple of the smallest power of two that is not below end - start.
+[[nodiscard]] absl::Status VerifySubtreeInclusion(std::uint64_t index, std::uint64_t start, std::uint64_t end, const Hash& leaf_hash,
+                                                  std::span<const Hash> proof, const Hash& subtree_root);
+// Section 4.4.3. The empty subtree (start = end) has the empty root, no proof, and lies in every tree that reaches it.
+[[nodiscard]] absl::Status VerifySubtreeConsistency(std::uint64_t start, std::uint64_t end, std::uint64_t size,
+                                                    std::span<const Hash> proof, const Hash& subtree_root, const Hash& root);
 
 }  // namespace custodian::ledger
 

@@ -1,0 +1,234 @@
+#include "ledger/entry.h"
+
+#include <map>
+#include <utility>
+
+#include "ledger/base64.h"
+
+namespace custodian::ledger {
+namespace {
+
+constexpr std::size_t kAuthorBytesMax = 512;
+constexpr std::size_t kOriginBytesMax = 256;
+constexpr std::size_t kSignatureBytesMax = 128;
+constexpr std::size_t kTableBytesMax = 48'000;
+
+absl::Status Invalid(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
+
+absl::Status CheckTimestamp(const google::protobuf::Timestamp& time, const std::string& field) {
+  // The range of google.protobuf.Timestamp: years 1 to 9999.
+  if (time.seconds() < -62'135'596'800 || time.seconds() > 253'402'300'799 || time.nanos() < 0 || time.nanos() >= 1'000'000'000)
+    return Invalid(field + " is out of range");
+  if (time.nanos() % 1'000'000 != 0) return Invalid(field + " is finer than milliseconds");
+  return absl::OkStatus();
+}
+
+bool IsTenantId(std::string_view text) {
+  return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+absl::Status CheckRosterChanged(const v1::RosterChanged& change) {
+  if (change.author().empty() || change.author().size() > kAuthorBytesMax) return Invalid("roster_changed.author is missing or too long");
+  const absl::StatusOr<PublicKey> key = PublicKey::FromDer(change.public_key());
+  if (!key.ok()) return Invalid("roster_changed.public_key: " + std::string(key.status().message()));
+  if (change.key_id() != AsBytes(key->key_id())) return Invalid("roster_changed.key_id is not that of its public key");
+  if (change.algorithm() != key->algorithm()) return Invalid("roster_changed.algorithm is not that of its public key");
+  for (const int kind : change.kinds())
+    if (kind == v1::KIND_UNSPECIFIED) return Invalid("roster_changed.kinds has an unspecified kind");
+  for (const std::string& origin : change.origins())
+    if (origin.empty()) return Invalid("roster_changed.origins has an empty origin");
+  return absl::OkStatus();
+}
+
+absl::Status CheckRecordStored(const v1::Entry& entry) {
+  const v1::RecordStored& stored = entry.record_stored();
+  if (stored.record_id_size() == 0) return Invalid("record_stored names no record");
+  if (stored.record_id_size() != entry.record_sha256_size() || stored.version_size() != entry.record_sha256_size())
+    return Invalid("record_stored needs a record_id, a version and a record_sha256 for each record");
+  for (const std::string& id : stored.record_id())
+    if (id.size() != 16) return Invalid("record_stored.record_id must have 16 bytes");
+  for (const std::uint64_t version : stored.version())
+    if (version == 0) return Invalid("record_stored.version counts from 1");
+  return absl::OkStatus();
+}
+
+absl::Status CheckClearContent(const v1::Entry& entry) {
+  switch (entry.clear_case()) {
+    case v1::Entry::kAnchor:
+      return entry.anchor().governance_root().size() == 32 ? absl::OkStatus() : Invalid("anchor.governance_root must have 32 bytes");
+    case v1::Entry::kTenantAdmitted: {
+      const v1::TenantAdmitted& admitted = entry.tenant_admitted();
+      if (!IsTenantId(admitted.tenant_id())) return Invalid("tenant_admitted.tenant_id must be 16 lower-case hex digits");
+      if (admitted.name().empty() || admitted.origin().empty() || admitted.log_vkey().empty())
+        return Invalid("tenant_admitted needs name, origin and log_vkey");
+      return absl::OkStatus();
+    }
+    case v1::Entry::kRosterChanged:
+      return CheckRosterChanged(entry.roster_changed());
+    case v1::Entry::kPolicySet:
+      return entry.policy_set().policy().empty() ? Invalid("policy_set.policy is missing") : absl::OkStatus();
+    case v1::Entry::kTableSet: {
+      const v1::TableSet& table = entry.table_set();
+      if (table.name() != "exam-classes" && table.name() != "prices") return Invalid("table_set.name must be exam-classes or prices");
+      if (!table.tenant_id().empty() && !IsTenantId(table.tenant_id()))
+        return Invalid("table_set.tenant_id must be empty or 16 lower-case hex digits");
+      if (table.content().empty() || table.content().size() > kTableBytesMax) return Invalid("table_set.content is missing or too long");
+      return absl::OkStatus();
+    }
+    case v1::Entry::kMoney: {
+      const v1::Money& money = entry.money();
+      if (money.side() == v1::SIDE_UNSPECIFIED) return Invalid("money.side is unspecified");
+      if (money.class_id().empty() || money.month().size() != 7) return Invalid("money needs class_id and month (YYYY-MM)");
+      return absl::OkStatus();
+    }
+    case v1::Entry::kWatermark:
+      if (!entry.watermark().has_through()) return Invalid("watermark.through is missing");
+      return CheckTimestamp(entry.watermark().through(), "watermark.through");
+    case v1::Entry::kFeedGap: {
+      if (!entry.feed_gap().has_from() || !entry.feed_gap().has_to()) return Invalid("feed_gap needs from and to");
+      const absl::Status from = CheckTimestamp(entry.feed_gap().from(), "feed_gap.from");
+      return from.ok() ? CheckTimestamp(entry.feed_gap().to(), "feed_gap.to") : from;
+    }
+    case v1::Entry::kKeyStored: {
+      const v1::KeyStored& stored = entry.key_stored();
+      if (stored.what() != "shard" && stored.what() != "patient") return Invalid("key_stored.what must be shard or patient");
+      if (stored.key_id().size() != 16 || stored.wrapped_sha256().size() != 32)
+        return Invalid("key_stored needs a key_id of 16 bytes and a wrapped_sha256 of 32");
+      return absl::OkStatus();
+    }
+    case v1::Entry::kRecordStored:
+      return CheckRecordStored(entry);
+    case v1::Entry::CLEAR_NOT_SET:
+      return absl::OkStatus();
+  }
+  return Invalid("unknown clear content");
+}
+
+// Some kinds are their clear content; those have it, and no other kind does. Money may lie beside any other kind.
+absl::Status CheckClear(const v1::Entry& entry) {
+  static const std::map<v1::Kind, v1::Entry::ClearCase> kClearOf = {
+      {v1::KIND_ANCHOR, v1::Entry::kAnchor},
+      {v1::KIND_TENANT_ADMITTED, v1::Entry::kTenantAdmitted},
+      {v1::KIND_ROSTER_CHANGED, v1::Entry::kRosterChanged},
+      {v1::KIND_POLICY_SET, v1::Entry::kPolicySet},
+      {v1::KIND_TABLE_SET, v1::Entry::kTableSet},
+      {v1::KIND_WATERMARK, v1::Entry::kWatermark},
+      {v1::KIND_FEED_GAP, v1::Entry::kFeedGap},
+      {v1::KIND_KEY_STORED, v1::Entry::kKeyStored},
+      {v1::KIND_RECORD_STORED, v1::Entry::kRecordStored},
+  };
+  const auto expected = kClearOf.find(entry.kind());
+  const bool fits = expected != kClearOf.end() ? entry.clear_case() == expected->second
+                                               : entry.clear_case() == v1::Entry::CLEAR_NOT_SET || entry.has_money();
+  if (!fits) return Invalid(v1::Kind_Name(entry.kind()) + " carries clear content that is not of its kind");
+  return CheckClearContent(entry);
+}
+
+absl::Status CheckEntry(const v1::Entry& entry) {
+  if (entry.origin().empty() || entry.origin().size() > kOriginBytesMax) return Invalid("origin is missing or too long");
+  if (entry.kind() == v1::KIND_UNSPECIFIED || !v1::Kind_IsValid(entry.kind())) return Invalid("kind is unspecified or unknown");
+  if (entry.author().empty() || entry.author().size() > kAuthorBytesMax) return Invalid("author is missing or too long");
+  if (entry.counter() == 0) return Invalid("counter counts from 1");
+  if (!entry.has_time()) return Invalid("time is missing");
+  if (const absl::Status time = CheckTimestamp(entry.time(), "time"); !time.ok()) return time;
+  if (entry.idempotency_key().size() != 32) return Invalid("idempotency_key must have 32 bytes");
+  if (!entry.subject().empty() && entry.subject().size() != 16) return Invalid("subject must be empty or have 16 bytes");
+  for (const std::string& hash : entry.record_sha256())
+    if (hash.size() != 32) return Invalid("record_sha256 must have 32 bytes");
+  if (!entry.detail_commitment().empty() && entry.detail_commitment().size() != 32)
+    return Invalid("detail_commitment must be empty or have 32 bytes");
+  if (entry.detail_commitment().empty() != entry.sealed_detail().empty())
+    return Invalid("detail_commitment and sealed_detail come together");
+  return CheckClear(entry);
+}
+
+absl::Status CheckSignedEntry(const v1::SignedEntry& leaf) {
+  if (leaf.entry_bytes().empty()) return Invalid("entry_bytes is missing");
+  if (leaf.entry_bytes().size() > kEntryBytesMax) return Invalid("entry_bytes is past 60,000 bytes");
+  if (leaf.key_id().size() != 32) return Invalid("key_id must have 32 bytes");
+  if (leaf.algorithm() != v1::SIGNATURE_ALGORITHM_ECDSA_P256_SHA256 && leaf.algorithm() != v1::SIGNATURE_ALGORITHM_ED25519)
+    return Invalid("algorithm is unspecified or unknown");
+  for (const std::string& hash : leaf.batch_path())
+    if (hash.size() != 32) return Invalid("batch_path must have 32 bytes a hash");
+  if (leaf.signature().empty() || leaf.signature().size() > kSignatureBytesMax) return Invalid("signature is missing or too long");
+  if (leaf.batch_size() == 0 || leaf.batch_size() > kBatchEntriesMax) return Invalid("batch_size must be 1 to 65,536");
+  if (leaf.batch_index() >= leaf.batch_size()) return Invalid("batch_index is past batch_size");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string AuthorBatchMessage(std::string_view origin, std::uint64_t batch_size, const Hash& batch_root) {
+  std::string message = "custodian/author-batch/v1\n";
+  message.append(origin).append("\n").append(std::to_string(batch_size)).append("\n");
+  return message.append(Base64Encode(AsBytes(batch_root))).append("\n");
+}
+
+absl::StatusOr<std::vector<std::string>> SignBatch(std::string_view origin, std::span<const std::string> entries, const Signer& signer) {
+  if (entries.empty()) return Invalid("a batch has at least one entry");
+  if (entries.size() > kBatchEntriesMax) return Invalid("a batch has at most 65,536 entries");
+  // All complete subtrees of the batch, by level: paths are then read, not computed.
+  std::vector<std::vector<Hash>> levels(1);
+  levels[0].reserve(entries.size());
+  for (const std::string& entry : entries) {
+    if (entry.empty() || entry.size() > kEntryBytesMax) return Invalid("an entry is empty or past 60,000 bytes");
+    levels[0].push_back(LeafHash(entry));
+  }
+  while (levels.back().size() > 1) {
+    const std::vector<Hash>& below = levels.back();
+    std::vector<Hash> level;
+    level.reserve(below.size() / 2);
+    for (std::size_t i = 0; i + 1 < below.size(); i += 2) level.push_back(NodeHash(below[i], below[i + 1]));
+    levels.push_back(std::move(level));
+  }
+  const NodeReader read = [&levels](unsigned level, std::uint64_t index) -> absl::StatusOr<Hash> { return levels[level][index]; };
+  const absl::StatusOr<std::string> signature = signer.Sign(AuthorBatchMessage(origin, entries.size(), RootOf(levels[0])));
+  if (!signature.ok()) return signature.status();
+
+  std::vector<std::string> leaves;
+  leaves.reserve(entries.size());
+  v1::SignedEntry leaf;
+  leaf.set_key_id(std::string(AsBytes(signer.public_key().key_id())));
+  leaf.set_algorithm(signer.public_key().algorithm());
+  leaf.set_signature(*signature);
+  leaf.set_batch_size(static_cast<std::uint32_t>(entries.size()));
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const absl::StatusOr<std::vector<Hash>> path = InclusionProof(i, entries.size(), read);
+    if (!path.ok()) return path.status();
+    leaf.set_entry_bytes(entries[i]);
+    leaf.set_batch_index(static_cast<std::uint32_t>(i));
+    leaf.clear_batch_path();
+    for (const Hash& hash : *path) leaf.add_batch_path(std::string(AsBytes(hash)));
+    leaves.push_back(leaf.SerializeAsString());
+    if (leaves.back().size() > kLeafBytesMax) return Invalid("a leaf is past 65,535 bytes");
+  }
+  return leaves;
+}
+
+absl::StatusOr<Leaf> ParseLeaf(std::string_view leaf_bytes) {
+  if (leaf_bytes.size() > kLeafBytesMax) return Invalid("a leaf is past 65,535 bytes");
+  Leaf leaf;
+  if (!leaf.signed_entry.ParseFromArray(leaf_bytes.data(), static_cast<int>(leaf_bytes.size()))) return Invalid("not a SignedEntry");
+  if (absl::Status status = CheckSignedEntry(leaf.signed_entry); !status.ok()) return status;
+  if (!leaf.entry.ParseFromString(leaf.signed_entry.entry_bytes())) return Invalid("entry_bytes is not an Entry");
+  if (absl::Status status = CheckEntry(leaf.entry); !status.ok()) return status;
+  return leaf;
+}
+
+absl::Status VerifyLeafSignature(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key) {
+  if (leaf.key_id() != AsBytes(key.key_id())) return absl::UnauthenticatedError("the leaf names another key");
+  if (leaf.algorithm() != key.algorithm()) return absl::UnauthenticatedError("the leaf names another algorithm than its key's");
+  if (leaf.batch_size() == 0 || leaf.batch_size() > kBatchEntriesMax) return absl::UnauthenticatedError("batch_size must be 1 to 65,536");
+  std::vector<Hash> path;
+  path.reserve(static_cast<std::size_t>(leaf.batch_path_size()));
+  for (const std::string& bytes : leaf.batch_path()) {
+    const absl::StatusOr<Hash> hash = HashFromBytes(bytes);
+    if (!hash.ok()) return absl::UnauthenticatedError("batch_path must have 32 bytes a hash");
+    path.push_back(*hash);
+  }
+  const absl::StatusOr<Hash> root = RootFromInclusionProof(leaf.batch_index(), leaf.batch_size(), LeafHash(leaf.entry_bytes()), path);
+  if (!root.ok()) return absl::UnauthenticatedError("batch_path: " + std::string(root.status().message()));
+  return key.Verify(AuthorBatchMessage(origin, leaf.batch_size(), *root), leaf.signature());
+}
+
+}  // namespace custodian::ledger

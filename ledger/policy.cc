@@ -1,0 +1,178 @@
+// Policy of ledger/checkpoint.h: the tlog-policy file and the judgement of a checkpoint by it.
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "ledger/checkpoint.h"
+
+namespace custodian::ledger {
+namespace {
+
+constexpr std::size_t kPolicyBytesMax = 1u << 20;
+
+std::vector<std::string> Words(std::string_view line) {
+  std::vector<std::string> words;
+  std::size_t at = 0;
+  while ((at = line.find_first_not_of(" \t", at)) != std::string_view::npos) {
+    const std::size_t end = std::min(line.find_first_of(" \t", at), line.size());
+    words.emplace_back(line.substr(at, end - at));
+    at = end;
+  }
+  return words;
+}
+
+}  // namespace
+
+// Reads a policy line by line; what it builds is complete after the last.
+class PolicyParser {
+ public:
+  explicit PolicyParser(Policy& policy) : policy_(policy) {}
+
+  absl::Status Line(const std::vector<std::string>& words) {
+    if (words.empty() || words[0][0] == '#') return absl::OkStatus();
+    if (words[0] == "log") return Log(words);
+    if (words[0] == "witness") return Witness(words);
+    if (words[0] == "group") return Group(words);
+    if (words[0] == "quorum") return Quorum(words);
+    return absl::InvalidArgumentError("unknown keyword " + words[0]);
+  }
+
+  absl::Status Finish() const {
+    return quorum_seen_ ? absl::OkStatus() : absl::InvalidArgumentError("a policy has one quorum line");
+  }
+
+ private:
+  absl::Status Log(const std::vector<std::string>& words) {
+    if (words.size() < 2 || words.size() > 3) return absl::InvalidArgumentError("want: log <vkey> [<url>]");
+    absl::StatusOr<NoteVerifier> key = NoteVerifier::Parse(words[1]);
+    if (!key.ok()) return key.status();
+    if (key->algorithm() != kNoteEd25519) return absl::InvalidArgumentError("a log's key must be of signature type 1");
+    if (!log_keys_.insert(key->ed25519()).second) return absl::InvalidArgumentError("a log's key is named twice");
+    policy_.logs_.push_back({*std::move(key), words.size() == 3 ? words[2] : ""});
+    return absl::OkStatus();
+  }
+
+  absl::Status Witness(const std::vector<std::string>& words) {
+    if (words.size() < 3 || words.size() > 4) return absl::InvalidArgumentError("want: witness <name> <vkey> [<url>]");
+    if (absl::Status status = Define(words[1]); !status.ok()) return status;
+    absl::StatusOr<NoteVerifier> key = NoteVerifier::Parse(words[2]);
+    if (!key.ok()) return key.status();
+    if (key->algorithm() != kNoteCosignatureV1) return absl::InvalidArgumentError("a witness's key must be of signature type 4");
+    if (!witness_keys_.insert(key->ed25519()).second) return absl::InvalidArgumentError("a witness's key is named twice");
+    policy_.witnesses_.push_back({words[1], *std::move(key), words.size() == 4 ? words[3] : ""});
+    return absl::OkStatus();
+  }
+
+  absl::Status Group(const std::vector<std::string>& words) {
+    if (words.size() < 4) return absl::InvalidArgumentError("want: group <name> all|any|<k> <name>...");
+    Policy::Group group{words[1], 0, {words.begin() + 3, words.end()}};
+    for (const std::string& member : group.members) {
+      if (!names_.contains(member)) return absl::InvalidArgumentError("group member " + member + " is not defined above");
+      if (!members_.insert(member).second) return absl::InvalidArgumentError("group member " + member + " is listed twice");
+    }
+    if (words[2] == "any") {
+      group.threshold = 1;
+    } else if (words[2] == "all") {
+      group.threshold = static_cast<unsigned>(group.members.size());
+    } else {
+      const absl::StatusOr<std::uint64_t> threshold = ParseDecimal(words[2]);
+      if (!threshold.ok() || *threshold == 0 || *threshold > group.members.size())
+        return absl::InvalidArgumentError("a group's threshold is all, any or a number from 1 to the number of its members");
+      group.threshold = static_cast<unsigned>(*threshold);
+    }
+    if (absl::Status status = Define(words[1]); !status.ok()) return status;
+    policy_.groups_.emplace(words[1], std::move(group));
+    return absl::OkStatus();
+  }
+
+  absl::Status Quorum(const std::vector<std::string>& words) {
+    if (words.size() != 2) return absl::InvalidArgumentError("want: quorum <name>");
+    if (std::exchange(quorum_seen_, true)) return absl::InvalidArgumentError("a policy has one quorum line");
+    if (words[1] != "none" && !names_.contains(words[1])) return absl::InvalidArgumentError("quorum " + words[1] + " is not defined above");
+    policy_.quorum_ = words[1];
+    return absl::OkStatus();
+  }
+
+  absl::Status Define(const std::string& name) {
+    if (name == "none") return absl::InvalidArgumentError("the name none is predefined");
+    return names_.insert(name).second ? absl::OkStatus() : absl::InvalidArgumentError("name " + name + " is defined twice");
+  }
+
+  Policy& policy_;
+  std::set<std::string> names_;
+  std::set<std::string> members_;
+  std::set<std::string> log_keys_;
+  std::set<std::string> witness_keys_;
+  bool quorum_seen_ = false;
+};
+
+absl::StatusOr<Policy> Policy::Parse(std::string_view text) {
+  if (text.size() > kPolicyBytesMax) return absl::InvalidArgumentError("a policy is past 1 MiB");
+  Policy policy;
+  PolicyParser parser(policy);
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    absl::Status status;
+    for (const char c : line) {
+      const unsigned char byte = static_cast<unsigned char>(c);
+      if ((byte < 0x20 && byte != '\t') || byte == 0x7f) status = absl::InvalidArgumentError("a control character");
+    }
+    if (status.ok()) status = parser.Line(Words(line));
+    if (!status.ok()) return absl::InvalidArgumentError("policy line " + std::to_string(number) + ": " + std::string(status.message()));
+  }
+  if (absl::Status status = parser.Finish(); !status.ok()) return status;
+  return policy;
+}
+
+absl::StatusOr<Policy::Log> Policy::FindLog(std::string_view origin) const {
+  for (const Log& log : logs_)
+    if (log.key.name() == origin) return log;
+  return absl::NotFoundError("the policy names no log " + std::string(origin));
+}
+
+bool Policy::IsMet(const std::set<std::string>& cosigned) const {
+  if (quorum_ == "none") return true;
+  return IsWitnessed(quorum_, cosigned);
+}
+
+bool Policy::IsWitnessed(const std::string& name, const std::set<std::string>& cosigned) const {
+  const auto group = groups_.find(name);
+  if (group == groups_.end()) return cosigned.contains(name);
+  unsigned count = 0;
+  // Groups name only what is defined above them, so this ends.
+  for (const std::string& member : group->second.members)
+    if (IsWitnessed(member, cosigned)) ++count;
+  return count >= group->second.threshold;
+}
+
+absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
+  const absl::StatusOr<Checkpoint> claimed = Checkpoint::Parse(note.text);
+  if (!claimed.ok()) return claimed.status();
+  absl::StatusOr<Checkpoint> checkpoint = absl::NotFoundError("the policy names no log " + claimed->origin);
+  for (const Log& log : logs_) {
+    if (log.key.name() != claimed->origin) continue;
+    checkpoint = OpenCheckpoint(note, log.key);
+    if (checkpoint.ok()) break;
+  }
+  if (!checkpoint.ok()) return checkpoint;
+
+  std::set<std::string> cosigned;
+  for (const Witness& witness : witnesses_) {
+    bool present = false;
+    for (const NoteSignature& signature : note.signatures)
+      present = present || (signature.name == witness.key.name() && signature.key_id == witness.key.key_id());
+    if (!present) continue;
+    // A wrong cosignature of a known witness makes the whole note malformed, however many right ones it has.
+    const absl::StatusOr<absl::Time> time = VerifyCosignature(note, witness.key);
+    if (!time.ok()) return time.status();
+    cosigned.insert(witness.name);
+  }
+  if (!IsMet(cosigned))
+    return absl::UnauthenticatedError("the checkpoint of " + checkpoint->origin + " at size " + std::to_string(checkpoint->size) + " has " +
+                                      std::to_string(cosigned.size()) + " cosignatures, which do not make the quorum " + quorum_);
+  return checkpoint;
+}
+
+}  // namespace custodian::ledger
