@@ -2,6 +2,8 @@
 #ifndef CUSTODIAN_SERVICES_MAIN_COMMANDS_H_
 #define CUSTODIAN_SERVICES_MAIN_COMMANDS_H_
 
+#include <string>
+
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 

@@ -3,10 +3,12 @@
 #ifndef CUSTODIAN_SERVICES_MAIN_CONFIG_H_
 #define CUSTODIAN_SERVICES_MAIN_CONFIG_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "tenants/database.h"
 
 namespace custodian::main {
@@ -44,6 +46,8 @@ struct Config {
   std::string network;
   std::string profile = "production";
   bool simulated_time = false;
+  // Where a simulated clock begins when it is first made; absent: the machine's time.
+  std::optional<absl::Time> simulated_time_start;
   std::vector<Cell> cells;
   std::string network_cell;
   std::string network_database = "custodian_network";
@@ -63,6 +67,9 @@ struct Config {
   // An operator's client certificate for commands that call `serve`.
   std::string operator_certificate_file;
   std::string operator_key_file;
+
+  // Login role of the network database, and the role that `verify` reads with.
+  [[nodiscard]] std::string NetworkRole() const { return network_database + "_login"; }
 
   // NotFound, InvalidArgument naming the key, PermissionDenied for a secret readable by others.
   [[nodiscard]] static absl::StatusOr<Config> Load(const std::string& file);

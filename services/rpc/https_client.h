@@ -29,7 +29,8 @@ class HttpsClient {
   ~HttpsClient();
 
   // `url` is https://host:port/path?query. Any HTTP status is OK; Unavailable when no connection can be made, DeadlineExceeded
-  // past the timeout, Unknown when the connection broke after the request was sent.
+  // past the timeout, Unknown when the connection broke after the request was sent (never sent again), Unauthenticated when the
+  // server refused our certificate, ResourceExhausted for an answer past the limit. Header names of the answer are in lower case.
   [[nodiscard]] absl::StatusOr<HttpResponse> Send(std::string_view method, std::string_view url,
                                                   const std::vector<std::pair<std::string, std::string>>& headers = {},
                                                   std::string_view body = {}) const;

@@ -3,9 +3,12 @@
 #ifndef CUSTODIAN_SERVICES_SAVINGS_AVOIDANCE_H_
 #define CUSTODIAN_SERVICES_SAVINGS_AVOIDANCE_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -32,21 +35,27 @@ struct Acceptance {
   // A later override of the same card (T5): its outcomeTimestamp, and when it became known.
   std::optional<absl::Time> withdrawn_at;
   absl::Time withdrawal_arrived;
+  // The link between the ordering patient and the prior's was unmade (T8), and when that became known.
+  std::optional<absl::Time> unlinked_at;
+  absl::Time unlink_arrived;
 };
 
-// A performed exam that may be a redo (T7): already filtered to classes of the reversal set and to sides that reverse.
+// A performed exam that may be a redo (T7): already filtered to classes of the reversal set and by SideReverses().
 struct Redo {
   std::string performing_tenant;
   // Half-open; one millisecond, or the whole day of a date-only time.
   absl::Time performed_begin;
   absl::Time performed_end;
+  // Network time at which the exam was first known as performed. An exam of a day (not a moment) that was known by an acceptance's
+  // t was performed before it, whatever the rest of that day holds: it is the prior, or as old as the prior, and no redo.
   absl::Time arrived;
 };
 
-// Death, erasure, departure or a feed gap (T8).
+// Death, erasure, departure or a feed gap (T8). A gap censors what it overlaps; the others end what is observed for good, so they
+// censor every avoidance whose window ends after them.
 struct Censoring {
   absl::Time from;
-  // Equal to `from` for a moment; end of a gap otherwise.
+  // Equal to `from` for a moment; end (exclusive) of a gap otherwise.
   absl::Time to;
   absl::Time arrived;
   // "death", "erasure", "departure", "gap".
@@ -62,12 +71,20 @@ struct Avoidance {
   // When what made it reversed or censored happened, and who performed the redo (empty for a withdrawal).
   std::optional<absl::Time> ended_at;
   std::string reversed_by_tenant;
-  // "redo", "withdrawn", or a Censoring's why; empty otherwise.
+  // "withdrawn", "unlink", "redo", or a Censoring's why; empty otherwise. Of several reasons the one that the ordering tenant's own
+  // acts gave comes first (withdrawal, unlink, a redo of its own), then the earliest redo elsewhere: what a tenant sees of its
+  // own at once never turns into what it may see a month later.
   std::string why;
 };
 
-// `watermark` is the smallest of all tenants' feed watermarks known by `as_of`. Facts that arrived later than `as_of` are
-// ignored, so that one call answers for any moment.
+// False for the opposite side, which alone does not reverse (T7); unspecified and bilateral do.
+[[nodiscard]] bool SideReverses(std::string_view ordered, std::string_view performed);
+
+// When a fact counts as known: what happened *and* arrived by then (T1).
+[[nodiscard]] inline absl::Time KnownAt(absl::Time happened, absl::Time arrived) { return std::max(happened, arrived); }
+
+// All of one (network person, class, laterality): T6's key. `watermark` is the smallest of all tenants' feed watermarks known by
+// `as_of`. Facts not known at `as_of` are ignored, so that one call answers for any moment. Result in (t, tenant, order).
 [[nodiscard]] std::vector<Avoidance> Evaluate(const std::vector<Acceptance>& acceptances, const std::vector<Redo>& redos,
                                               const std::vector<Censoring>& censorings, absl::Time watermark, absl::Time as_of);
 

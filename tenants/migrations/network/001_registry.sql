@@ -20,9 +20,11 @@ CREATE TABLE registry.tenant (
   cds_jwks text NOT NULL,
   UNIQUE (cell, database),
   UNIQUE (cell, key_database),
-  UNIQUE (organization_system, organization_value),
-  UNIQUE (cds_issuer, cds_tenant)
+  UNIQUE (organization_system, organization_value)
 );
+-- A tenant may do without CDS Hooks or an accession system; none shares another's.
+CREATE UNIQUE INDEX tenant_cds ON registry.tenant (cds_issuer, cds_tenant) WHERE cds_issuer <> '';
+CREATE UNIQUE INDEX tenant_accession ON registry.tenant (accession_system) WHERE accession_system <> '';
 
 CREATE TABLE registry.client (
   spiffe_id text NOT NULL PRIMARY KEY,
