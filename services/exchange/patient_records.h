@@ -21,6 +21,15 @@ struct PatientLink {
   auto operator<=>(const PatientLink&) const = default;
 };
 
+struct SealedRecord;
+
+// Opens one stored version. DataLoss, naming record and version, when the row was altered.
+[[nodiscard]] absl::StatusOr<OpenedRecord> OpenRecord(const tenants::Tenant& tenant, const SealedRecord& record, keys::Sealer& sealer,
+                                                      std::string_view purpose);
+
+// The tenant's own pseudo patient, under whose key lie the records of no patient (Organization, Practitioner, Location, ...).
+[[nodiscard]] absl::StatusOr<PatientId> TenantResources(const TenantId& tenant, keys::Sealer& sealer);
+
 class PatientRecords {
  public:
   PatientRecords(const tenants::Partitions& partitions, keys::Sealer& sealer);
@@ -35,6 +44,8 @@ class PatientRecords {
   [[nodiscard]] absl::StatusOr<std::int64_t> ConsentVersion(const PatientLink& link) const;
 
  private:
+  [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> Opened(const PatientLink& link, std::string_view purpose, bool history) const;
+
   const tenants::Partitions& partitions_;
   keys::Sealer& sealer_;
 };

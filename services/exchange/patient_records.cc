@@ -1,0 +1,85 @@
+#include "services/exchange/patient_records.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/exchange/fhir_json.h"
+#include "services/exchange/record_store.h"
+
+namespace custodian::exchange {
+namespace {
+
+absl::Status NoPartition(const TenantId& tenant) {
+  return absl::NotFoundError(absl::StrCat("no partition of tenant ", tenant.text(), " runs here"));
+}
+
+}  // namespace
+
+absl::StatusOr<OpenedRecord> OpenRecord(const tenants::Tenant& tenant, const SealedRecord& record, keys::Sealer& sealer,
+                                        std::string_view purpose) {
+  absl::StatusOr<std::string> json =
+      sealer.Open({tenant.id, record.patient, record.record.bytes(), record.version}, record.sealed, purpose);
+  if (!json.ok()) {
+    return absl::Status(json.status().code(), absl::StrCat("record ", record.record.hex(), " version ", record.version, " of tenant ",
+                                                           tenant.id.text(), " cannot be opened: ",
+                                                           std::string(json.status().message())));
+  }
+  OpenedRecord opened{.tenant_name = tenant.name, .resource_type = "", .id = "", .version = record.version, .json = *std::move(json),
+                      .arrived = record.arrived};
+  const absl::StatusOr<Json> resource = Json::Parse(opened.json);
+  if (!resource.ok()) return absl::DataLossError(absl::StrCat("record ", record.record.hex(), " holds no JSON"));
+  opened.resource_type = resource->TextOf("resourceType");
+  opened.id = resource->TextOf("id");
+  return opened;
+}
+
+absl::StatusOr<PatientId> TenantResources(const TenantId& tenant, keys::Sealer& sealer) {
+  const absl::StatusOr<std::string> token = sealer.IndexToken(tenant, "tenant-resources");
+  if (!token.ok()) return token.status();
+  return PatientId::FromBytes(std::string_view(*token).substr(0, 16));
+}
+
+PatientRecords::PatientRecords(const tenants::Partitions& partitions, keys::Sealer& sealer) : partitions_(partitions), sealer_(sealer) {}
+
+absl::StatusOr<PatientId> PatientRecords::FindPatient(const TenantId& tenant, std::string_view fhir_patient_id) const {
+  const tenants::Partition* partition = partitions_.FindById(tenant);
+  if (partition == nullptr) return NoPartition(tenant);
+  const absl::StatusOr<RecordId> record = sealer_.RecordIdOf(tenant, "Patient", fhir_patient_id);
+  if (!record.ok()) return record.status();
+  const absl::StatusOr<std::optional<PatientId>> patient = RecordStore(*partition->database).PatientOf(*record);
+  if (!patient.ok()) return patient.status();
+  if (!patient->has_value()) return absl::NotFoundError(absl::StrCat("tenant ", tenant.text(), " has no such patient"));
+  return **patient;
+}
+
+absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Opened(const PatientLink& link, std::string_view purpose, bool history) const {
+  const tenants::Partition* partition = partitions_.FindById(link.tenant);
+  if (partition == nullptr) return NoPartition(link.tenant);
+  const RecordStore store(*partition->database);
+  const absl::StatusOr<std::vector<SealedRecord>> rows = history ? store.HistoryOfPatient(link.patient) : store.NewestOfPatient(link.patient);
+  if (!rows.ok()) return rows.status();
+  std::vector<OpenedRecord> opened;
+  opened.reserve(rows->size());
+  for (const SealedRecord& row : *rows) {
+    absl::StatusOr<OpenedRecord> record = OpenRecord(partition->tenant, row, sealer_, purpose);
+    if (!record.ok()) return record.status();
+    opened.push_back(*std::move(record));
+  }
+  return opened;
+}
+
+absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Open(const PatientLink& link, std::string_view purpose) const {
+  return Opened(link, purpose, /*history=*/false);
+}
+
+absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::OpenHistory(const PatientLink& link, std::string_view purpose) const {
+  return Opened(link, purpose, /*history=*/true);
+}
+
+absl::StatusOr<std::int64_t> PatientRecords::ConsentVersion(const PatientLink& link) const {
+  const tenants::Partition* partition = partitions_.FindById(link.tenant);
+  if (partition == nullptr) return NoPartition(link.tenant);
+  return RecordStore(*partition->database).ConsentVersion(link.patient);
+}
+
+}  // namespace custodian::exchange

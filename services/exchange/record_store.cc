@@ -1,0 +1,224 @@
+#include "services/exchange/record_store.h"
+
+#include <pqxx/pqxx>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace custodian::exchange {
+
+using tenants::Bytes;
+using tenants::CommitTime;
+using tenants::IndexOf;
+using tenants::ReadTransaction;
+using tenants::Row;
+
+const tenants::Table kRecordTable{"exchange.record",
+                                  {{"record_id", "bytea"},
+                                   {"version", "bigint"},
+                                   {"patient_id", "bytea"},
+                                   {"sealed", "bytea"},
+                                   {"deleted", "boolean"},
+                                   {"arrived_ms", "bigint"},
+                                   {"entry_index", "bigint"}}};
+const tenants::Table kPatientTable{"exchange.patient", {{"patient_id", "bytea"}, {"record_id", "bytea"}}};
+const tenants::Table kIdentifierTable{
+    "exchange.identifier", {{"token", "bytea"}, {"record_id", "bytea"}, {"patient_id", "bytea"}}, /*ignore_conflicts=*/true};
+
+namespace {
+
+// A list longer than this is refused, never cut: nobody's record is that long, and half of one would mislead.
+constexpr std::size_t kRowsMax = 200'000;
+
+// Columns of a SealedRecord, in the order ReadRecord() takes them.
+constexpr char kColumns[] = "r.record_id, r.version, r.patient_id, r.sealed, r.deleted, r.arrived_ms, r.entry_index";
+
+std::string BytesOf(const pqxx::field& field) { return pqxx::binarystring(field).str(); }
+
+template <typename Id>
+Id IdOf(const pqxx::field& field) {
+  // The column's CHECK keeps it at 16 bytes.
+  return Id::FromBytes(BytesOf(field)).value();
+}
+
+SealedRecord ReadRecord(const pqxx::row& row) {
+  SealedRecord record;
+  record.record = IdOf<RecordId>(row[0]);
+  record.version = row[1].as<std::uint64_t>();
+  record.patient = IdOf<PatientId>(row[2]);
+  record.sealed = BytesOf(row[3]);
+  record.deleted = row[4].as<bool>();
+  record.arrived = absl::FromUnixMillis(row[5].as<std::int64_t>());
+  record.entry_index = row[6].as<std::uint64_t>();
+  return record;
+}
+
+// As PostgreSQL reads text[]: "{aa,bb}".
+template <typename Container, typename ToBytes>
+std::string HexArray(const Container& items, ToBytes bytes) {
+  std::string text = "{";
+  for (const auto& item : items) absl::StrAppend(&text, text.size() == 1 ? "" : ",", HexEncode(bytes(item)));
+  return text + "}";
+}
+
+absl::StatusOr<std::vector<SealedRecord>> Query(const tenants::Database& database, const std::string& sql, const std::string& parameter) {
+  std::vector<SealedRecord> records;
+  const absl::Status status = database.Read([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = transaction.sql().exec_params(absl::StrCat(sql, " LIMIT ", kRowsMax + 1), pqxx::binarystring(parameter));
+    if (rows.size() > kRowsMax) return absl::ResourceExhaustedError(absl::StrCat("more than ", kRowsMax, " record versions in one list"));
+    records.reserve(rows.size());
+    for (const pqxx::row& row : rows) records.push_back(ReadRecord(row));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return records;
+}
+
+}  // namespace
+
+Row RecordRow(const RecordId& record, std::uint64_t version, const PatientId& patient, std::string sealed, std::size_t entry) {
+  return Row{&kRecordTable,
+             {Bytes{record.bytes()}, static_cast<std::int64_t>(version), Bytes{patient.bytes()}, Bytes{std::move(sealed)}, false,
+              CommitTime{}, IndexOf{entry}}};
+}
+
+Row PatientRow(const PatientId& patient, const RecordId& record) {
+  return Row{&kPatientTable, {Bytes{patient.bytes()}, Bytes{record.bytes()}}};
+}
+
+Row IdentifierRow(std::string token, const RecordId& record, const PatientId& patient) {
+  return Row{&kIdentifierTable, {Bytes{std::move(token)}, Bytes{record.bytes()}, Bytes{patient.bytes()}}};
+}
+
+absl::StatusOr<std::map<RecordId, RecordStore::Head>> RecordStore::Heads(const std::vector<RecordId>& records) const {
+  std::map<RecordId, Head> heads;
+  if (records.empty()) return heads;
+  const std::string wanted = HexArray(records, [](const RecordId& id) { return id.bytes(); });
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
+    const pqxx::result rows = transaction.sql().exec_params(
+        "SELECT DISTINCT ON (r.record_id) r.record_id, r.version, r.patient_id FROM unnest($1::text[]) AS wanted(hex) "
+        "JOIN exchange.record AS r ON r.record_id = decode(wanted.hex, 'hex') ORDER BY r.record_id, r.version DESC",
+        wanted);
+    for (const pqxx::row& row : rows) {
+      heads[IdOf<RecordId>(row[0])] = Head{row[1].as<std::uint64_t>(), IdOf<PatientId>(row[2])};
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return heads;
+}
+
+absl::StatusOr<std::optional<SealedRecord>> RecordStore::Newest(const RecordId& record) const {
+  absl::StatusOr<std::vector<SealedRecord>> found = NewestOf({record});
+  if (!found.ok()) return found.status();
+  if (found->empty()) return std::optional<SealedRecord>();
+  return std::optional<SealedRecord>(std::move(found->front()));
+}
+
+absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOf(const std::vector<RecordId>& records) const {
+  std::vector<SealedRecord> found;
+  if (records.empty()) return found;
+  const std::string wanted = HexArray(records, [](const RecordId& id) { return id.bytes(); });
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
+    const pqxx::result rows = transaction.sql().exec_params(
+        absl::StrCat("SELECT DISTINCT ON (r.record_id) ", kColumns,
+                     " FROM unnest($1::text[]) AS wanted(hex) JOIN exchange.record AS r ON r.record_id = decode(wanted.hex, 'hex') "
+                     "ORDER BY r.record_id, r.version DESC"),
+        wanted);
+    for (const pqxx::row& row : rows) found.push_back(ReadRecord(row));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return found;
+}
+
+absl::StatusOr<std::optional<SealedRecord>> RecordStore::Version(const RecordId& record, std::uint64_t version) const {
+  std::optional<SealedRecord> found;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
+    const pqxx::result rows =
+        transaction.sql().exec_params(absl::StrCat("SELECT ", kColumns, " FROM exchange.record AS r WHERE r.record_id = $1 AND r.version = $2"),
+                                      pqxx::binarystring(record.bytes()), version);
+    if (!rows.empty()) found = ReadRecord(rows.front());
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return found;
+}
+
+absl::StatusOr<std::vector<SealedRecord>> RecordStore::History(const RecordId& record) const {
+  return Query(database_, absl::StrCat("SELECT ", kColumns, " FROM exchange.record AS r WHERE r.record_id = $1 ORDER BY r.version DESC"),
+               record.bytes());
+}
+
+absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOfPatient(const PatientId& patient) const {
+  // A record never changes its patient, so the newest of the patient's versions is the newest.
+  return Query(database_,
+               absl::StrCat("SELECT ", kColumns,
+                            " FROM (SELECT DISTINCT ON (record_id) * FROM exchange.record WHERE patient_id = $1 "
+                            "ORDER BY record_id, version DESC) AS r WHERE NOT r.deleted ORDER BY r.record_id"),
+               patient.bytes());
+}
+
+absl::StatusOr<std::vector<SealedRecord>> RecordStore::HistoryOfPatient(const PatientId& patient) const {
+  return Query(database_,
+               absl::StrCat("SELECT ", kColumns,
+                            " FROM exchange.record AS r WHERE r.patient_id = $1 ORDER BY r.arrived_ms, r.entry_index, r.record_id, r.version"),
+               patient.bytes());
+}
+
+absl::StatusOr<std::optional<PatientId>> RecordStore::PatientOf(const RecordId& record) const {
+  std::optional<PatientId> found;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
+    const pqxx::result rows = transaction.sql().exec_params("SELECT patient_id FROM exchange.patient WHERE record_id = $1",
+                                                            pqxx::binarystring(record.bytes()));
+    if (!rows.empty()) found = IdOf<PatientId>(rows.front()[0]);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return found;
+}
+
+absl::StatusOr<bool> RecordStore::HasRecords(const PatientId& patient) const {
+  bool found = false;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
+    found = !transaction.sql()
+                 .exec_params("SELECT 1 FROM exchange.record WHERE patient_id = $1 LIMIT 1", pqxx::binarystring(patient.bytes()))
+                 .empty();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return found;
+}
+
+absl::StatusOr<std::map<std::string, std::set<RecordId>>> RecordStore::WithIdentifiers(const std::vector<std::string>& tokens) const {
+  std::map<std::string, std::set<RecordId>> found;
+  if (tokens.empty()) return found;
+  const std::string wanted = HexArray(tokens, [](const std::string& token) { return token; });
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = transaction.sql().exec_params(
+        absl::StrCat("SELECT i.token, i.record_id FROM unnest($1::text[]) AS wanted(hex) JOIN exchange.identifier AS i "
+                     "ON i.token = decode(wanted.hex, 'hex') ORDER BY i.token, i.record_id LIMIT ",
+                     kRowsMax + 1),
+        wanted);
+    if (rows.size() > kRowsMax) return absl::ResourceExhaustedError("too many records carry these identifiers");
+    for (const pqxx::row& row : rows) found[BytesOf(row[0])].insert(IdOf<RecordId>(row[1]));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return found;
+}
+
+absl::StatusOr<std::int64_t> RecordStore::ConsentVersion(const PatientId& patient) const {
+  std::int64_t version = 0;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
+    const pqxx::result rows = transaction.sql().exec_params("SELECT version FROM ledger.consent_version WHERE patient_id = $1",
+                                                            pqxx::binarystring(patient.bytes()));
+    if (!rows.empty()) version = rows.front()[0].as<std::int64_t>();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return version;
+}
+
+}  // namespace custodian::exchange

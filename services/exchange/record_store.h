@@ -1,0 +1,79 @@
+// The rows of `exchange.record` and its companions: what the partition writer inserts and what is read back. SQL only; nothing is
+// opened here. Rows name tables, columns and types for tenants/partition_writer.h. Thread-safe.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_RECORD_STORE_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_RECORD_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "tenants/database.h"
+#include "tenants/ids.h"
+#include "tenants/partition_writer.h"
+
+namespace custodian::exchange {
+
+extern const tenants::Table kRecordTable;
+extern const tenants::Table kPatientTable;
+extern const tenants::Table kIdentifierTable;
+
+// One version of a record as stored.
+struct SealedRecord {
+  RecordId record;
+  std::uint64_t version = 0;
+  PatientId patient;
+  std::string sealed;
+  bool deleted = false;
+  absl::Time arrived;
+  std::uint64_t entry_index = 0;
+};
+
+// `entry`: position in the Write of the RECORD_STORED entry that carries the record's hash.
+[[nodiscard]] tenants::Row RecordRow(const RecordId& record, std::uint64_t version, const PatientId& patient, std::string sealed,
+                                     std::size_t entry);
+[[nodiscard]] tenants::Row PatientRow(const PatientId& patient, const RecordId& record);
+[[nodiscard]] tenants::Row IdentifierRow(std::string token, const RecordId& record, const PatientId& patient);
+
+class RecordStore {
+ public:
+  explicit RecordStore(const tenants::Database& database) : database_(database) {}
+
+  // What a record is now, without its bytes.
+  struct Head {
+    std::uint64_t version = 0;
+    PatientId patient;
+  };
+  // Newest version of each of `records` that exists; set-wise.
+  [[nodiscard]] absl::StatusOr<std::map<RecordId, Head>> Heads(const std::vector<RecordId>& records) const;
+  // The newest version; nothing when there is none.
+  [[nodiscard]] absl::StatusOr<std::optional<SealedRecord>> Newest(const RecordId& record) const;
+  // Newest versions of those of `records` that exist, ordered by record.
+  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOf(const std::vector<RecordId>& records) const;
+  [[nodiscard]] absl::StatusOr<std::optional<SealedRecord>> Version(const RecordId& record, std::uint64_t version) const;
+  // Every version, newest first.
+  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> History(const RecordId& record) const;
+  // Newest versions of a patient's records, deleted ones left out, ordered by record.
+  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOfPatient(const PatientId& patient) const;
+  // Every version of a patient's records, oldest first.
+  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> HistoryOfPatient(const PatientId& patient) const;
+  // Patient whose Patient resource is `record`; nothing when there is none.
+  [[nodiscard]] absl::StatusOr<std::optional<PatientId>> PatientOf(const RecordId& record) const;
+  [[nodiscard]] absl::StatusOr<bool> HasRecords(const PatientId& patient) const;
+  // Records that ever carried each token.
+  [[nodiscard]] absl::StatusOr<std::map<std::string, std::set<RecordId>>> WithIdentifiers(const std::vector<std::string>& tokens) const;
+  // ledger.consent_version; 0 before the first consent.
+  [[nodiscard]] absl::StatusOr<std::int64_t> ConsentVersion(const PatientId& patient) const;
+
+ private:
+  const tenants::Database& database_;
+};
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_RECORD_STORE_H_
