@@ -3,7 +3,8 @@
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_EXAM_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_EXAM_H_
 
-#include <map>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,9 +42,9 @@ struct Exam {
   // Tenant that performed it (T2).
   std::string performing_tenant;
   std::string accession;
-  // Class by the exam table; empty when the code maps to none.
+  // Class by the exam table; empty when the code maps to none. A CPT or HCPCS code never decides it.
   std::string class_id;
-  // "left", "right", "bilateral", or empty for unspecified.
+  // "left", "right", "bilateral", or empty for unspecified; always empty for a class without laterality.
   std::string laterality;
   // [performed_begin, performed_end): one millisecond, or the whole day of a date-only time in the tenant's zone.
   absl::Time performed_begin;
@@ -52,12 +53,23 @@ struct Exam {
   bool performed = false;
   // Network time at which the exam was first known as `performed`.
   absl::Time arrived;
+  // One a tenant, the performing tenant's first, then by tenant name.
   std::vector<ExamHolding> holdings;
 };
 
-// Exams of one person from the newest known versions of all its records at every tenant.
+// Exams of one person from all its records at every tenant, ordered by (performed, tenant, accession). `records` may hold several
+// versions of a resource: the newest says what is so, the earliest that was performed says when it became known; to see a past
+// moment, leave out what arrived after it. A record that is no result, or has no time, makes no exam. The record that decides is,
+// for each fact, the first that states it: reports before observations before studies, and among equals the performing tenant's
+// own before copies, then by tenant name, the newest first.
 [[nodiscard]] std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table,
                                         const tenants::Registry& registry);
+// The same for tenants given as values.
+[[nodiscard]] std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table,
+                                        std::span<const tenants::Tenant> tenants);
+
+// Laterality of an order (FHIR ServiceRequest as JSON text) for a class; empty for a class without laterality.
+[[nodiscard]] std::string OrderLaterality(std::string_view service_request_json, const ExamClass& exam_class);
 
 }  // namespace custodian::exchange
 

@@ -1,0 +1,280 @@
+#include "services/exchange/exam.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "services/exchange/fhir_json.h"
+#include "services/exchange/fhir_time.h"
+#include "services/exchange/laterality.h"
+
+namespace custodian::exchange {
+namespace {
+
+constexpr std::string_view kReport = "DiagnosticReport";
+constexpr std::string_view kObservation = "Observation";
+constexpr std::string_view kStudy = "ImagingStudy";
+constexpr std::string_view kOrder = "ServiceRequest";
+
+// (tenant name, resource type, id).
+using Place = std::tuple<std::string, std::string, std::string>;
+
+// T2: by accession, or by the resource itself (whose type then keeps "DiagnosticReport/1" and "ImagingStudy/1" apart).
+struct ExamKey {
+  std::string tenant;
+  // Empty for an accession.
+  std::string type;
+  std::string accession;
+  auto operator<=>(const ExamKey&) const = default;
+};
+
+// A result: the newest version of a resource that is, or belongs to, an exam.
+struct Result {
+  const OpenedRecord* record = nullptr;
+  Json json;
+  // Arrival of the first version that was performed.
+  std::optional<absl::Time> performed_arrived;
+  // By its own accession identifier.
+  std::optional<ExamKey> accession;
+  ExamKey key;
+};
+
+int Rank(std::string_view type) { return type == kReport ? 0 : type == kObservation ? 1 : 2; }
+
+bool IsPerformed(const Json& json) {
+  const std::string& status = json.TextOf("status");
+  return status != "registered" && status != "cancelled" && status != "entered-in-error";
+}
+
+bool IsViewable(const OpenedRecord& record, const Json& json) {
+  const std::string& status = json.TextOf("status");
+  return record.resource_type != kStudy && (status == "final" || status == "amended" || status == "corrected");
+}
+
+// "ServiceRequest/abc" of a reference of any form with that type and an id, "abc" of it; empty otherwise.
+std::string IdOfReference(const Json& reference, std::string_view type) {
+  std::string_view text = reference.TextOf("reference");
+  if (const std::size_t history = text.find("/_history/"); history != std::string_view::npos) text = text.substr(0, history);
+  const std::size_t slash = text.rfind('/');
+  if (slash == std::string_view::npos) return "";
+  std::string_view left = text.substr(0, slash);
+  if (const std::size_t before = left.rfind('/'); before != std::string_view::npos) left = left.substr(before + 1);
+  return left == type ? std::string(text.substr(slash + 1)) : "";
+}
+
+const ExamClass* ClassOfConcept(const Json& concept_json, const ExamTable& table) {
+  for (const Json& coding : concept_json["coding"].items())
+    if (const ExamClass* found = table.FindByCode(coding.TextOf("system"), coding.TextOf("code"))) return found;
+  return nullptr;
+}
+
+const ExamClass* ClassOf(const Json& json, std::string_view type, const ExamTable& table) {
+  if (type != kStudy) return ClassOfConcept(json["code"], table);
+  for (const Json& procedure : json["procedureCode"].items())
+    if (const ExamClass* found = ClassOfConcept(procedure, table)) return found;
+  return nullptr;
+}
+
+std::string_view TimeText(const Json& json, std::string_view type) {
+  if (type == kStudy) return json.TextOf("started");
+  for (const char* name : {"effectiveDateTime", "effectiveInstant"})
+    if (const std::string& text = json.TextOf(name); !text.empty()) return text;
+  return json["effectivePeriod"].TextOf("end");
+}
+
+std::string SeriesLaterality(const Json& study) {
+  std::string side;
+  for (const Json& series : study["series"].items()) side = JoinLaterality(side, LateralityOfCoding(series["laterality"]));
+  return side;
+}
+
+// Everything about one person, indexed.
+class Chart {
+ public:
+  Chart(const std::vector<OpenedRecord>& records, const ExamTable& table, std::span<const tenants::Tenant> tenants)
+      : table_(table), tenants_(tenants) {
+    Index(records);
+    AssignKeys();
+  }
+
+  [[nodiscard]] std::vector<Exam> Exams() {
+    std::map<ExamKey, std::vector<const Result*>> groups;
+    for (const Result& result : results_) groups[result.key].push_back(&result);
+    std::vector<Exam> exams;
+    for (auto& [key, group] : groups)
+      if (std::optional<Exam> exam = Merge(key, group)) exams.push_back(*std::move(exam));
+    std::sort(exams.begin(), exams.end(), [](const Exam& a, const Exam& b) {
+      return std::tie(a.performed_begin, a.performing_tenant, a.accession) < std::tie(b.performed_begin, b.performing_tenant, b.accession);
+    });
+    return exams;
+  }
+
+ private:
+  void Index(const std::vector<OpenedRecord>& records) {
+    std::map<Place, std::vector<const OpenedRecord*>> versions;
+    for (const OpenedRecord& record : records)
+      if (record.resource_type == kReport || record.resource_type == kObservation || record.resource_type == kStudy ||
+          record.resource_type == kOrder)
+        versions[{record.tenant_name, record.resource_type, record.id}].push_back(&record);
+    for (auto& [place, list] : versions) {
+      std::sort(list.begin(), list.end(), [](const OpenedRecord* a, const OpenedRecord* b) { return a->version < b->version; });
+      auto newest = Json::Parse(list.back()->json);
+      if (!newest.ok()) continue;
+      if (list.back()->resource_type == kOrder) {
+        for (const Json& identifier : (*newest)["identifier"].items())
+          orders_by_identifier_.emplace(std::tuple(list.back()->tenant_name, identifier.TextOf("system"), identifier.TextOf("value")), place);
+        orders_.emplace(place, *std::move(newest));
+        continue;
+      }
+      Result result{list.back(), *std::move(newest), std::nullopt, std::nullopt, {}};
+      result.accession = AccessionOf(result.json);
+      // Most observations are no exams; parsing their history would be for nothing.
+      if (list.back()->resource_type == kObservation && !result.accession && ClassOf(result.json, kObservation, table_) == nullptr) continue;
+      for (const OpenedRecord* record : list) {
+        auto version = record == list.back() ? absl::StatusOr<Json>(result.json) : Json::Parse(record->json);
+        if (!version.ok() || !IsPerformed(*version)) continue;
+        result.performed_arrived = record->arrived;
+        break;
+      }
+      results_.push_back(std::move(result));
+    }
+  }
+
+  // The first identifier of type ACSN whose system the registry maps to a tenant.
+  [[nodiscard]] std::optional<ExamKey> AccessionOf(const Json& json) const {
+    for (const Json& identifier : json["identifier"].items()) {
+      bool is_accession = false;
+      for (const Json& coding : identifier["type"]["coding"].items())
+        is_accession = is_accession || (coding.TextOf("code") == "ACSN" && coding.TextOf("system") == "http://terminology.hl7.org/CodeSystem/v2-0203");
+      const std::string& value = identifier.TextOf("value");
+      if (!is_accession || value.empty()) continue;
+      for (const tenants::Tenant& tenant : tenants_)
+        if (!tenant.accession_system.empty() && tenant.accession_system == identifier.TextOf("system")) return ExamKey{tenant.name, "", value};
+    }
+    return std::nullopt;
+  }
+
+  // A report and the studies and observations it names are one exam; what states an accession itself keeps it.
+  void AssignKeys() {
+    std::map<Place, Result*> by_place;
+    for (Result& result : results_) {
+      const OpenedRecord& record = *result.record;
+      result.key = result.accession.value_or(ExamKey{record.tenant_name, record.resource_type, record.id});
+      by_place[{record.tenant_name, record.resource_type, record.id}] = &result;
+    }
+    for (Result& report : results_) {
+      if (report.record->resource_type != kReport) continue;
+      std::vector<Result*> parts;
+      for (const auto& [member, type] : {std::pair{"imagingStudy", kStudy}, std::pair{"result", kObservation}})
+        for (const Json& reference : report.json[member].items()) {
+          const auto found = by_place.find({report.record->tenant_name, std::string(type), IdOfReference(reference, type)});
+          if (found != by_place.end()) parts.push_back(found->second);
+        }
+      for (const Result* part : parts)
+        if (!report.accession && part->accession) report.key = *(report.accession = part->accession);
+      for (Result* part : parts)
+        if (!part->accession) part->key = report.key;
+    }
+  }
+
+  [[nodiscard]] const tenants::Tenant* TenantNamed(const std::string& name) const {
+    for (const tenants::Tenant& tenant : tenants_)
+      if (tenant.name == name) return &tenant;
+    return nullptr;
+  }
+
+  // `bodySite` of the order that the result is based on.
+  [[nodiscard]] std::string LinkedOrderLaterality(const Result& result) const {
+    const std::string& tenant = result.record->tenant_name;
+    for (const Json& reference : result.json["basedOn"].items()) {
+      auto order = orders_.find({tenant, std::string(kOrder), IdOfReference(reference, kOrder)});
+      if (order == orders_.end()) {
+        const Json& identifier = reference["identifier"];
+        const auto named = orders_by_identifier_.find({tenant, identifier.TextOf("system"), identifier.TextOf("value")});
+        if (named != orders_by_identifier_.end() && !identifier.TextOf("value").empty()) order = orders_.find(named->second);
+      }
+      if (order == orders_.end()) continue;
+      if (std::string side = LateralityOfConcepts(order->second["bodySite"]); !side.empty()) return side;
+    }
+    return "";
+  }
+
+  [[nodiscard]] std::optional<Exam> Merge(const ExamKey& key, std::vector<const Result*>& group) const {
+    std::sort(group.begin(), group.end(), [&key](const Result* a, const Result* b) {
+      const auto order = [&key](const Result* result) {
+        const OpenedRecord& record = *result->record;
+        return std::tuple(Rank(record.resource_type), record.tenant_name != key.tenant, record.tenant_name, -absl::ToUnixMillis(record.arrived),
+                          record.id);
+      };
+      return order(a) < order(b);
+    });
+    Exam exam;
+    exam.performing_tenant = key.tenant;
+    exam.accession = key.accession;
+    exam.performed = IsPerformed(group.front()->json);
+
+    const tenants::Tenant* tenant = TenantNamed(key.tenant);
+    const absl::TimeZone zone = tenant == nullptr ? absl::UTCTimeZone() : ZoneOf(tenant->time_zone);
+    std::optional<FhirTime> time;
+    const ExamClass* exam_class = nullptr;
+    std::string series_side;
+    std::string order_side;
+    for (const Result* result : group) {
+      const std::string& type = result->record->resource_type;
+      if (!time) time = ParseFhirTime(TimeText(result->json, type), zone);
+      if (exam_class == nullptr) exam_class = ClassOf(result->json, type, table_);
+      if (type == kStudy && series_side.empty()) series_side = SeriesLaterality(result->json);
+      if (order_side.empty()) order_side = LinkedOrderLaterality(*result);
+    }
+    if (!time) return std::nullopt;
+    exam.performed_begin = time->begin;
+    exam.performed_end = time->end;
+    if (exam_class != nullptr) exam.class_id = exam_class->class_id;
+    if (exam_class == nullptr || exam_class->laterality_required) exam.laterality = series_side.empty() ? order_side : series_side;
+
+    exam.arrived = absl::InfiniteFuture();
+    for (const Result* result : group)
+      if (result->performed_arrived) exam.arrived = std::min(exam.arrived, *result->performed_arrived);
+    AddHoldings(key, group, exam);
+    return exam;
+  }
+
+  // The first of each tenant, in the group's order; viewable when any of the tenant's resources of that exam is.
+  static void AddHoldings(const ExamKey& key, const std::vector<const Result*>& group, Exam& exam) {
+    std::map<std::pair<bool, std::string>, ExamHolding> holdings;
+    for (const Result* result : group) {
+      const OpenedRecord& record = *result->record;
+      const ExamHolding holding{record.tenant_name, record.resource_type, record.id, IsViewable(record, result->json)};
+      const auto [at, inserted] = holdings.emplace(std::pair(record.tenant_name != key.tenant, record.tenant_name), holding);
+      if (!inserted && holding.viewable && !at->second.viewable && record.resource_type == at->second.resource_type) at->second = holding;
+    }
+    for (auto& [order, holding] : holdings) exam.holdings.push_back(std::move(holding));
+  }
+
+  const ExamTable& table_;
+  std::span<const tenants::Tenant> tenants_;
+  std::vector<Result> results_;
+  std::map<Place, Json> orders_;
+  std::map<std::tuple<std::string, std::string, std::string>, Place> orders_by_identifier_;
+};
+
+}  // namespace
+
+std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table, std::span<const tenants::Tenant> tenants) {
+  return Chart(records, table, tenants).Exams();
+}
+
+std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table, const tenants::Registry& registry) {
+  return ExamsOf(records, table, registry.Tenants());
+}
+
+std::string OrderLaterality(std::string_view service_request_json, const ExamClass& exam_class) {
+  if (!exam_class.laterality_required) return "";
+  const auto order = Json::Parse(service_request_json);
+  return order.ok() ? LateralityOfConcepts((*order)["bodySite"]) : "";
+}
+
+}  // namespace custodian::exchange
