@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace custodian::exchange {
 namespace {
@@ -204,6 +205,25 @@ const ExamClass* ExamTable::FindByCode(std::string_view system, std::string_view
   for (const ExamClass& exam : classes_)
     if (Contains(loinc ? exam.loinc : exam.rsna, code)) return &exam;
   return nullptr;
+}
+
+absl::StatusOr<std::string> SwitchOnDemonstration(std::string_view csv) {
+  auto records = ParseCsv(csv);
+  if (!records.ok()) return records.status();
+  if (records->empty()) return absl::InvalidArgumentError("exam table: it is empty");
+  const std::vector<std::string>& header = records->front().fields;
+  const auto mode = static_cast<std::size_t>(std::find(header.begin(), header.end(), "mode") - header.begin());
+  const auto demo_mode = static_cast<std::size_t>(std::find(header.begin(), header.end(), "demo_mode") - header.begin());
+  if (mode == header.size() || demo_mode == header.size()) return Fault(1, "demo_mode", "is missing, or mode is");
+  std::string out;
+  for (CsvRecord& record : *records) {
+    if (record.fields.size() != header.size()) return Fault(record.line, "mode", "the row has another number of fields than the header");
+    if (&record != &records->front()) record.fields[mode] = record.fields[demo_mode];
+    for (std::size_t i = 0; i < record.fields.size(); ++i)
+      absl::StrAppend(&out, i == 0 ? "" : ",", "\"", absl::StrReplaceAll(record.fields[i], {{"\"", "\"\""}}), "\"");
+    out += '\n';
+  }
+  return out;
 }
 
 }  // namespace custodian::exchange
