@@ -20,11 +20,11 @@ namespace custodian::rpc {
 
 struct GrpcEndpoint {
   // "host:port"; the server's certificate must name the host.
-  std::string address;
+  std::string address{};
   // The only CA believed.
-  std::string ca_file;
-  std::string certificate_file;
-  std::string key_file;
+  std::string ca_file{};
+  std::string certificate_file{};
+  std::string key_file{};
   // Per call.
   absl::Duration timeout = absl::Seconds(30);
 };

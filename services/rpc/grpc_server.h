@@ -28,10 +28,10 @@ class GrpcServer {
     std::string address = "127.0.0.1";
     // 0 chooses a free one.
     int port = 0;
-    std::string certificate_file;
-    std::string key_file;
+    std::string certificate_file{};
+    std::string key_file{};
     // CA of client certificates.
-    std::string client_ca_file;
+    std::string client_ca_file{};
     int threads_max = 64;
   };
   // `services` are borrowed until Stop() returned. Unavailable when the port is taken, InvalidArgument for bad files.

@@ -306,14 +306,17 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
     });
   }
 
-  // Reads on for a while: closing with unread bytes would reset the connection and take the answer with it.
+  // Ends our side and reads on for a while, below TLS: closing with unread bytes would reset the connection and take the answer
+  // with it.
   void Drain() {
+    error_code ignored;
+    beast::get_lowest_layer(stream_).socket().shutdown(tcp::socket::shutdown_send, ignored);
     ExpireAfter(kDrainTimeout);
     drain_buffer_.resize(64 * 1024);
     DrainSome();
   }
   void DrainSome() {
-    stream_.async_read_some(asio::buffer(drain_buffer_), [self = shared_from_this()](error_code error, std::size_t count) {
+    beast::get_lowest_layer(stream_).async_read_some(asio::buffer(drain_buffer_), [self = shared_from_this()](error_code error, std::size_t count) {
       self->drained_ += count;
       if (error || self->drained_ > kDrainBytesMax) return;
       self->DrainSome();

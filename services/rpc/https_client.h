@@ -18,10 +18,10 @@ class HttpsClient {
  public:
   struct Options {
     // The only CA believed.
-    std::string ca_file;
+    std::string ca_file{};
     // Both empty: no client certificate.
-    std::string certificate_file;
-    std::string key_file;
+    std::string certificate_file{};
+    std::string key_file{};
     absl::Duration timeout = absl::Seconds(30);
     std::size_t body_bytes_max = 256u << 20;
   };

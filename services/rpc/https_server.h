@@ -19,10 +19,10 @@ class HttpsServer {
     std::string address = "127.0.0.1";
     // 0 chooses a free one.
     int port = 0;
-    std::string certificate_file;
-    std::string key_file;
+    std::string certificate_file{};
+    std::string key_file{};
     // CA of client certificates.
-    std::string client_ca_file;
+    std::string client_ca_file{};
     int threads = 8;
     int connections_max = 1'000;
     std::size_t body_bytes_max = 64u << 20;
