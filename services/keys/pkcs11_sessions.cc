@@ -91,6 +91,12 @@ absl::Status Pkcs11Session::Check(CK_RV code, const char* what) {
   return absl::UnavailableError(fmt::format("the token failed at {} ({:#x})", what, code));
 }
 
+absl::Status Pkcs11Session::CheckLoggedIn() {
+  CK_SESSION_INFO info{};
+  if (auto status = Check(api_->C_GetSessionInfo(handle_, &info), "C_GetSessionInfo"); !status.ok()) return status;
+  return info.state == CKS_RW_USER_FUNCTIONS ? absl::OkStatus() : Check(CKR_USER_NOT_LOGGED_IN, "finding a key");
+}
+
 absl::StatusOr<std::unique_ptr<Pkcs11Sessions>> Pkcs11Sessions::Open(Pkcs11Token::Options options) {
   const absl::StatusOr<CK_FUNCTION_LIST*> api = LoadModule(options.module);
   if (!api.ok()) return api.status();
@@ -111,9 +117,9 @@ Pkcs11Sessions::~Pkcs11Sessions() {
   {
     absl::MutexLock lock(&mutex_);
     idle.swap(idle_);
+    idle.push_back(login_session_);
   }
-  // Closing the last session of the process logs out.
-  for (const CK_SESSION_HANDLE handle : idle) api_->C_CloseSession(handle);
+  CloseAll(idle);
   ReleaseModule(options_.module);
 }
 
@@ -134,20 +140,32 @@ absl::StatusOr<CK_SLOT_ID> Pkcs11Sessions::FindSlot() const {
   return absl::NotFoundError(fmt::format("no token is labelled '{}': check keys.token_label", options_.token_label));
 }
 
-absl::StatusOr<CK_SESSION_HANDLE> Pkcs11Sessions::OpenSession(bool log_in) {
+absl::StatusOr<CK_SESSION_HANDLE> Pkcs11Sessions::OpenSession() {
   const absl::StatusOr<CK_SLOT_ID> slot = FindSlot();
   if (!slot.ok()) return slot.status();
   CK_SESSION_HANDLE handle = CK_INVALID_HANDLE;
-  CK_RV code = api_->C_OpenSession(*slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &handle);
+  const CK_RV code = api_->C_OpenSession(*slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &handle);
   if (code != CKR_OK) return absl::UnavailableError(fmt::format("the token opens no session ({:#x})", code));
-  if (!log_in) return handle;
+  return handle;
+}
+
+absl::StatusOr<CK_SESSION_HANDLE> Pkcs11Sessions::LogIn() {
+  absl::StatusOr<CK_SESSION_HANDLE> handle = OpenSession();
+  if (!handle.ok()) return handle;
   const std::string_view pin = options_.pin.Read(SecretAccess("log in to the token"));
-  code = api_->C_Login(handle, CKU_USER, reinterpret_cast<CK_UTF8CHAR*>(const_cast<char*>(pin.data())), pin.size());
+  const CK_RV code =
+      api_->C_Login(*handle, CKU_USER, reinterpret_cast<CK_UTF8CHAR*>(const_cast<char*>(pin.data())), pin.size());
   if (code == CKR_OK || code == CKR_USER_ALREADY_LOGGED_IN) return handle;
-  api_->C_CloseSession(handle);
+  api_->C_CloseSession(*handle);
   if (!RefusesPin(code)) return absl::UnavailableError(fmt::format("the token lets nobody log in ({:#x})", code));
   RememberRefusal();
   return Refused();
+}
+
+void Pkcs11Sessions::CloseAll(const std::vector<CK_SESSION_HANDLE>& sessions) {
+  for (const CK_SESSION_HANDLE handle : sessions) {
+    if (handle != CK_INVALID_HANDLE) api_->C_CloseSession(handle);
+  }
 }
 
 void Pkcs11Sessions::RememberRefusal() const {
@@ -179,18 +197,21 @@ absl::StatusOr<Pkcs11Session> Pkcs11Sessions::Take() {
       ++login_attempts_;
     }
   }
-  const absl::StatusOr<CK_SESSION_HANDLE> handle = OpenSession(log_in);
-  absl::MutexLock lock(&mutex_);
+  absl::Status status;
   if (log_in) {
+    const absl::StatusOr<CK_SESSION_HANDLE> login_session = LogIn();
+    status = login_session.status();
+    absl::MutexLock lock(&mutex_);
     logging_in_ = false;
-    logged_in_ = handle.ok();
-    pin_refused_ = absl::IsFailedPrecondition(handle.status());
+    logged_in_ = status.ok();
+    pin_refused_ = absl::IsFailedPrecondition(status);
+    login_session_ = status.ok() ? *login_session : CK_INVALID_HANDLE;
   }
-  if (!handle.ok()) {
-    --open_;
-    return handle.status();
-  }
-  return Pkcs11Session(api_, *handle, login);
+  absl::StatusOr<CK_SESSION_HANDLE> handle = status.ok() ? OpenSession() : absl::StatusOr<CK_SESSION_HANDLE>(status);
+  if (handle.ok()) return Pkcs11Session(api_, *handle, login);
+  absl::MutexLock lock(&mutex_);
+  --open_;
+  return handle.status();
 }
 
 void Pkcs11Sessions::GiveBack(const Pkcs11Session& session, bool reusable) {
@@ -216,8 +237,10 @@ void Pkcs11Sessions::LoseLogin(std::uint64_t login) {
     logged_in_ = false;
     idle.swap(idle_);
     open_ -= static_cast<int>(idle.size());
+    idle.push_back(login_session_);
+    login_session_ = CK_INVALID_HANDLE;
   }
-  for (const CK_SESSION_HANDLE handle : idle) api_->C_CloseSession(handle);
+  CloseAll(idle);
 }
 
 absl::Status Pkcs11Sessions::Run(const Work& work, const std::function<void()>& forget_handles) {

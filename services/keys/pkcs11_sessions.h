@@ -27,6 +27,8 @@ class Pkcs11Session {
   [[nodiscard]] CK_SESSION_HANDLE handle() const { return handle_; }
   // OK for CKR_OK; otherwise names `what` and the code, and remembers what was lost.
   [[nodiscard]] absl::Status Check(CK_RV code, const char* what);
+  // OK while logged in: a session that is not finds no private object, and says nothing.
+  [[nodiscard]] absl::Status CheckLoggedIn();
 
  private:
   friend class Pkcs11Sessions;
@@ -58,7 +60,10 @@ class Pkcs11Sessions {
 
   [[nodiscard]] absl::StatusOr<CK_SLOT_ID> FindSlot() const;
   [[nodiscard]] absl::StatusOr<Pkcs11Session> Take();
-  [[nodiscard]] absl::StatusOr<CK_SESSION_HANDLE> OpenSession(bool log_in);
+  [[nodiscard]] absl::StatusOr<CK_SESSION_HANDLE> OpenSession();
+  // Opens the session that keeps the login alive, and logs in.
+  [[nodiscard]] absl::StatusOr<CK_SESSION_HANDLE> LogIn();
+  void CloseAll(const std::vector<CK_SESSION_HANDLE>& sessions);
   void GiveBack(const Pkcs11Session& session, bool reusable);
   void LoseLogin(std::uint64_t login);
   void RememberRefusal() const;
@@ -67,6 +72,8 @@ class Pkcs11Sessions {
   CK_FUNCTION_LIST* const api_;
   mutable absl::Mutex mutex_;
   std::vector<CK_SESSION_HANDLE> idle_ ABSL_GUARDED_BY(mutex_);
+  // Never lent: a token logs out with the last session, and then merely finds no private objects.
+  CK_SESSION_HANDLE login_session_ ABSL_GUARDED_BY(mutex_) = CK_INVALID_HANDLE;
   int open_ ABSL_GUARDED_BY(mutex_) = 0;
   bool logged_in_ ABSL_GUARDED_BY(mutex_) = false;
   bool logging_in_ ABSL_GUARDED_BY(mutex_) = false;
