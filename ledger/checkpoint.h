@@ -117,6 +117,13 @@ class Policy {
   [[nodiscard]] const std::string& quorum() const { return quorum_; }
   // Checks log signature and quorum of cosignatures: the checkpoint, or why it is not to be believed.
   [[nodiscard]] absl::StatusOr<Checkpoint> Verify(const Note& note) const;
+  // As Verify(), and every signature line must be of a key of this policy: for notes that nobody else may have written to.
+  [[nodiscard]] absl::StatusOr<Checkpoint> VerifyWhole(const Note& note) const;
+  // The same policy with one more log, for a key learned from the governance log. InvalidArgument when the origin is named with
+  // another key.
+  [[nodiscard]] absl::StatusOr<Policy> WithLog(const NoteVerifier& key) const;
+  // The same policy without a quorum, for notes that are signed and not yet witnessed.
+  [[nodiscard]] Policy WithoutQuorum() const;
   // Whether cosignatures of these witnesses (names of this file) make the quorum.
   [[nodiscard]] bool IsMet(const std::set<std::string>& cosigned) const;
 

@@ -215,19 +215,25 @@ absl::StatusOr<Leaf> ParseLeaf(std::string_view leaf_bytes) {
   return leaf;
 }
 
-absl::Status VerifyLeafSignature(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key) {
-  if (leaf.key_id() != AsBytes(key.key_id())) return absl::UnauthenticatedError("the leaf names another key");
-  if (leaf.algorithm() != key.algorithm()) return absl::UnauthenticatedError("the leaf names another algorithm than its key's");
-  if (leaf.batch_size() == 0 || leaf.batch_size() > kBatchEntriesMax) return absl::UnauthenticatedError("batch_size must be 1 to 65,536");
+absl::StatusOr<Hash> BatchRootOf(const v1::SignedEntry& leaf) {
+  if (leaf.batch_size() == 0 || leaf.batch_size() > kBatchEntriesMax) return Invalid("batch_size must be 1 to 65,536");
   std::vector<Hash> path;
   path.reserve(static_cast<std::size_t>(leaf.batch_path_size()));
   for (const std::string& bytes : leaf.batch_path()) {
     const absl::StatusOr<Hash> hash = HashFromBytes(bytes);
-    if (!hash.ok()) return absl::UnauthenticatedError("batch_path must have 32 bytes a hash");
+    if (!hash.ok()) return Invalid("batch_path must have 32 bytes a hash");
     path.push_back(*hash);
   }
   const absl::StatusOr<Hash> root = RootFromInclusionProof(leaf.batch_index(), leaf.batch_size(), LeafHash(leaf.entry_bytes()), path);
-  if (!root.ok()) return absl::UnauthenticatedError("batch_path: " + std::string(root.status().message()));
+  if (!root.ok()) return Invalid("batch_path: " + std::string(root.status().message()));
+  return root;
+}
+
+absl::Status VerifyLeafSignature(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key) {
+  if (leaf.key_id() != AsBytes(key.key_id())) return absl::UnauthenticatedError("the leaf names another key");
+  if (leaf.algorithm() != key.algorithm()) return absl::UnauthenticatedError("the leaf names another algorithm than its key's");
+  const absl::StatusOr<Hash> root = BatchRootOf(leaf);
+  if (!root.ok()) return absl::UnauthenticatedError(root.status().message());
   return key.Verify(AuthorBatchMessage(origin, leaf.batch_size(), *root), leaf.signature());
 }
 

@@ -36,6 +36,9 @@ struct Leaf {
 // InvalidArgument that names the fault: limits, unspecified enums, a missing required field.
 [[nodiscard]] absl::StatusOr<Leaf> ParseLeaf(std::string_view leaf_bytes);
 
+// Root of the author's batch that a leaf's batch path leads to. InvalidArgument when the path does not fit its index and size.
+[[nodiscard]] absl::StatusOr<Hash> BatchRootOf(const v1::SignedEntry& leaf);
+
 // Checks the batch signature of a leaf under `key` for `origin`. Unauthenticated on any mismatch.
 [[nodiscard]] absl::Status VerifyLeafSignature(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key);
 

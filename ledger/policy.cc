@@ -132,6 +132,24 @@ absl::StatusOr<Policy::Log> Policy::FindLog(std::string_view origin) const {
   return absl::NotFoundError("the policy names no log " + std::string(origin));
 }
 
+absl::StatusOr<Policy> Policy::WithLog(const NoteVerifier& key) const {
+  Policy policy = *this;
+  bool known = false;
+  for (const Log& log : logs_) {
+    if (log.key.name() != key.name()) continue;
+    known = log.key.ToString() == key.ToString();
+    if (!known) return absl::InvalidArgumentError("the policy names another key for " + key.name());
+  }
+  if (!known) policy.logs_.push_back({key, ""});
+  return policy;
+}
+
+Policy Policy::WithoutQuorum() const {
+  Policy policy = *this;
+  policy.quorum_ = "none";
+  return policy;
+}
+
 bool Policy::IsMet(const std::set<std::string>& cosigned) const {
   if (quorum_ == "none") return true;
   return IsWitnessed(quorum_, cosigned);
@@ -173,6 +191,17 @@ absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
     return absl::UnauthenticatedError("the checkpoint of " + checkpoint->origin + " at size " + std::to_string(checkpoint->size) + " has " +
                                       std::to_string(cosigned.size()) + " cosignatures, which do not make the quorum " + quorum_);
   return checkpoint;
+}
+
+absl::StatusOr<Checkpoint> Policy::VerifyWhole(const Note& note) const {
+  for (const NoteSignature& signature : note.signatures) {
+    const auto is = [&signature](const NoteVerifier& key) { return signature.name == key.name() && signature.key_id == key.key_id(); };
+    bool known = false;
+    for (const Log& log : logs_) known = known || is(log.key);
+    for (const Witness& witness : witnesses_) known = known || is(witness.key);
+    if (!known) return absl::UnauthenticatedError("the note has a signature of " + signature.name + " under a key that the policy does not name");
+  }
+  return Verify(note);
 }
 
 }  // namespace custodian::ledger

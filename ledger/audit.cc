@@ -1,0 +1,188 @@
+#include "ledger/audit.h"
+
+#include "ledger/tiles.h"
+
+namespace custodian::ledger {
+
+void Findings::Add(std::string position, std::string message) {
+  if (findings_.size() >= findings_max_) {
+    ++more_;
+    return;
+  }
+  findings_.push_back({origin_, std::move(position), std::move(message)});
+}
+
+std::vector<Finding> Findings::Take() {
+  std::vector<Finding> findings = std::exchange(findings_, {});
+  if (more_ > 0) findings.push_back({origin_, "log", std::to_string(std::exchange(more_, 0)) + " more findings are not shown"});
+  return findings;
+}
+
+LogAuditor::LogAuditor(Findings& findings, const RosterHistory& governance) : findings_(findings), governance_(&governance) {
+  cursor_.emplace(governance);
+}
+
+LogAuditor::LogAuditor(Findings& findings) : findings_(findings), governance_(nullptr) {}
+
+std::optional<Leaf> LogAuditor::Add(std::string_view leaf_bytes, const Hash& hash) {
+  absl::StatusOr<Leaf> leaf = ParseLeaf(leaf_bytes);
+  if (!leaf.ok()) {
+    findings_.Add(Position(), std::string(leaf.status().message()));
+    AddUnread(hash);
+    return std::nullopt;
+  }
+  const bool allowed = Judge(*leaf);
+  range_.Append(hash);
+  if (governance_ == nullptr) {
+    // A change that was not allowed changes nothing. ParseLeaf has checked the key, so an allowed one applies.
+    own_history_.Append(allowed ? leaf->entry : v1::Entry(), range_.Root());
+    if (allowed && leaf->entry.has_roster_changed() && !own_roster_.Apply(leaf->entry.roster_changed()).ok())
+      findings_.Add("leaf " + std::to_string(range_.size() - 1), "the roster cannot take this change");
+  }
+  return *std::move(leaf);
+}
+
+void LogAuditor::AddUnread(const Hash& hash) {
+  range_.Append(hash);
+  if (governance_ == nullptr) own_history_.Append({}, range_.Root());
+}
+
+bool LogAuditor::Judge(const Leaf& leaf) {
+  const v1::Entry& entry = leaf.entry;
+  if (entry.origin() != findings_.origin()) findings_.Add(Position(), "the entry is of another log: " + entry.origin());
+  if (IsGovernanceKind(entry.kind()) != (governance_ == nullptr))
+    findings_.Add(Position(), v1::Kind_Name(entry.kind()) + " does not belong on this log");
+  if (governance_ != nullptr && entry.has_anchor()) MoveAnchor(entry.anchor());
+  const absl::Status author = JudgeAuthor(leaf);
+  if (!author.ok()) findings_.Add(Position(), std::string(author.message()));
+  CountEntry(entry);
+  return author.ok();
+}
+
+void LogAuditor::MoveAnchor(const v1::Anchor& anchor) {
+  if (anchor.governance_size() < anchor_size_) {
+    findings_.Add(Position(), "the anchor goes back to governance size " + std::to_string(anchor.governance_size()) + " from " +
+                                  std::to_string(anchor_size_));
+    return;
+  }
+  const absl::StatusOr<Hash> root = governance_->RootAt(anchor.governance_size());
+  if (!root.ok()) {
+    governance_is_behind_ = true;
+    findings_.Add(Position(), "the anchor names a size the governance log does not have: " + std::string(root.status().message()));
+    return;
+  }
+  if (anchor.governance_root() != AsBytes(*root)) {
+    findings_.Add(Position(), "the anchor names another root than the governance log has at size " + std::to_string(anchor.governance_size()));
+    return;
+  }
+  anchor_size_ = anchor.governance_size();
+  anchor_root_ = *root;
+  if (const absl::Status status = cursor_->MoveTo(anchor_size_); !status.ok()) findings_.Add(Position(), std::string(status.message()));
+}
+
+absl::Status LogAuditor::JudgeAuthor(const Leaf& leaf) {
+  const v1::Entry& entry = leaf.entry;
+  if (governance_ == nullptr && range_.size() == 0) {
+    const v1::RosterChanged& change = entry.roster_changed();
+    if (!entry.has_roster_changed() || change.revoked() || change.author() != entry.author() ||
+        change.key_id() != leaf.signed_entry.key_id())
+      return absl::UnauthenticatedError("the first entry of a governance log must enrol its own author's key");
+    const absl::StatusOr<PublicKey> key = PublicKey::FromDer(change.public_key());
+    return key.ok() ? VerifySignature(leaf.signed_entry, *key) : key.status();
+  }
+  if (governance_ != nullptr && anchor_size_ == 0) return absl::UnauthenticatedError("no anchor before this entry says who may write");
+  const AuthorRoster& roster = governance_ == nullptr ? own_roster_ : cursor_->roster();
+  const absl::StatusOr<PublicKey> key = roster.Judge(entry.author(), leaf.signed_entry.key_id(), entry.origin(), entry.kind());
+  return key.ok() ? VerifySignature(leaf.signed_entry, *key) : key.status();
+}
+
+absl::Status LogAuditor::VerifySignature(const v1::SignedEntry& leaf, const PublicKey& key) {
+  const absl::StatusOr<Hash> root = BatchRootOf(leaf);
+  if (!root.ok()) return root.status();
+  std::string batch = leaf.key_id() + std::string(AsBytes(*root)) + std::to_string(leaf.batch_size()) + "," +
+                      std::to_string(leaf.algorithm()) + "," + leaf.signature();
+  if (batch == verified_batch_) return absl::OkStatus();
+  if (const absl::Status status = VerifyLeafSignature(findings_.origin(), leaf, key); !status.ok())
+    return absl::UnauthenticatedError("the author's signature: " + std::string(status.message()));
+  verified_batch_ = std::move(batch);
+  return absl::OkStatus();
+}
+
+void LogAuditor::CountEntry(const v1::Entry& entry) {
+  // The governance log's own custodian becomes known with its first entry, which is counted before it is appended.
+  const bool first_of_governance = governance_ == nullptr && range_.size() == 0;
+  if (first_of_governance || entry.author() == custodian()) {
+    if (entry.counter() != custodian_counter_ + 1)
+      findings_.Add(Position(), "counter " + std::to_string(entry.counter()) + " follows " + std::to_string(custodian_counter_) +
+                                    " of the same author");
+    custodian_counter_ = entry.counter();
+  } else if (!other_counters_[entry.author()].insert(entry.counter()).second) {
+    findings_.Add(Position(), "counter " + std::to_string(entry.counter()) + " of this author was used before");
+  }
+  if (!idempotency_keys_.emplace(entry.author(), entry.idempotency_key()).second)
+    findings_.Add(Position(), "the idempotency key of this author was used before");
+}
+
+namespace {
+
+// Compares a tile that leaves made with the one that is served.
+void CompareTile(const ByteSource& read, const TilePath& path, const std::string& made, Findings& findings, absl::Status& failed) {
+  if (!failed.ok()) return;
+  const absl::StatusOr<std::string> served = read(path.ToString());
+  if (absl::IsNotFound(served.status())) {
+    findings.Add(path.ToString(), "the tile is missing");
+  } else if (!served.ok()) {
+    failed = served.status();
+  } else if (*served != made) {
+    findings.Add(path.ToString(), "the tile is not what the entries make");
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory* governance, const ByteSource& read, Findings& findings) {
+  const absl::StatusOr<std::string> bytes = read("checkpoint");
+  if (!bytes.ok()) return bytes.status();
+  const absl::StatusOr<Note> note = Note::Parse(*bytes);
+  if (!note.ok()) return absl::UnauthenticatedError("the checkpoint of " + findings.origin() + ": " + std::string(note.status().message()));
+  absl::StatusOr<Checkpoint> checkpoint = policy.Verify(*note);
+  if (!checkpoint.ok()) return checkpoint.status();
+  if (checkpoint->origin != findings.origin())
+    return absl::UnauthenticatedError("the checkpoint is of " + checkpoint->origin + ", not of " + findings.origin());
+
+  std::optional<LogAuditor> auditor;
+  if (governance != nullptr)
+    auditor.emplace(findings, *governance);
+  else
+    auditor.emplace(findings);
+  absl::Status failed;
+  TileBuilder tiles([&](const TilePath& path, const std::string& made) { CompareTile(read, path, made, findings, failed); });
+  bool complete = true;
+  for (const TilePath& path : TilesOf(checkpoint->size)) {
+    if (!path.entries) continue;
+    const absl::StatusOr<std::string> bundle = read(path.ToString());
+    if (!bundle.ok() && !absl::IsNotFound(bundle.status())) return bundle.status();
+    const absl::StatusOr<std::vector<std::string>> leaves = bundle.ok() ? DecodeBundle(*bundle) : bundle.status();
+    if (!leaves.ok() || leaves->size() != path.width) {
+      findings.Add(path.ToString(), leaves.ok() ? "the bundle has " + std::to_string(leaves->size()) + " entries, not " + std::to_string(path.width)
+                                                : std::string(leaves.status().message()));
+      complete = false;
+      break;
+    }
+    for (const std::string& leaf : *leaves) {
+      const Hash hash = LeafHash(leaf);
+      auditor->Add(leaf, hash);
+      tiles.Append(hash);
+    }
+    if (!failed.ok()) return failed;
+  }
+  if (complete) {
+    tiles.EmitPartial();
+    if (!failed.ok()) return failed;
+    if (auditor->range().Root() != checkpoint->root)
+      findings.Add("checkpoint size " + std::to_string(checkpoint->size), "the entries make another root than the checkpoint signs");
+  }
+  return AuditedLog{*std::move(checkpoint), auditor->history(), auditor->governance_is_behind()};
+}
+
+}  // namespace custodian::ledger
