@@ -35,7 +35,6 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -43,6 +42,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "services/rpc/certificate.h"
 #include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "spdlog/spdlog.h"
@@ -94,21 +94,10 @@ absl::StatusOr<ssl::context> MakeContext(ssl::context::method method, const std:
   return context;
 }
 
-// The URI SAN of a certificate that verified. SPIFFE allows exactly one; more name nobody.
-std::string SpiffeIdOf(SSL* tls) {
-  X509* certificate = SSL_get0_peer_certificate(tls);
-  if (certificate == nullptr || SSL_get_verify_result(tls) != X509_V_OK) return "";
-  auto* names = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  std::vector<std::string> uris;
-  for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
-    if (name->type != GEN_URI) continue;
-    const ASN1_IA5STRING* uri = name->d.uniformResourceIdentifier;
-    uris.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)), static_cast<std::size_t>(ASN1_STRING_length(uri)));
-  }
-  GENERAL_NAMES_free(names);
-  if (uris.size() != 1 || uris[0].rfind("spiffe://", 0) != 0 || uris[0].find('\0') != std::string::npos) return "";
-  return uris[0];
+// Of a client whose certificate verified; empty when it showed none.
+std::string PeerSpiffeId(SSL* tls) {
+  const X509* certificate = SSL_get0_peer_certificate(tls);
+  return certificate == nullptr || SSL_get_verify_result(tls) != X509_V_OK ? "" : SpiffeIdOf(certificate);
 }
 
 bool IsHttpError(const error_code& error) { return error.category() == http::make_error_code(http::error::bad_target).category(); }
@@ -203,7 +192,7 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
     idle_ = true;
     stream_.async_handshake(ssl::stream_base::server, [self = shared_from_this()](error_code error) {
       if (error) return;
-      self->spiffe_id_ = SpiffeIdOf(self->stream_.native_handle());
+      self->spiffe_id_ = PeerSpiffeId(self->stream_.native_handle());
       self->ReadHeader();
     });
   }
