@@ -42,8 +42,8 @@ CREATE TABLE savings.known_state (
   why text NOT NULL,
   -- Tenant that performed the redo; empty otherwise.
   reversed_by text NOT NULL,
-  -- UTC month of what ended it; empty while open.
-  ended_month text NOT NULL,
+  -- When what ended it happened, Unix milliseconds; absent while open.
+  ended_ms bigint,
   PRIMARY KEY (avoidance_id, known_from_ms)
 );
 CREATE INDEX known_state_current ON savings.known_state (avoidance_id, known_to_ms);

@@ -1,0 +1,136 @@
+#include "tenants/database.h"
+
+#include <pqxx/pqxx>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/support/postgres.h"
+
+namespace custodian::tenants {
+namespace {
+
+using testing::RunSql;
+using testing::TestDatabase;
+
+class DatabaseTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto made = TestDatabase::Create();
+    ASSERT_TRUE(made.ok()) << made.status();
+    test_ = *std::move(made);
+  }
+
+  absl::Status InsertConsentVersion(char id) const {
+    return test_->database().Write([id](WriteTransaction& transaction) -> absl::Status {
+      transaction.sql().exec_params("INSERT INTO ledger.consent_version (patient_id, version) VALUES ($1, 1)",
+                                    pqxx::binarystring(std::string(16, id)));
+      return absl::OkStatus();
+    });
+  }
+  std::string CountVersions() const { return test_->One("SELECT count(*) FROM ledger.consent_version"); }
+
+  std::unique_ptr<TestDatabase> test_;
+};
+
+TEST_F(DatabaseTest, WriteCommits) {
+  EXPECT_TRUE(InsertConsentVersion('a').ok());
+  EXPECT_EQ(CountVersions(), "1");
+}
+
+TEST_F(DatabaseTest, StatusFromTheBodyRollsBack) {
+  const absl::Status status = test_->database().Write([](WriteTransaction& transaction) -> absl::Status {
+    transaction.sql().exec_params("INSERT INTO ledger.consent_version (patient_id, version) VALUES ($1, 1)",
+                                  pqxx::binarystring(std::string(16, 'a')));
+    return absl::CancelledError("no");
+  });
+  EXPECT_TRUE(absl::IsCancelled(status));
+  EXPECT_EQ(CountVersions(), "0");
+}
+
+TEST_F(DatabaseTest, UniqueViolationIsAlreadyExistsAndQuotesNoValue) {
+  ASSERT_TRUE(InsertConsentVersion('a').ok());
+  const absl::Status status = InsertConsentVersion('a');
+  EXPECT_TRUE(absl::IsAlreadyExists(status)) << status;
+  EXPECT_NE(status.message().find("consent_version_pkey"), absl::string_view::npos);
+  EXPECT_EQ(status.message().find("6161"), absl::string_view::npos);
+}
+
+TEST_F(DatabaseTest, ReadCannotWrite) {
+  const absl::Status status = test_->database().Read([](ReadTransaction& transaction) -> absl::Status {
+    transaction.sql().exec("DELETE FROM ledger.outbox");
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
+}
+
+TEST_F(DatabaseTest, ReadSeesOneStateThroughout) {
+  const absl::Status status = test_->database().Read([this](ReadTransaction& transaction) -> absl::Status {
+    EXPECT_EQ(transaction.sql().exec1("SELECT count(*) FROM ledger.consent_version")[0].as<int>(), 0);
+    EXPECT_TRUE(InsertConsentVersion('a').ok());
+    EXPECT_EQ(transaction.sql().exec1("SELECT count(*) FROM ledger.consent_version")[0].as<int>(), 0);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(DatabaseTest, SearchPathIsEmpty) {
+  const absl::Status status = test_->database().Read([](ReadTransaction& transaction) -> absl::Status {
+    EXPECT_EQ(transaction.sql().exec1("SHOW search_path")[0].as<std::string>(), "");
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(DatabaseTest, SessionLostWhileIdleIsReplaced) {
+  ASSERT_TRUE(InsertConsentVersion('a').ok());
+  ASSERT_TRUE(test_->Sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").ok());
+  const absl::Status status = InsertConsentVersion('b');
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(CountVersions(), "2");
+}
+
+TEST_F(DatabaseTest, SessionLostInTheBodyIsUnavailableAndStoresNothing) {
+  const absl::Status status = test_->database().Write([](WriteTransaction& transaction) -> absl::Status {
+    transaction.sql().exec_params("INSERT INTO ledger.consent_version (patient_id, version) VALUES ($1, 1)",
+                                  pqxx::binarystring(std::string(16, 'a')));
+    transaction.sql().exec("SELECT pg_terminate_backend(pg_backend_pid())");
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(CountVersions(), "0");
+}
+
+TEST_F(DatabaseTest, UnreachableServerIsUnavailable) {
+  ConnectionSpec spec = test_->login();
+  spec.host = "/nonexistent";
+  const Database database(spec, 1);
+  EXPECT_TRUE(absl::IsUnavailable(database.Read([](ReadTransaction&) { return absl::OkStatus(); })));
+}
+
+TEST_F(DatabaseTest, NoMoreConnectionsThanAllowed) {
+  const Database database(test_->login(), 1, absl::Milliseconds(50));
+  const absl::Status outer = database.Read([&database](ReadTransaction&) -> absl::Status {
+    const absl::Status inner = database.Read([](ReadTransaction&) { return absl::OkStatus(); });
+    EXPECT_TRUE(absl::IsUnavailable(inner));
+    EXPECT_NE(inner.message().find("retry after"), absl::string_view::npos);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(outer.ok()) << outer;
+}
+
+TEST_F(DatabaseTest, ManyThreadsShareAPool) {
+  std::vector<std::thread> threads;
+  std::atomic<int> failures = 0;
+  for (int i = 0; i < 16; ++i) {
+    threads.emplace_back([this, i, &failures] {
+      if (!InsertConsentVersion(static_cast<char>('a' + i)).ok()) ++failures;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(CountVersions(), "16");
+}
+
+}  // namespace
+}  // namespace custodian::tenants
