@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/time.h"
 #include "rapidjson/document.h"
 #include "services/main/commands.h"
 #include "services/main/platform_client.h"
@@ -14,6 +15,7 @@ struct Options {
   ConfigOption config;
   bool json = false;
   bool link = false;
+  std::string set_time;
 };
 
 std::string Field(const rapidjson::Value& object, const char* name) {
@@ -52,6 +54,15 @@ void Run(const Options& options) {
     std::printf("%s\n", url->c_str());
     return;
   }
+  if (!options.set_time.empty()) {
+    absl::Time time;
+    std::string error;
+    if (!absl::ParseTime(absl::RFC3339_full, options.set_time, &time, &error)) {
+      throw CommandFailed{2, "--set-time wants RFC 3339, e.g. 2026-03-01T00:00:00Z"};
+    }
+    Check(client->SetTime(time).status());
+    return;
+  }
   const auto status = client->Status();
   Check(status.status());
   if (options.json) {
@@ -70,6 +81,7 @@ void AddStatus(CLI::App& app) {
   options->config.AddTo(*command);
   auto* json = command->add_flag("--json", options->json, "JSON");
   command->add_flag("--link", options->link, "a link that opens the dashboard once, within ten minutes")->excludes(json);
+  command->add_option("--set-time", options->set_time, "simulated time only: move network time on to this moment")->excludes(json);
   command->callback([options] { Run(*options); });
 }
 

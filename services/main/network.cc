@@ -1,0 +1,142 @@
+#include "services/main/network.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "spdlog/spdlog.h"
+#include "tenants/ids.h"
+#include "tenants/provision.h"
+
+namespace custodian::main {
+namespace {
+
+constexpr absl::Duration kStartPatience = absl::Seconds(30);
+constexpr int kPartitionConnections = 12;
+constexpr int kNetworkConnections = 12;
+
+// Tries again while the other side is not there yet.
+absl::Status WithPatience(const char* what, const std::function<absl::Status()>& attempt) {
+  const absl::Time until = absl::Now() + kStartPatience;
+  while (true) {
+    absl::Status status = attempt();
+    if (status.ok() || !absl::IsUnavailable(status) || absl::Now() > until) {
+      return status.ok() ? status : absl::Status(status.code(), absl::StrCat(what, ": ", status.message()));
+    }
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+}
+
+std::string AuthorName(const Config& config) { return absl::StrCat("spiffe://", config.network, "/custodian/serve"); }
+
+}  // namespace
+
+std::string GovernanceOrigin(const std::string& network) {
+  const ledger::Hash hash = ledger::Sha256(absl::StrCat(network, " governance log"));
+  return absl::StrCat(network, "/p/", HexEncode(ledger::AsBytes(hash).substr(0, 8)));
+}
+
+Network::Network(const Config& configuration) : governance_origin(GovernanceOrigin(configuration.network)), config(configuration) {}
+
+Network::~Network() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<Network>> Network::Create(const Config& config) {
+  auto network = std::unique_ptr<Network>(new Network(config));
+  if (auto status = network->Open(); !status.ok()) return status;
+  if (auto status = network->StartGovernance(); !status.ok()) return status;
+  return network;
+}
+
+absl::Status Network::Open() {
+  auto pem = ReadFile(config.author_key_file, /*secret=*/true);
+  if (!pem.ok()) return pem.status();
+  auto signer = ledger::SignerFromPem(*pem);
+  if (!signer.ok()) return signer.status();
+  author = *std::move(signer);
+
+  auto connection = config.Connection(config.network_cell, config.network_database, config.NetworkRole(), config.secrets_directory);
+  if (!connection.ok()) return connection.status();
+  database = std::make_unique<tenants::Database>(*std::move(connection), kNetworkConnections);
+  registry = std::make_unique<tenants::Registry>(*database);
+  if (auto status = WithPatience("network database", [this] { return registry->Load(); }); !status.ok()) return status;
+
+  auto network_clock = tenants::NetworkClock::Create(*database, config.simulated_time);
+  if (!network_clock.ok()) return network_clock.status();
+  clock = *std::move(network_clock);
+  if (config.simulated_time && config.simulated_time_start && clock->Now() < *config.simulated_time_start) {
+    if (auto status = clock->Set(*config.simulated_time_start); !status.ok()) return status;
+  }
+
+  keys = keys::KeyClient::Connect(config.keys.socket);
+  return WithPatience("key process", [this] {
+    const auto status = keys->Status();
+    if (!status.ok()) return status.status();
+    return status->ready ? absl::OkStatus() : absl::FailedPreconditionError("the token cannot be used; see the log of `custodian keys`");
+  });
+}
+
+absl::Status Network::StartGovernance() {
+  auto public_key = keys->CreateLogKey(governance_origin);
+  if (!public_key.ok()) return public_key.status();
+  auto vkey = ledger::NoteVerifier::Create(governance_origin, ledger::kNoteEd25519, *public_key);
+  if (!vkey.ok()) return vkey.status();
+  governance_vkey = vkey->ToString();
+
+  governance_reader = std::make_unique<tenants::LogReader>(governance_origin, *database);
+  auto log = governance::GovernanceLog::Create(governance_origin, AuthorName(config), author->public_key(), *governance_reader);
+  if (!log.ok()) return log.status();
+  governance = *std::move(log);
+  auto writer = tenants::PartitionWriter::Create({.origin = governance_origin, .author = AuthorName(config), .anchors = false}, *database,
+                                                 *author, *governance, *clock);
+  if (!writer.ok()) return writer.status();
+  governance_writer = *std::move(writer);
+  governance->Bind(*governance_writer);
+  governance_writer->OnCommit([this] {
+    if (on_commit_) on_commit_();
+  });
+  threads_.emplace_back([this] { governance_writer->Run(); });
+  return governance->Bootstrap();
+}
+
+absl::Status Network::StartPartition(const tenants::Tenant& tenant) {
+  auto connection = config.Connection(tenant.cell, tenant.database, tenants::LoginRoleOf(tenant.database), config.secrets_directory);
+  if (!connection.ok()) return connection.status();
+  auto partition = std::make_unique<tenants::Partition>();
+  partition->tenant = tenant;
+  partition->database = std::make_unique<tenants::Database>(*std::move(connection), kPartitionConnections);
+  partition->log = std::make_unique<tenants::LogReader>(tenant.origin, *partition->database);
+  partition->outbox = std::make_unique<tenants::Outbox>(*partition->database);
+  auto writer = tenants::PartitionWriter::Create({.origin = tenant.origin, .author = AuthorName(config)}, *partition->database, *author,
+                                                 *governance, *clock);
+  if (!writer.ok()) return writer.status();
+  partition->writer = *std::move(writer);
+  partition->writer->OnCommit([this] {
+    if (on_commit_) on_commit_();
+  });
+  if (ready_) ready_(*partition);
+  threads_.emplace_back([&running = *partition->writer] { running.Run(); });
+  partitions.Add(std::move(partition));
+  spdlog::info("partition of {} runs, log {}", tenant.name, tenant.origin);
+  return absl::OkStatus();
+}
+
+absl::Status Network::StartPartitions() {
+  const absl::MutexLock lock(&start_mutex_);
+  if (auto status = registry->Load(); !status.ok()) return status;
+  for (const tenants::Tenant& tenant : registry->Tenants()) {
+    if (partitions.FindById(tenant.id) != nullptr) continue;
+    if (auto status = StartPartition(tenant); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("partition of ", tenant.name, ": ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Network::Stop() {
+  for (tenants::Partition* partition : partitions.All()) partition->writer->Stop();
+  if (governance_writer) governance_writer->Stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+}  // namespace custodian::main

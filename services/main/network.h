@@ -1,0 +1,76 @@
+// The network as one `serve` process runs it: governance log, registry, clock, keys, and a running partition a tenant. Everything
+// that needs a thread of its own (partition writers) is started here. Built once; thread-safe afterwards.
+#ifndef CUSTODIAN_SERVICES_MAIN_NETWORK_H_
+#define CUSTODIAN_SERVICES_MAIN_NETWORK_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "ledger/checkpoint.h"
+#include "ledger/signature.h"
+#include "services/governance/governance_log.h"
+#include "services/keys/key_client.h"
+#include "services/main/config.h"
+#include "tenants/network_clock.h"
+#include "tenants/partitions.h"
+#include "tenants/registry.h"
+
+namespace custodian::main {
+
+// Origin of the governance log of a network: opaque, and the same at every start.
+[[nodiscard]] std::string GovernanceOrigin(const std::string& network);
+
+class Network {
+ public:
+  // Called with each partition once it can be written to, before it is found by others; sets up outbox handlers.
+  using PartitionReady = std::function<void(tenants::Partition&)>;
+
+  // Waits up to 30 s for database and key process.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Network>> Create(const Config& config);
+  ~Network();
+
+  // Starts the partitions that the registry names and that do not run yet; after OnPartition() and OnCommit().
+  [[nodiscard]] absl::Status StartPartitions();
+  void OnPartition(PartitionReady ready) { ready_ = std::move(ready); }
+  // From every writer's thread after each commit; must return at once.
+  void OnCommit(std::function<void()> callback) { on_commit_ = std::move(callback); }
+  // No write is taken any more; returns when the writers' threads ended.
+  void Stop();
+
+  const std::string governance_origin;
+  // Verifier key of the governance log.
+  std::string governance_vkey;
+  const Config& config;
+  std::unique_ptr<ledger::Signer> author;
+  std::unique_ptr<tenants::Database> database;
+  std::unique_ptr<tenants::Registry> registry;
+  std::unique_ptr<tenants::NetworkClock> clock;
+  std::unique_ptr<keys::KeyClient> keys;
+  std::unique_ptr<tenants::LogReader> governance_reader;
+  std::unique_ptr<governance::GovernanceLog> governance;
+  std::unique_ptr<tenants::PartitionWriter> governance_writer;
+  tenants::Partitions partitions;
+
+ private:
+  explicit Network(const Config& configuration);
+  [[nodiscard]] absl::Status Open();
+  [[nodiscard]] absl::Status StartGovernance();
+  [[nodiscard]] absl::Status StartPartition(const tenants::Tenant& tenant);
+
+  PartitionReady ready_;
+  std::function<void()> on_commit_;
+  // One admission at a time starts partitions.
+  absl::Mutex start_mutex_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace custodian::main
+
+#endif  // CUSTODIAN_SERVICES_MAIN_NETWORK_H_
