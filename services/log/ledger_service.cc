@@ -1,0 +1,71 @@
+#include "services/log/ledger_service.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "services/log/author_batch.h"
+#include "services/rpc/protos/custodian.grpc.pb.h"
+#include "services/rpc/serve_call.h"
+#include "services/rpc/timestamp.h"
+
+namespace custodian::log {
+
+class LedgerService::Core final : public v1::LedgerService::Service {
+ public:
+  Core(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions, const tenants::Roster& roster,
+       MakeReceipt make_receipt)
+      : guard_(guard), readers_(readers), partitions_(partitions), roster_(roster), make_receipt_(std::move(make_receipt)) {}
+
+  grpc::Status AppendBatch(grpc::ServerContext* context, const v1::AppendBatchRequest* request, v1::AppendBatchResponse* response) override {
+    return rpc::ServeCall(guard_, *context, "AppendBatch", {"node", "feed", "fhir"},
+                          [&](const tenants::Client& client) { return Append(client, *request, *response); });
+  }
+
+  grpc::Status GetReceipt(grpc::ServerContext* context, const v1::GetReceiptRequest* request, v1::GetReceiptResponse* response) override {
+    return rpc::ServeCall(guard_, *context, "GetReceipt", {"auditor", "node", "regulator"}, [&](const tenants::Client& client) -> absl::Status {
+      if (absl::Status status = readers_.MayRead(client.spiffe_id, request->origin()); !status.ok()) return status;
+      auto receipt = make_receipt_(request->origin(), request->index());
+      if (!receipt.ok()) return receipt.status();
+      response->set_tlog_proof(*std::move(receipt));
+      return absl::OkStatus();
+    });
+  }
+
+ private:
+  absl::Status Append(const tenants::Client& client, const v1::AppendBatchRequest& request, v1::AppendBatchResponse& response) const {
+    const tenants::Partition* partition = partitions_.FindByOrigin(request.origin());
+    // The same words for another tenant's log and for none.
+    const absl::Status refused = absl::PermissionDeniedError("this client may not append to this log");
+    if (partition == nullptr || partition->tenant.id != client.tenant) return refused;
+    tenants::Write write;
+    write.signed_leaves = {request.leaf().begin(), request.leaf().end()};
+    const auto batch = VerifyAuthorBatch(request.origin(), write.signed_leaves, roster_);
+    if (!batch.ok()) return batch.status();
+    const auto author = rpc::SpiffeId::Parse(batch->author);
+    if (!author.ok() || author->tenant != client.tenant) return refused;
+    write.idempotency_key = batch->idempotency_key;
+    write.request_digest = std::string(ledger::AsBytes(batch->digest));
+    const auto admitted = partition->writer->Apply(std::move(write));
+    if (!admitted.ok()) return admitted.status();
+    response.set_first_index(admitted->first_index);
+    for (const ledger::Hash& hash : admitted->leaf_hashes) response.add_leaf_hash(std::string(ledger::AsBytes(hash)));
+    *response.mutable_witnessed_by() = rpc::ToTimestamp(admitted->witnessed_by);
+    return absl::OkStatus();
+  }
+
+  const rpc::CallGuard& guard_;
+  const Readers& readers_;
+  const tenants::Partitions& partitions_;
+  const tenants::Roster& roster_;
+  const MakeReceipt make_receipt_;
+};
+
+LedgerService::LedgerService(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions,
+                             const tenants::Roster& roster, MakeReceipt make_receipt)
+    : core_(std::make_unique<Core>(guard, readers, partitions, roster, std::move(make_receipt))) {}
+LedgerService::~LedgerService() = default;
+
+grpc::Service* LedgerService::grpc() { return core_.get(); }
+
+}  // namespace custodian::log

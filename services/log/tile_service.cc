@@ -1,0 +1,83 @@
+#include "services/log/tile_service.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "services/rpc/router.h"
+
+namespace custodian::log {
+namespace {
+
+constexpr std::string_view kPrefix = "/log/";
+constexpr std::size_t kNameBytes = 16;
+
+bool IsLogName(std::string_view text) {
+  return text.size() == kNameBytes && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+bool StartsWith(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+
+// Full tiles never change; partial ones, and the checkpoint, do.
+const char* CacheControl(std::string_view resource) {
+  const bool full_tile = StartsWith(resource, "tile/") && resource.find(".p/") == std::string_view::npos;
+  // Private: what an admitted reader got, no proxy may give to others.
+  return full_tile ? "private, max-age=31536000, immutable" : "no-store";
+}
+
+rpc::HttpResponse Answer(const absl::StatusOr<std::string>& found, const char* type, std::string_view resource) {
+  if (found.ok()) return {200, {{"Content-Type", type}, {"Cache-Control", CacheControl(resource)}}, *found};
+  switch (found.status().code()) {
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kOutOfRange:
+      return rpc::PlainText(404, "not in this log yet");
+    case absl::StatusCode::kInvalidArgument:
+      return rpc::PlainText(400, "not a resource of a log");
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kResourceExhausted: {
+      rpc::HttpResponse response = rpc::PlainText(503, "not available now; try again in a second");
+      response.headers.emplace_back("Retry-After", "1");
+      return response;
+    }
+    default:
+      return rpc::PlainText(500, "internal error");
+  }
+}
+
+absl::StatusOr<std::uint64_t> ParseIndex(std::string_view text) {
+  std::uint64_t index = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
+  const bool canonical = error == std::errc() && end == text.data() + text.size() && !text.empty() && (text.size() == 1 || text[0] != '0');
+  if (!canonical) return absl::InvalidArgumentError("not an index");
+  return index;
+}
+
+}  // namespace
+
+TileService::TileService(std::string network, const Readers& readers, FindLog find_log, MakeReceipt make_receipt)
+    : network_(std::move(network)), readers_(readers), find_log_(std::move(find_log)), make_receipt_(std::move(make_receipt)) {}
+
+rpc::HttpResponse TileService::Handle(const rpc::HttpRequest& request) const {
+  const rpc::HttpResponse refused = rpc::PlainText(403, "only admitted readers of this log");
+  if (!StartsWith(request.path, kPrefix)) return refused;
+  const std::string_view rest = std::string_view(request.path).substr(kPrefix.size());
+  const std::size_t slash = rest.find('/');
+  if (slash == std::string_view::npos || !IsLogName(rest.substr(0, slash))) return refused;
+  const std::string origin = network_ + "/p/" + std::string(rest.substr(0, slash));
+  if (!readers_.MayRead(request.peer_spiffe_id, origin).ok()) return refused;
+  const tenants::LogReader* log = find_log_(origin);
+  if (log == nullptr) return refused;
+  return Serve(*log, origin, std::string(rest.substr(slash + 1)));
+}
+
+rpc::HttpResponse TileService::Serve(const tenants::LogReader& log, const std::string& origin, const std::string& resource) const {
+  if (resource == "checkpoint") return Answer(log.PublishedCheckpoint(), "text/plain; charset=utf-8", resource);
+  if (StartsWith(resource, "tile/")) return Answer(log.Tile(resource), "application/octet-stream", resource);
+  constexpr std::string_view kReceipt = "receipt/";
+  if (!StartsWith(resource, kReceipt)) return rpc::PlainText(404, "not a resource of a log");
+  const auto index = ParseIndex(std::string_view(resource).substr(kReceipt.size()));
+  if (!index.ok()) return Answer(index.status(), "", resource);
+  return Answer(make_receipt_(origin, *index), "text/plain; charset=utf-8", resource);
+}
+
+}  // namespace custodian::log

@@ -1,0 +1,41 @@
+// Logs over HTTPS, for admitted readers alone (readers.h): `/log/<16 hex>/checkpoint`, `/log/<16 hex>/tile/...` (C2SP tlog-tiles)
+// and `/log/<16 hex>/receipt/<index>` (C2SP tlog-proof). The 16 hex digits are the end of the log's origin. Thread-safe.
+#ifndef CUSTODIAN_SERVICES_LOG_TILE_SERVICE_H_
+#define CUSTODIAN_SERVICES_LOG_TILE_SERVICE_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "services/log/readers.h"
+#include "services/rpc/http.h"
+#include "tenants/log_reader.h"
+
+namespace custodian::log {
+
+// The witnessed receipt of an entry; Unavailable while no published checkpoint covers it, NotFound past the end.
+using MakeReceipt = std::function<absl::StatusOr<std::string>(std::string_view origin, std::uint64_t index)>;
+
+class TileService {
+ public:
+  // The log of an origin that this process runs (a partition's or the governance log's), or null.
+  using FindLog = std::function<const tenants::LogReader*(std::string_view origin)>;
+  TileService(std::string network, const Readers& readers, FindLog find_log, MakeReceipt make_receipt);
+
+  // A GET below "/log/".
+  [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
+
+ private:
+  [[nodiscard]] rpc::HttpResponse Serve(const tenants::LogReader& log, const std::string& origin, const std::string& resource) const;
+
+  const std::string network_;
+  const Readers& readers_;
+  const FindLog find_log_;
+  const MakeReceipt make_receipt_;
+};
+
+}  // namespace custodian::log
+
+#endif  // CUSTODIAN_SERVICES_LOG_TILE_SERVICE_H_
