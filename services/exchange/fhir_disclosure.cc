@@ -1,0 +1,168 @@
+#include "services/exchange/fhir_disclosure.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/exchange/consent_reader.h"
+#include "services/exchange/detail.h"
+#include "services/exchange/fhir_time.h"
+#include "services/exchange/provenance.h"
+#include "services/exchange/record_store.h"
+
+namespace custodian::exchange {
+namespace {
+
+using ledger::v1::Entry;
+
+constexpr std::string_view kPurpose = "fhir-disclosure";
+// All details of one kind have one size.
+constexpr std::size_t kDetailBytes = 1'024;
+// The consent may change between decision and commit; each change is decided anew.
+constexpr int kAttempts = 3;
+constexpr absl::Duration kReceiptPoll = absl::Milliseconds(50);
+
+absl::Status NotForReader() { return absl::NotFoundError("nothing that this client may read"); }
+
+std::string HashText(const ledger::Hash& hash) { return std::string(reinterpret_cast<const char*>(hash.data()), hash.size()); }
+
+// Each read is a disclosure of its own: nothing is repeated, so the key is random.
+tenants::Write NewWrite() {
+  tenants::Write write;
+  write.idempotency_key = RandomBytes(32);
+  write.request_digest = RandomBytes(32);
+  return write;
+}
+
+}  // namespace
+
+FhirDisclosure::FhirDisclosure(const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator,
+                               const Clock& network_clock, ReceiptSource receipt)
+    : partitions_(partitions), sealer_(sealer), locator_(locator), clock_(network_clock), receipt_(std::move(receipt)) {}
+
+absl::StatusOr<std::optional<PatientId>> FhirDisclosure::PatientAt(const PatientLink& patient, const TenantId& tenant) const {
+  const auto links = locator_.SamePerson(patient);
+  if (!links.ok()) return links.status();
+  for (const PatientLink& link : *links) {
+    if (link.tenant == tenant) return std::optional(link.patient);
+  }
+  return std::optional<PatientId>();
+}
+
+absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants::Partition& source, const tenants::Client& reader,
+                                                                   std::string_view type, std::string_view id) const {
+  const tenants::Partition* requester = partitions_.FindById(reader.tenant);
+  if (requester == nullptr || reader.purpose.empty()) return NotForReader();
+  const auto record_id = sealer_.RecordIdOf(source.tenant.id, type, id);
+  if (!record_id.ok()) return record_id.status();
+  const RecordStore store(*source.database);
+  const PatientRecords patients(partitions_, sealer_);
+  for (int attempt = 1;; ++attempt) {
+    const auto row = store.Newest(*record_id);
+    if (!row.ok()) return row.status();
+    if (!row->has_value() || (*row)->deleted) return NotForReader();
+    const PatientLink patient{source.tenant.id, (*row)->patient};
+    const auto own = PatientAt(patient, reader.tenant);
+    if (!own.ok()) return own.status();
+    if (!own->has_value()) return NotForReader();
+    // The version first: a consent that changes while we decide refuses the write.
+    const auto consent_version = store.ConsentVersion(patient.patient);
+    if (!consent_version.ok()) return consent_version.status();
+    const auto records = patients.Open(patient, kPurpose);
+    if (!records.ok()) return records.status();
+    const consent::Question question{{requester->tenant.organization_system, requester->tenant.organization_value}, reader.purpose,
+                                     clock_.Now()};
+    if (!DecideConsent(*records, question, ZoneOf(source.tenant.time_zone)).permit) return NotForReader();
+    auto opened = OpenRecord(source.tenant, **row, sealer_, kPurpose);
+    if (!opened.ok()) return opened.status();
+    auto disclosed = Record(source, *requester, reader, patient, **own, *std::move(opened), HashText(ledger::Sha256((*row)->sealed)),
+                            *consent_version);
+    if (disclosed.ok() || !absl::IsFailedPrecondition(disclosed.status()) || attempt == kAttempts) return disclosed;
+  }
+}
+
+absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Record(const tenants::Partition& source, const tenants::Partition& requester,
+                                                                 const tenants::Client& reader, const PatientLink& patient,
+                                                                 const PatientId& patient_at_reader, OpenedRecord record,
+                                                                 std::string record_sha256, std::int64_t consent_version) const {
+  const std::string resource = absl::StrCat(record.resource_type, "/", record.id);
+  const std::string provenance_id = NewDisclosureId();
+  const Json provenance = DisclosureProvenance({provenance_id, record.resource_type, record.id, record.version, clock_.Now(),
+                                                source.tenant, requester.tenant, reader.spiffe_id, reader.purpose});
+  const auto provenance_record = sealer_.RecordIdOf(source.tenant.id, "Provenance", provenance_id);
+  if (!provenance_record.ok()) return provenance_record.status();
+  auto sealed = sealer_.Seal({source.tenant.id, patient.patient, provenance_record->bytes(), 1}, provenance.Text(), kPurpose);
+  if (!sealed.ok()) return sealed.status();
+
+  tenants::Write at_source = NewWrite();
+  Entry disclosure;
+  disclosure.set_kind(ledger::v1::KIND_DISCLOSURE);
+  disclosure.set_reported(true);
+  disclosure.add_record_sha256(record_sha256);
+  const Json detail = Json::Object({{"provenance", Json::String(provenance_id)},
+                                    {"purpose", Json::String(reader.purpose)},
+                                    {"reader", Json::String(reader.spiffe_id)},
+                                    {"resource", Json::String(resource)},
+                                    {"tenant", Json::String(requester.tenant.id.text())},
+                                    {"version", Json::Integer(static_cast<std::int64_t>(record.version))}});
+  if (absl::Status status = SetDetail(sealer_, source.tenant.id, patient.patient, detail.Text(), kDetailBytes, disclosure); !status.ok()) {
+    return status;
+  }
+  Entry stored;
+  stored.set_kind(ledger::v1::KIND_RECORD_STORED);
+  stored.set_subject(patient.patient.bytes());
+  stored.add_record_sha256(HashText(sealed->sha256));
+  stored.mutable_record_stored()->add_record_id(provenance_record->bytes());
+  stored.mutable_record_stored()->add_version(1);
+  at_source.entries = {std::move(disclosure), std::move(stored)};
+  at_source.rows.push_back(RecordRow(*provenance_record, 1, patient.patient, std::move(sealed->ciphertext), 1));
+  at_source.expectations.push_back({patient.patient, consent_version});
+  const auto admitted = source.writer->Apply(std::move(at_source));
+  if (!admitted.ok()) return admitted.status();
+
+  tenants::Write at_reader = NewWrite();
+  Entry opened;
+  opened.set_kind(ledger::v1::KIND_CARD_OPENED);
+  opened.set_reported(true);
+  const Json opened_detail = Json::Object({{"disclosure", Json::String(absl::StrCat(source.tenant.origin, "#", admitted->first_index))},
+                                           {"reader", Json::String(reader.spiffe_id)},
+                                           {"resource", Json::String(resource)},
+                                           {"tenant", Json::String(source.tenant.id.text())},
+                                           {"version", Json::Integer(static_cast<std::int64_t>(record.version))}});
+  if (absl::Status status = SetDetail(sealer_, reader.tenant, patient_at_reader, opened_detail.Text(), kDetailBytes, opened); !status.ok()) {
+    return status;
+  }
+  at_reader.entries = {std::move(opened)};
+  // A failure here leaves "recorded, perhaps not shown" behind, never the reverse.
+  const auto shown = requester.writer->Apply(std::move(at_reader));
+  if (!shown.ok()) return shown.status();
+  return Disclosed{std::move(record), provenance_id, admitted->first_index};
+}
+
+absl::StatusOr<Json> FhirDisclosure::ProvenanceOf(const tenants::Partition& source, const tenants::Client* reader, std::string_view id,
+                                                  absl::Duration wait) const {
+  const auto record_id = sealer_.RecordIdOf(source.tenant.id, "Provenance", id);
+  if (!record_id.ok()) return record_id.status();
+  const auto row = RecordStore(*source.database).Newest(*record_id);
+  if (!row.ok()) return row.status();
+  if (!row->has_value()) return NotForReader();
+  const auto opened = OpenRecord(source.tenant, **row, sealer_, kPurpose);
+  if (!opened.ok()) return opened.status();
+  auto provenance = Json::Parse(opened->json);
+  if (!provenance.ok()) return absl::DataLossError("a stored Provenance holds no JSON");
+  const std::string client = DisclosedTo(*provenance);
+  if (client.empty() || (reader != nullptr && client != reader->spiffe_id)) return NotForReader();
+  // Its RECORD_STORED entry stands right behind the DISCLOSURE.
+  const std::uint64_t index = (*row)->entry_index - 1;
+  const absl::Time deadline = absl::Now() + wait;
+  auto receipt = receipt_(source.tenant.origin, index);
+  while (!receipt.ok() && absl::Now() < deadline) {
+    absl::SleepFor(kReceiptPoll);
+    receipt = receipt_(source.tenant.origin, index);
+  }
+  Json meta = Json::Object({{"versionId", Json::String("1")}, {"lastUpdated", Json::String(FormatInstant(opened->arrived))}});
+  provenance->Set("meta", std::move(meta));
+  AddReceipt(*provenance, source.tenant.origin, index, receipt.ok() ? *receipt : "");
+  return *std::move(provenance);
+}
+
+}  // namespace custodian::exchange

@@ -1,0 +1,71 @@
+// The FHIR R4 endpoint of every tenant, `/fhir/<tenant id>/...`: transaction, create, update, read, vread, history and patient-scoped
+// search for the tenant's own clients, and consent-checked reading for other tenants' (fhir_disclosure.h). The caller is the client
+// certificate. Every refusal is an OperationOutcome and changes nothing. Thread-safe; called from the HTTPS server's threads.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_FHIR_SERVICE_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_FHIR_SERVICE_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/exchange/fhir_disclosure.h"
+#include "services/exchange/fhir_search.h"
+#include "services/exchange/fhir_writer.h"
+#include "services/keys/key_client.h"
+#include "services/keys/sealer.h"
+#include "services/rpc/http.h"
+#include "tenants/partitions.h"
+#include "tenants/registry.h"
+
+namespace custodian::exchange {
+
+class FhirService {
+ public:
+  struct Options {
+    // "https://host:port", for Location, fullUrl and absolute references of ours.
+    std::string public_url;
+    // Of a request; the HTTPS server's own limit may be lower.
+    std::size_t body_bytes_max = 64u << 20;
+    std::size_t entries_max = 20'000;
+    std::size_t patients_max = 1'000;
+    // How long a search with _revinclude, or a read of a disclosure's Provenance, waits for the receipt.
+    absl::Duration receipt_wait = absl::Seconds(2);
+  };
+  // Borrows everything.
+  FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
+              keys::KeyClient& keys, const Locator& locator, const Clock& network_clock, ReceiptSource receipt);
+
+  // Any method and any path below /fhir/.
+  [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
+  // As the router's refusal: an OperationOutcome.
+  [[nodiscard]] static rpc::HttpResponse Refusal(int status, std::string_view text);
+
+ private:
+  struct Call;
+  [[nodiscard]] rpc::HttpResponse HandleOwn(const Call& call) const;
+  [[nodiscard]] rpc::HttpResponse HandleOther(const Call& call) const;
+  [[nodiscard]] rpc::HttpResponse Transact(const Call& call) const;
+  [[nodiscard]] rpc::HttpResponse WriteOne(const Call& call) const;
+  [[nodiscard]] rpc::HttpResponse ReadOne(const Call& call) const;
+  [[nodiscard]] rpc::HttpResponse History(const Call& call) const;
+  [[nodiscard]] rpc::HttpResponse SearchOwn(const Call& call) const;
+  [[nodiscard]] rpc::HttpResponse SearchOther(const Call& call) const;
+  [[nodiscard]] rpc::HttpResponse ReadOther(const Call& call) const;
+  [[nodiscard]] rpc::HttpResponse OwnDisclosure(const Call& call) const;
+  [[nodiscard]] Answer<std::vector<OpenedRecord>> Candidates(const Call& call, const Search& search) const;
+  [[nodiscard]] absl::Status AddProvenances(const Call& call, const OpenedRecord& record, std::vector<Json>& included) const;
+  [[nodiscard]] Answer<Json> ReadBody(const Call& call) const;
+
+  const Options options_;
+  const tenants::Partitions& partitions_;
+  const tenants::Registry& registry_;
+  keys::Sealer& sealer_;
+  const FhirWriter writer_;
+  const FhirDisclosure disclosure_;
+};
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_FHIR_SERVICE_H_

@@ -1,0 +1,67 @@
+// Stores what a FHIR interaction brings, all or nothing: one Write with sealed versions, RECORD_STORED, CONSENT_SET and KEY_STORED
+// entries, and the outbox rows of what must follow. Thread-safe.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_FHIR_WRITER_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_FHIR_WRITER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/exchange/fhir_answer.h"
+#include "services/exchange/fhir_transaction.h"
+#include "services/keys/key_client.h"
+#include "services/keys/sealer.h"
+#include "tenants/partitions.h"
+
+namespace custodian::exchange {
+
+// What became of one entry.
+struct StoredEntry {
+  std::string type;
+  std::string id;
+  std::uint64_t version = 1;
+  // False for an update, and for a conditional create that found its resource (`version` is then that of the moment).
+  bool created = true;
+};
+struct StoredTransaction {
+  std::vector<StoredEntry> entries;
+  absl::Time time;
+};
+
+class FhirWriter {
+ public:
+  struct Limits {
+    // Different patients in one interaction.
+    std::size_t patients_max = 1'000;
+  };
+  FhirWriter(keys::Sealer& sealer, keys::KeyClient& keys, Limits limits);
+  ~FhirWriter();
+
+  struct Request {
+    tenants::Partition* partition = nullptr;
+    // SPIFFE id of the client.
+    std::string client;
+    // Base of the tenant's FHIR URLs, without a slash at the end.
+    std::string base_url;
+    // The client's Idempotency-Key; empty without. The same key again gets the first answer; with another `content`, 422.
+    std::string idempotency_key;
+    // Method, path and body as received.
+    std::string content;
+    std::vector<TransactionEntry> entries;
+  };
+  // Returns once durable and what follows (locator, savings) has run.
+  [[nodiscard]] Answer<StoredTransaction> Apply(const Request& request) const;
+
+ private:
+  class Recorded;
+  keys::Sealer& sealer_;
+  keys::KeyClient& keys_;
+  const Limits limits_;
+  std::unique_ptr<Recorded> recorded_;
+};
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_FHIR_WRITER_H_
