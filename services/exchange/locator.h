@@ -28,6 +28,9 @@ class Locator {
   keys::KeyClient& keys_;
 };
 
+// What the outbox kind "locator" asks for: registers the patient's newest Patient resource. Idempotent.
+[[nodiscard]] absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, const PatientLink& patient);
+
 }  // namespace custodian::exchange
 
 #endif  // CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_H_

@@ -1,0 +1,32 @@
+// Rows of the `locator` schema in the network database. SQL only; tokens come in and go out as opaque bytes. Thread-safe.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_STORE_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_STORE_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/exchange/matching.h"
+#include "tenants/database.h"
+
+namespace custodian::exchange {
+
+class LocatorStore {
+ public:
+  explicit LocatorStore(const tenants::Database& network_database) : database_(network_database) {}
+
+  // Puts the patient's rows in place of those it had, in one transaction.
+  [[nodiscard]] absl::Status Replace(const LocatedPatient& patient) const;
+  // Everyone whom shared tokens connect to the patient, itself included when it has tokens. ResourceExhausted past
+  // kConnectedMax: no person is that many patients, so whoever shares those tokens is certain of nothing.
+  [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> Connected(const PatientLink& patient) const;
+
+  static constexpr int kConnectedMax = 64;
+
+ private:
+  const tenants::Database& database_;
+};
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_STORE_H_
