@@ -29,7 +29,11 @@ struct Acceptance {
   std::string source_tenant;
   absl::Time t;
   absl::Duration observe;
+  // Classes that reverse (T7), for whoever picks the redos; Evaluate() does not read it.
+  std::vector<std::string> reversal_set;
   std::int64_t cents = 0;
+  // CARD_ACCEPTED in the ordering tenant's log.
+  std::int64_t entry_index = 0;
   // Network time at which the acceptance became known.
   absl::Time arrived;
   // A later override of the same card (T5): its outcomeTimestamp, and when it became known.
