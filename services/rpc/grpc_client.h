@@ -71,10 +71,10 @@ class AdminClient {
   };
   [[nodiscard]] absl::StatusOr<std::uint64_t> SetTable(const GovernedTable& table);
 
-  // Network time after the call. FailedPrecondition unless time is simulated, InvalidArgument for the past.
+  // Network time after the call. FailedPrecondition unless time is simulated and moves forwards.
   [[nodiscard]] absl::StatusOr<absl::Time> SetTime(absl::Time time);
-  // JSON report of SAVINGS; as of network time when absent.
-  [[nodiscard]] absl::StatusOr<std::string> Savings(std::optional<absl::Time> as_of = std::nullopt);
+  // JSON report of SAVINGS; as of network time when absent. `tenant`: that tenant's own view; empty: the network's.
+  [[nodiscard]] absl::StatusOr<std::string> Savings(std::optional<absl::Time> as_of = std::nullopt, std::string_view tenant = {});
   // JSON.
   [[nodiscard]] absl::StatusOr<std::string> Status();
   [[nodiscard]] absl::StatusOr<std::string> DashboardLink();
