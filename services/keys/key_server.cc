@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "fmt/format.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/security/server_credentials.h"
@@ -27,11 +28,11 @@ constexpr int kMessageBytesMax = 256 * 1024;
 constexpr int kThreadsMax = 32;
 constexpr std::chrono::seconds kGrace{5};
 
-// One line a refused call: method, tenant or log, code. Messages name ids only.
+// One line a refused call: method, tenant or log, code. Messages name ids only; what a caller sent is escaped.
 grpc::Status ToGrpc(const absl::Status& status, const char* method, const std::string& subject) {
   if (status.ok()) return grpc::Status::OK;
-  spdlog::warn("keys method={} subject={} code={} message=\"{}\"", method, subject, absl::StatusCodeToString(status.code()),
-               std::string(status.message()));
+  spdlog::warn("keys method={} subject=\"{}\" code={} message=\"{}\"", method, absl::CHexEscape(subject),
+               absl::StatusCodeToString(status.code()), absl::CHexEscape(std::string(status.message())));
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 

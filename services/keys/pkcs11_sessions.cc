@@ -13,6 +13,9 @@
 namespace custodian::keys {
 namespace {
 
+// A logout by others shows first as a lost handle, then as a lost session.
+constexpr int kAttempts = 3;
+
 // A module is initialized once a process, however many tokens of it are open. Never unloaded: vendors' libraries register exit
 // handlers.
 struct Modules {
@@ -245,7 +248,7 @@ void Pkcs11Sessions::LoseLogin(std::uint64_t login) {
 
 absl::Status Pkcs11Sessions::Run(const Work& work, const std::function<void()>& forget_handles) {
   absl::Status status;
-  for (int attempt = 0; attempt < 2; ++attempt) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     absl::StatusOr<Pkcs11Session> session = Take();
     if (!session.ok()) return session.status();
     status = work(*session);

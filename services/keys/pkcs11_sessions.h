@@ -48,7 +48,7 @@ class Pkcs11Sessions {
 
   using Work = std::function<absl::Status(Pkcs11Session&)>;
   // Runs `work` on a logged-in session. When the session or a key's handle was lost, calls `forget_handles`, logs in again where
-  // needed and runs `work` once more: it must begin from nothing each time.
+  // needed and runs `work` again: it must begin from nothing each time.
   [[nodiscard]] absl::Status Run(const Work& work, const std::function<void()>& forget_handles);
 
   // FailedPrecondition once the PIN was refused.
