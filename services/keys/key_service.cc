@@ -50,10 +50,7 @@ absl::StatusOr<std::vector<std::string>> ThreeLines(const std::string& file) {
 class KeyService::DirectoryLock {
  public:
   static absl::StatusOr<std::unique_ptr<DirectoryLock>> Take(const std::string& directory) {
-    std::error_code error;
-    const bool made = std::filesystem::create_directories(directory, error);
-    if (error) return absl::UnavailableError(fmt::format("cannot make {}: {}", directory, error.message()));
-    if (made) chmod(directory.c_str(), 0700);
+    if (auto status = MakeStateDirectory(directory); !status.ok()) return status;
     const int descriptor = open((directory + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (descriptor < 0) return absl::UnavailableError(fmt::format("cannot write in {}", directory));
     std::unique_ptr<DirectoryLock> lock(new DirectoryLock(descriptor));
@@ -86,6 +83,14 @@ absl::StatusOr<std::unique_ptr<KeyService>> KeyService::Create(Pkcs11Token& toke
   std::unique_ptr<KeyService> service(new KeyService(token, std::move(state_directory), std::move(connections), *std::move(lock)));
   if (auto status = service->LoadTenants(); !status.ok()) return status;
   return service;
+}
+
+absl::Status KeyService::MakeStateDirectory(const std::string& state_directory) {
+  std::error_code error;
+  const bool made = std::filesystem::create_directories(state_directory, error);
+  if (error) return absl::UnavailableError(fmt::format("cannot make {}: {}", state_directory, error.message()));
+  if (made) chmod(state_directory.c_str(), 0700);
+  return absl::OkStatus();
 }
 
 absl::Status KeyService::LoadTenants() {

@@ -36,7 +36,9 @@ class KeyService final : public KeyClient {
   // How to connect to the key store at a placement.
   using Connections = std::function<absl::StatusOr<tenants::ConnectionSpec>(const KeyPlacement& placement)>;
 
-  // Reads the tenants and signing states kept in `state_directory` (made with mode 0700 when missing). FailedPrecondition when
+  // With mode 0700, unless it is there.
+  [[nodiscard]] static absl::Status MakeStateDirectory(const std::string& state_directory);
+  // Reads the tenants and signing states kept in `state_directory`, which is made when missing. FailedPrecondition when
   // another key process uses the directory: two could sign against each other. A tenant whose keys are missing does not stop the
   // others; it is dark.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<KeyService>> Create(Pkcs11Token& token, std::string state_directory,
