@@ -1,0 +1,170 @@
+// The SQL of a commit (commit_plan.h).
+#include <algorithm>
+#include <pqxx/pqxx>
+#include <set>
+
+#include "ledger/tiles.h"
+#include "tenants/binary_array.h"
+#include "tenants/commit_plan.h"
+#include "tenants/log_rows.h"
+
+namespace custodian::tenants {
+namespace {
+
+using Element = BinaryArray::Element;
+
+pqxx::binarystring Parameter(const BinaryArray& array) { return pqxx::binarystring(array.Encode()); }
+pqxx::binarystring Parameter(std::string_view bytes) { return pqxx::binarystring(bytes.data(), bytes.size()); }
+
+absl::Status LookUpAnswers(ReadTransaction& transaction, std::span<QueuedWrite* const> writes, Lookups& lookups) {
+  BinaryArray authors(Element::kText);
+  BinaryArray keys(Element::kBytea);
+  for (const QueuedWrite* write : writes) {
+    for (const IdempotencyItem& item : write->items) {
+      authors.Add(item.author);
+      keys.Add(item.key);
+    }
+  }
+  const pqxx::result rows = transaction.sql().exec_params(
+      "SELECT i.author, i.key, i.request_digest, i.first_index, i.count, i.time_ms, i.witnessed_by_ms FROM ledger.idempotency AS i "
+      "JOIN unnest($1::text[], $2::bytea[]) AS asked(author, key) ON i.author = asked.author AND i.key = asked.key",
+      Parameter(authors), Parameter(keys));
+  for (const pqxx::row& row : rows) {
+    Lookups::Answer answer{.digest = pqxx::binarystring(row[2]).str(),
+                           .first_index = static_cast<std::uint64_t>(row[3].as<std::int64_t>()),
+                           .count = static_cast<std::uint64_t>(row[4].as<std::int64_t>()),
+                           .time_ms = row[5].as<std::int64_t>(),
+                           .witnessed_by_ms = row[6].as<std::int64_t>(),
+                           .leaf_hashes = {}};
+    auto hashes = ReadLeafHashes(transaction, answer.first_index, answer.count);
+    if (!hashes.ok()) return hashes.status();
+    answer.leaf_hashes = *std::move(hashes);
+    lookups.answers.emplace(std::pair(row[0].as<std::string>(), pqxx::binarystring(row[1]).str()), std::move(answer));
+  }
+  return absl::OkStatus();
+}
+
+void LookUpConsents(ReadTransaction& transaction, std::span<QueuedWrite* const> writes, Lookups& lookups) {
+  std::set<std::string_view> patients;
+  for (const QueuedWrite* write : writes) {
+    for (const ExpectConsentVersion& expected : write->write.expectations) patients.insert(expected.patient.bytes());
+    for (const PatientId& patient : write->write.consent_changed) patients.insert(patient.bytes());
+  }
+  if (patients.empty()) return;
+  BinaryArray ids(Element::kBytea);
+  for (const std::string_view patient : patients) ids.Add(patient);
+  for (const pqxx::row& row : transaction.sql().exec_params(
+           "SELECT patient_id, version FROM ledger.consent_version WHERE patient_id = ANY($1::bytea[])", Parameter(ids))) {
+    lookups.consent_versions.emplace(pqxx::binarystring(row[0]).str(), row[1].as<std::int64_t>());
+  }
+}
+
+// True when the head was as the plan found it.
+bool SwapHead(pqxx::transaction_base& sql, const CommitPlan& plan) {
+  const LogState& next = plan.next;
+  const ledger::Hash root = next.Root();
+  const pqxx::result updated = sql.exec_params(
+      "UPDATE ledger.head SET size = $1, root = $2, nodes = $3, author_counter = $4, time_ms = $5, anchor_size = $6, anchor_root = $7 "
+      "WHERE size = $8 AND epoch = $9",
+      static_cast<std::int64_t>(next.size()), Parameter(ledger::AsBytes(root)), Parameter(next.Nodes()), next.author_counter, next.time_ms,
+      static_cast<std::int64_t>(next.anchor_size), Parameter(ledger::AsBytes(next.anchor_root)),
+      static_cast<std::int64_t>(plan.size_before), next.epoch);
+  return updated.affected_rows() == 1;
+}
+
+absl::Status InsertBatch(pqxx::transaction_base& sql, const CommitPlan& plan) {
+  if (plan.leaves.empty()) return absl::OkStatus();
+  const auto bundle = ledger::EncodeBundle(plan.leaves);
+  if (!bundle.ok()) return bundle.status();
+  std::string hashes;
+  for (const ledger::Hash& hash : plan.leaf_hashes) hashes.append(ledger::AsBytes(hash));
+  const ledger::Hash root = plan.next.Root();
+  sql.exec_params(
+      "WITH batch AS (INSERT INTO ledger.batch (first_index, count, leaves, leaf_hashes, time_ms) VALUES ($1, $2, $3, $4, $5)) "
+      "INSERT INTO ledger.checkpoint (size, root) VALUES ($6, $7)",
+      static_cast<std::int64_t>(plan.size_before), static_cast<std::int64_t>(plan.leaves.size()), Parameter(*bundle), Parameter(hashes),
+      plan.next.time_ms, static_cast<std::int64_t>(plan.next.size()), Parameter(ledger::AsBytes(root)));
+  return absl::OkStatus();
+}
+
+void InsertTiles(pqxx::transaction_base& sql, const CommitPlan& plan) {
+  if (plan.tiles.empty()) return;
+  BinaryArray levels(Element::kBigint);
+  BinaryArray indexes(Element::kBigint);
+  BinaryArray bytes(Element::kBytea);
+  for (const FullTile& tile : plan.tiles) {
+    levels.AddBigint(tile.level);
+    indexes.AddBigint(static_cast<std::int64_t>(tile.index));
+    bytes.Add(tile.bytes);
+  }
+  sql.exec_params("INSERT INTO ledger.tile (level, index, bytes) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])",
+                  Parameter(levels), Parameter(indexes), Parameter(bytes));
+}
+
+void InsertAnswers(pqxx::transaction_base& sql, const CommitPlan& plan) {
+  BinaryArray authors(Element::kText);
+  BinaryArray keys(Element::kBytea);
+  BinaryArray digests(Element::kBytea);
+  BinaryArray firsts(Element::kBigint);
+  BinaryArray counts(Element::kBigint);
+  for (const CommitPlan::NewAnswer& answer : plan.answers) {
+    authors.Add(answer.item->author);
+    keys.Add(answer.item->key);
+    digests.Add(answer.item->digest);
+    firsts.AddBigint(static_cast<std::int64_t>(answer.first_index));
+    counts.AddBigint(static_cast<std::int64_t>(answer.item->count));
+  }
+  sql.exec_params(
+      "INSERT INTO ledger.idempotency (author, key, request_digest, first_index, count, time_ms, witnessed_by_ms) "
+      "SELECT a, k, d, f, c, $6, $7 FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[]) AS u(a, k, d, f, c)",
+      Parameter(authors), Parameter(keys), Parameter(digests), Parameter(firsts), Parameter(counts), plan.next.time_ms,
+      plan.witnessed_by_ms);
+}
+
+void SetConsentVersions(pqxx::transaction_base& sql, const CommitPlan& plan) {
+  if (plan.consent_versions.empty()) return;
+  BinaryArray patients(Element::kBytea);
+  BinaryArray versions(Element::kBigint);
+  for (const auto& [patient, version] : plan.consent_versions) {
+    patients.Add(patient);
+    versions.AddBigint(version);
+  }
+  sql.exec_params(
+      "INSERT INTO ledger.consent_version (patient_id, version) SELECT * FROM unnest($1::bytea[], $2::bigint[]) "
+      "ON CONFLICT (patient_id) DO UPDATE SET version = EXCLUDED.version",
+      Parameter(patients), Parameter(versions));
+}
+
+}  // namespace
+
+absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes) {
+  Lookups lookups;
+  absl::Status status = database.Read([&](ReadTransaction& transaction) -> absl::Status {
+    lookups = Lookups();
+    if (absl::Status answers = LookUpAnswers(transaction, writes, lookups); !answers.ok()) return answers;
+    LookUpConsents(transaction, writes, lookups);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return lookups;
+}
+
+absl::Status ExecutePlan(const Database& database, const CommitPlan& plan, bool& lost_head) {
+  lost_head = false;
+  return database.Write([&](WriteTransaction& transaction) -> absl::Status {
+    pqxx::transaction_base& sql = transaction.sql();
+    // First: its row lock is what a writer that settles a doubt waits for.
+    if (!SwapHead(sql, plan)) {
+      lost_head = true;
+      return absl::AbortedError("the head of the log has moved");
+    }
+    if (absl::Status batch = InsertBatch(sql, plan); !batch.ok()) return batch;
+    InsertTiles(sql, plan);
+    InsertAnswers(sql, plan);
+    SetConsentVersions(sql, plan);
+    plan.rows.Execute(transaction);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace custodian::tenants

@@ -1,0 +1,344 @@
+#include "tenants/partition_writer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <pqxx/pqxx>
+#include <set>
+#include <span>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "fmt/format.h"
+#include "spdlog/spdlog.h"
+#include "tenants/commit_plan.h"
+#include "tenants/log_state.h"
+#include "tenants/queued_write.h"
+
+namespace custodian::tenants {
+namespace {
+
+// Of one commit; a single larger write still gets a commit of its own.
+constexpr std::size_t kBatchBytesMax = 8 << 20;
+constexpr std::size_t kQueueBytesMax = 256 << 20;
+// A server that restarts is waited for this long before its writes are given back.
+constexpr absl::Duration kRetryFor = absl::Seconds(20);
+constexpr absl::Duration kSettleFor = absl::Seconds(30);
+constexpr absl::Duration kBackoff = absl::Milliseconds(50);
+constexpr absl::Duration kBackoffMax = absl::Seconds(1);
+
+std::future<absl::StatusOr<Admitted>> Answered(absl::Status status) {
+  std::promise<absl::StatusOr<Admitted>> promise;
+  promise.set_value(std::move(status));
+  return promise.get_future();
+}
+
+// May be cured by waiting, and surely changed nothing.
+bool IsTransient(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsAborted(status) || absl::IsDeadlineExceeded(status);
+}
+
+// The server refused what one of the writes brought along.
+bool IsPoison(const absl::Status& status) {
+  return absl::IsAlreadyExists(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsInternal(status) || absl::IsPermissionDenied(status);
+}
+
+}  // namespace
+
+class PartitionWriter::Core {
+ public:
+  Core(Options options, const Database& database, const ledger::Signer& signer, const Roster& roster, const Clock& network_clock,
+       LogState state)
+      : options_(std::move(options)),
+        database_(database),
+        signer_(signer),
+        roster_(roster),
+        clock_(network_clock),
+        state_(std::move(state)),
+        size_(state_.size()) {}
+
+  ~Core() { FailQueue(absl::UnavailableError("the partition writer has stopped")); }
+
+  std::future<absl::StatusOr<Admitted>> Submit(Write write);
+  void Run();
+  void Stop() {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  void OnCommit(std::function<void()> callback) {
+    absl::MutexLock lock(&mutex_);
+    callbacks_.push_back(std::move(callback));
+  }
+  [[nodiscard]] const std::string& origin() const { return options_.origin; }
+  [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
+
+ private:
+  using Writes = std::span<QueuedWrite* const>;
+
+  std::vector<std::unique_ptr<QueuedWrite>> TakeBatch();
+  void FailQueue(const absl::Status& status);
+  bool Ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); }
+
+  // The rest is the writer thread's own.
+  void Commit(Writes writes);
+  // The status of one try: OK (answers are given), or what went wrong.
+  absl::Status Try(Writes writes);
+  absl::Status Execute(const CommitPlan& plan);
+  // Learns what a COMMIT in doubt did: true when the log is as the plan left it, false when it is as before.
+  absl::StatusOr<bool> Settle(const CommitPlan& plan);
+  absl::Status Reload();
+  void Deliver(Writes writes, std::vector<absl::StatusOr<Admitted>> outcomes);
+  void Refuse(Writes writes, const absl::Status& status);
+  void MoveTo(LogState state);
+  bool Pause(absl::Duration duration);
+
+  const Options options_;
+  const Database& database_;
+  const ledger::Signer& signer_;
+  const Roster& roster_;
+  const Clock& clock_;
+
+  absl::Mutex mutex_;
+  std::deque<std::unique_ptr<QueuedWrite>> queue_ ABSL_GUARDED_BY(mutex_);
+  std::size_t queue_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  // Another writer has taken the partition over.
+  bool fenced_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::function<void()>> callbacks_ ABSL_GUARDED_BY(mutex_);
+
+  LogState state_;
+  // False after a doubt that could not be settled: the next commit begins with Reload().
+  bool state_known_ = true;
+  std::atomic<std::uint64_t> size_;
+};
+
+std::future<absl::StatusOr<Admitted>> PartitionWriter::Core::Submit(Write write) {
+  auto queued = CheckWrite(std::move(write), options_.origin, options_.author, signer_.public_key(), roster_);
+  if (!queued.ok()) return Answered(queued.status());
+  absl::MutexLock lock(&mutex_);
+  if (fenced_) return Answered(absl::UnavailableError(fmt::format("another writer has taken over {}", options_.origin)));
+  if (stopping_ || finished_) return Answered(absl::UnavailableError("the partition writer has stopped"));
+  if (queue_.size() >= options_.queue_max || queue_bytes_ + (*queued)->bytes > kQueueBytesMax) {
+    return Answered(absl::ResourceExhaustedError(fmt::format("the write queue of {} is full; retry after 1 s", options_.origin)));
+  }
+  queue_bytes_ += (*queued)->bytes;
+  queue_.push_back(*std::move(queued));
+  return queue_.back()->promise.get_future();
+}
+
+std::vector<std::unique_ptr<QueuedWrite>> PartitionWriter::Core::TakeBatch() {
+  std::vector<std::unique_ptr<QueuedWrite>> batch;
+  std::set<std::pair<std::string, std::string>> keys;
+  std::size_t entries = 0;
+  std::size_t bytes = 0;
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(this, &Core::Ready));
+  while (!queue_.empty()) {
+    const QueuedWrite& next = *queue_.front();
+    if (!batch.empty() && (entries + next.entries() > options_.batch_entries_max || batch.size() >= options_.batch_entries_max ||
+                           bytes + next.bytes > kBatchBytesMax)) {
+      break;
+    }
+    // The second of two equal keys waits for the next commit, where it finds the first one's answer.
+    if (std::ranges::any_of(next.items, [&keys](const IdempotencyItem& item) { return keys.contains({item.author, item.key}); })) break;
+    for (const IdempotencyItem& item : next.items) keys.emplace(item.author, item.key);
+    entries += next.entries();
+    bytes += next.bytes;
+    queue_bytes_ -= next.bytes;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+void PartitionWriter::Core::FailQueue(const absl::Status& status) {
+  std::deque<std::unique_ptr<QueuedWrite>> refused;
+  {
+    absl::MutexLock lock(&mutex_);
+    refused.swap(queue_);
+    queue_bytes_ = 0;
+  }
+  for (const auto& write : refused) write->promise.set_value(status);
+}
+
+void PartitionWriter::Core::Run() {
+  while (true) {
+    const auto batch = TakeBatch();
+    // Stop() lets what was accepted finish.
+    if (batch.empty()) break;
+    std::vector<QueuedWrite*> writes;
+    for (const auto& write : batch) writes.push_back(write.get());
+    Commit(writes);
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    finished_ = true;
+  }
+  FailQueue(absl::UnavailableError("the partition writer has stopped"));
+}
+
+void PartitionWriter::Core::Commit(Writes writes) {
+  const absl::Time deadline = absl::Now() + kRetryFor;
+  absl::Duration backoff = kBackoff;
+  while (true) {
+    const absl::Status status = Try(writes);
+    if (status.ok()) return;
+    if (IsTransient(status) && absl::Now() < deadline && Pause(backoff)) {
+      backoff = std::min(backoff * 2, kBackoffMax);
+      continue;
+    }
+    if (!IsPoison(status) || writes.size() == 1) return Refuse(writes, status);
+    // One of them is at fault: each half gets a commit, and indexes, of its own.
+    const std::size_t half = writes.size() / 2;
+    Commit(writes.first(half));
+    Commit(writes.subspan(half));
+    return;
+  }
+}
+
+absl::Status PartitionWriter::Core::Try(Writes writes) {
+  if (!state_known_) {
+    if (absl::Status status = Reload(); !status.ok()) return status;
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    if (fenced_) {
+      Refuse(writes, absl::UnavailableError(fmt::format("another writer has taken over {}", options_.origin)));
+      return absl::OkStatus();
+    }
+  }
+  const auto lookups = LookUp(database_, writes);
+  if (!lookups.ok()) return lookups.status();
+  const PlanContext context{options_, signer_, roster_, clock_.Now(), absl::Now()};
+  auto plan = MakePlan(context, state_, writes, *lookups);
+  if (!plan.ok()) {
+    Refuse(writes, plan.status());
+    return absl::OkStatus();
+  }
+  if (plan->changes) {
+    if (absl::Status status = Execute(*plan); !status.ok()) return status;
+    MoveTo(std::move(plan->next));
+  }
+  Deliver(writes, std::move(plan->outcomes));
+  return absl::OkStatus();
+}
+
+absl::Status PartitionWriter::Core::Execute(const CommitPlan& plan) {
+  bool lost_head = false;
+  absl::Status status = ExecutePlan(database_, plan, lost_head);
+  if (lost_head) {
+    state_known_ = false;
+    return status;
+  }
+  if (!absl::IsUnknown(status)) return status;
+  spdlog::warn("partition {}: a COMMIT is in doubt, reading the head", options_.origin);
+  const auto committed = Settle(plan);
+  if (!committed.ok()) {
+    state_known_ = false;
+    return absl::UnknownError(fmt::format("the outcome of a write to {} is in doubt; send it again with the same idempotency key",
+                                          options_.origin));
+  }
+  if (*committed) return absl::OkStatus();
+  return absl::AbortedError("the commit did not take place");
+}
+
+absl::StatusOr<bool> PartitionWriter::Core::Settle(const CommitPlan& plan) {
+  const absl::Time deadline = absl::Now() + kSettleFor;
+  absl::Duration backoff = kBackoff;
+  while (true) {
+    // Waits for the head's row lock, so that a COMMIT still under way at the server has ended when the head is read.
+    absl::StatusOr<LogState> found = absl::UnknownError("not read");
+    const absl::Status status = database_.Write([&found](WriteTransaction& transaction) -> absl::Status {
+      found = LogState::LoadLocked(transaction);
+      return found.status();
+    });
+    if (status.ok()) {
+      if (found->epoch == state_.epoch && found->size() == plan.next.size() && found->Root() == plan.next.Root() &&
+          plan.next.size() != plan.size_before) {
+        return true;
+      }
+      // As before, or another writer's: whatever is stored, equal writes find their answers in it.
+      state_known_ = false;
+      return false;
+    }
+    if (absl::IsDataLoss(status) || absl::Now() >= deadline) return status;
+    absl::SleepFor(backoff);
+    backoff = std::min(backoff * 2, kBackoffMax);
+  }
+}
+
+absl::Status PartitionWriter::Core::Reload() {
+  absl::StatusOr<LogState> found = absl::UnavailableError("not read");
+  const absl::Status status = database_.Write([&found](WriteTransaction& transaction) -> absl::Status {
+    found = LogState::LoadLocked(transaction);
+    return found.status();
+  });
+  if (!status.ok()) {
+    return absl::IsUnknown(status) ? absl::UnavailableError("the head of the log could not be read") : status;
+  }
+  if (found->epoch != state_.epoch) {
+    spdlog::error("partition {}: another writer has taken over", options_.origin);
+    absl::MutexLock lock(&mutex_);
+    fenced_ = true;
+    return absl::OkStatus();
+  }
+  MoveTo(*std::move(found));
+  state_known_ = true;
+  return absl::OkStatus();
+}
+
+void PartitionWriter::Core::MoveTo(LogState state) {
+  state_ = std::move(state);
+  size_.store(state_.size(), std::memory_order_release);
+}
+
+void PartitionWriter::Core::Deliver(Writes writes, std::vector<absl::StatusOr<Admitted>> outcomes) {
+  for (std::size_t i = 0; i < writes.size(); ++i) writes[i]->promise.set_value(std::move(outcomes[i]));
+  std::vector<std::function<void()>> callbacks;
+  {
+    absl::MutexLock lock(&mutex_);
+    callbacks = callbacks_;
+  }
+  for (const auto& callback : callbacks) callback();
+}
+
+void PartitionWriter::Core::Refuse(Writes writes, const absl::Status& status) {
+  for (QueuedWrite* write : writes) write->promise.set_value(status);
+}
+
+// False when the writer is stopping: what was accepted gets its answer now.
+bool PartitionWriter::Core::Pause(absl::Duration duration) {
+  absl::MutexLock lock(&mutex_);
+  return !mutex_.AwaitWithTimeout(absl::Condition(&stopping_), duration);
+}
+
+PartitionWriter::PartitionWriter(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+PartitionWriter::~PartitionWriter() = default;
+
+absl::StatusOr<std::unique_ptr<PartitionWriter>> PartitionWriter::Create(Options options, const Database& database,
+                                                                         const ledger::Signer& signer, const Roster& roster,
+                                                                         const Clock& network_clock) {
+  absl::StatusOr<LogState> state = absl::UnavailableError("not read");
+  const absl::Status status = database.Write([&state](WriteTransaction& transaction) -> absl::Status {
+    // From here on a writer that started earlier finds another epoch than its own.
+    transaction.sql().exec("UPDATE ledger.head SET epoch = epoch + 1");
+    state = LogState::Load(transaction);
+    return state.status();
+  });
+  if (!status.ok()) return absl::Status(status.code(), fmt::format("log {}: {}", options.origin, std::string(status.message())));
+  return std::unique_ptr<PartitionWriter>(new PartitionWriter(
+      std::make_unique<Core>(std::move(options), database, signer, roster, network_clock, *std::move(state))));
+}
+
+std::future<absl::StatusOr<Admitted>> PartitionWriter::Submit(Write write) { return core_->Submit(std::move(write)); }
+absl::StatusOr<Admitted> PartitionWriter::Apply(Write write) { return Submit(std::move(write)).get(); }
+void PartitionWriter::Run() { core_->Run(); }
+void PartitionWriter::Stop() { core_->Stop(); }
+const std::string& PartitionWriter::origin() const { return core_->origin(); }
+std::uint64_t PartitionWriter::size() const { return core_->size(); }
+void PartitionWriter::OnCommit(std::function<void()> callback) { core_->OnCommit(std::move(callback)); }
+
+}  // namespace custodian::tenants

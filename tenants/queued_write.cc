@@ -1,0 +1,154 @@
+#include "tenants/queued_write.h"
+
+#include <set>
+
+#include "fmt/format.h"
+#include "ledger/entry.h"
+#include "ledger/tree.h"
+#include "tenants/row_insert.h"
+
+namespace custodian::tenants {
+namespace {
+
+constexpr std::size_t kKeyBytes = 32;
+// One entry of an author batch is kept for the anchor.
+constexpr std::size_t kEntriesMax = ledger::kBatchEntriesMax - 1;
+
+std::size_t BytesOf(const Value& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return text->size();
+  if (const auto* bytes = std::get_if<Bytes>(&value)) return bytes->bytes.size();
+  return sizeof(std::int64_t);
+}
+
+absl::Status CheckSize(QueuedWrite& queued) {
+  const Write& write = queued.write;
+  if (queued.entries() > kEntriesMax) {
+    return absl::InvalidArgumentError(fmt::format("a write has at most {} entries: split it", kEntriesMax));
+  }
+  for (const auto& entry : write.entries) queued.bytes += entry.ByteSizeLong();
+  for (const auto& leaf : write.signed_leaves) queued.bytes += leaf.size();
+  for (const Row& row : write.rows) {
+    if (absl::Status status = CheckRow(row, queued.entries()); !status.ok()) return status;
+    for (const Value& value : row.values) queued.bytes += BytesOf(value);
+  }
+  if (queued.bytes > kWriteBytesMax) {
+    return absl::InvalidArgumentError(fmt::format("a write has at most {} bytes: split it", kWriteBytesMax));
+  }
+  if (queued.entries() == 0 && write.rows.empty() && write.consent_changed.empty()) {
+    return absl::InvalidArgumentError("a write changes something");
+  }
+  return absl::OkStatus();
+}
+
+// What the ledger will demand of the leaf made from it, before anything is signed: bytes that stand for the writer's own fields.
+absl::Status CheckOwnEntry(ledger::v1::Entry entry, const std::string& origin, const std::string& author, const ledger::PublicKey& key) {
+  entry.set_origin(origin);
+  entry.set_author(author);
+  entry.set_counter(INT64_MAX);
+  entry.mutable_time()->set_seconds(253'402'300'799);
+  entry.mutable_time()->set_nanos(999'000'000);
+  entry.set_idempotency_key(std::string(kKeyBytes, '\0'));
+  ledger::v1::SignedEntry leaf;
+  leaf.set_entry_bytes(entry.SerializeAsString());
+  leaf.set_key_id(std::string(ledger::AsBytes(key.key_id())));
+  leaf.set_algorithm(key.algorithm());
+  leaf.set_signature("-");
+  leaf.set_batch_size(1);
+  return ledger::ParseLeaf(leaf.SerializeAsString()).status();
+}
+
+absl::Status CheckOwnEntries(QueuedWrite& queued, const std::string& origin, const std::string& author, const ledger::PublicKey& key) {
+  const Write& write = queued.write;
+  if (write.idempotency_key.size() != kKeyBytes) return absl::InvalidArgumentError("a write's idempotency key has 32 bytes");
+  if (write.request_digest.size() != kKeyBytes) return absl::InvalidArgumentError("a write's request digest has 32 bytes");
+  for (std::size_t i = 0; i < write.entries.size(); ++i) {
+    if (write.entries[i].kind() == ledger::v1::KIND_ANCHOR) return absl::InvalidArgumentError("anchors are the writer's own");
+    if (absl::Status status = CheckOwnEntry(write.entries[i], origin, author, key); !status.ok()) {
+      return absl::Status(status.code(), fmt::format("entry {}: {}", i, std::string(status.message())));
+    }
+  }
+  queued.items.push_back({author, write.idempotency_key, write.request_digest, 0, write.entries.size()});
+  return absl::OkStatus();
+}
+
+// The leaves are one whole author batch: one key, one signature, every path leading to the root that was signed.
+absl::Status CheckAuthorBatch(const std::vector<ledger::Leaf>& leaves, const std::string& origin, const Roster& roster) {
+  const ledger::v1::SignedEntry& first = leaves.front().signed_entry;
+  absl::StatusOr<ledger::Hash> batch_root;
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    const ledger::v1::SignedEntry& leaf = leaves[i].signed_entry;
+    if (leaf.batch_index() != i || leaf.batch_size() != leaves.size() || leaf.key_id() != first.key_id() ||
+        leaf.algorithm() != first.algorithm() || leaf.signature() != first.signature() ||
+        leaves[i].entry.author() != leaves.front().entry.author()) {
+      return absl::InvalidArgumentError(fmt::format("leaf {}: the leaves are not one whole author batch in order", i));
+    }
+    if (leaves[i].entry.origin() != origin) return absl::InvalidArgumentError(fmt::format("leaf {}: its entry is for another log", i));
+    std::vector<ledger::Hash> path;
+    for (const std::string& bytes : leaf.batch_path()) {
+      auto hash = ledger::HashFromBytes(bytes);
+      if (!hash.ok()) return hash.status();
+      path.push_back(*hash);
+    }
+    const auto root = ledger::RootFromInclusionProof(i, leaves.size(), ledger::LeafHash(leaf.entry_bytes()), path);
+    if (!root.ok()) return absl::UnauthenticatedError(fmt::format("leaf {}: {}", i, std::string(root.status().message())));
+    if (i == 0) batch_root = root;
+    if (*root != *batch_root) return absl::UnauthenticatedError(fmt::format("leaf {}: its path leads to another root", i));
+  }
+  const auto key_id = ledger::HashFromBytes(first.key_id());
+  if (!key_id.ok()) return key_id.status();
+  const auto key = roster.Key(*key_id);
+  if (!key.ok()) return absl::PermissionDeniedError("the author's key is not enrolled");
+  return ledger::VerifyLeafSignature(origin, first, *key);
+}
+
+absl::Status CheckSignedLeaves(QueuedWrite& queued, const std::string& origin, const std::string& author, const Roster& roster) {
+  if (!queued.write.entries.empty()) return absl::InvalidArgumentError("a write has own entries or signed leaves, not both");
+  std::vector<ledger::Leaf> leaves;
+  std::set<std::string_view> keys;
+  for (std::size_t i = 0; i < queued.write.signed_leaves.size(); ++i) {
+    auto leaf = ledger::ParseLeaf(queued.write.signed_leaves[i]);
+    if (!leaf.ok()) return absl::InvalidArgumentError(fmt::format("leaf {}: {}", i, std::string(leaf.status().message())));
+    leaves.push_back(*std::move(leaf));
+  }
+  if (absl::Status status = CheckAuthorBatch(leaves, origin, roster); !status.ok()) return status;
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    const ledger::v1::Entry& entry = leaves[i].entry;
+    if (entry.author() == author) return absl::PermissionDeniedError("the custodian's own entries are written by its partition writer");
+    if (entry.kind() == ledger::v1::KIND_ANCHOR) return absl::PermissionDeniedError("anchors are written by the partition writer");
+    if (!keys.insert(entry.idempotency_key()).second) {
+      return absl::InvalidArgumentError(fmt::format("leaf {}: its idempotency key stands twice in the batch", i));
+    }
+    const auto digest = ledger::Sha256(leaves[i].signed_entry.entry_bytes());
+    queued.items.push_back({entry.author(), entry.idempotency_key(), std::string(ledger::AsBytes(digest)), i, 1});
+    const auto key_id = ledger::HashFromBytes(leaves[i].signed_entry.key_id());
+    if (!key_id.ok()) return key_id.status();
+    queued.signed_by.push_back({entry.author(), *key_id, entry.kind()});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string EntryIdempotencyKey(const std::string& write_key, std::size_t n) {
+  if (n == 0) return write_key;
+  return std::string(ledger::AsBytes(ledger::Sha256(fmt::format("custodian/derived-key/v1\n{}\n{}", n, write_key))));
+}
+
+absl::StatusOr<std::unique_ptr<QueuedWrite>> CheckWrite(Write write, const std::string& origin, const std::string& author,
+                                                        const ledger::PublicKey& key, const Roster& roster) {
+  auto queued = std::make_unique<QueuedWrite>();
+  queued->write = std::move(write);
+  if (absl::Status status = CheckSize(*queued); !status.ok()) return status;
+  for (const ExpectConsentVersion& expected : queued->write.expectations) {
+    if (expected.patient.bytes().empty()) return absl::InvalidArgumentError("an expected consent version names no patient");
+  }
+  for (const PatientId& patient : queued->write.consent_changed) {
+    if (patient.bytes().empty()) return absl::InvalidArgumentError("a changed consent names no patient");
+  }
+  absl::Status status = queued->write.signed_leaves.empty() ? CheckOwnEntries(*queued, origin, author, key)
+                                                            : CheckSignedLeaves(*queued, origin, author, roster);
+  if (!status.ok()) return status;
+  return queued;
+}
+
+}  // namespace custodian::tenants

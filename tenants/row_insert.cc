@@ -1,0 +1,132 @@
+#include "tenants/row_insert.h"
+
+#include <algorithm>
+#include <pqxx/pqxx>
+#include <string>
+#include <string_view>
+
+#include "fmt/format.h"
+
+namespace custodian::tenants {
+namespace {
+
+// Types without an array encoding of their own travel as text and are cast by the server.
+BinaryArray::Element ElementOf(std::string_view type) {
+  if (type == "bytea") return BinaryArray::Element::kBytea;
+  if (type == "bigint") return BinaryArray::Element::kBigint;
+  if (type == "boolean") return BinaryArray::Element::kBoolean;
+  return BinaryArray::Element::kText;
+}
+
+const char* ArrayTypeOf(BinaryArray::Element element) {
+  switch (element) {
+    case BinaryArray::Element::kBytea:
+      return "bytea[]";
+    case BinaryArray::Element::kBigint:
+      return "bigint[]";
+    case BinaryArray::Element::kBoolean:
+      return "boolean[]";
+    case BinaryArray::Element::kText:
+      break;
+  }
+  return "text[]";
+}
+
+bool Fits(const Value& value, BinaryArray::Element element) {
+  if (std::holds_alternative<std::monostate>(value)) return true;
+  switch (element) {
+    case BinaryArray::Element::kBytea:
+      return std::holds_alternative<Bytes>(value);
+    case BinaryArray::Element::kBigint:
+      return std::holds_alternative<std::int64_t>(value) || std::holds_alternative<IndexOf>(value) ||
+             std::holds_alternative<CommitTime>(value);
+    case BinaryArray::Element::kBoolean:
+      return std::holds_alternative<bool>(value);
+    case BinaryArray::Element::kText:
+      return std::holds_alternative<std::string>(value);
+  }
+  return false;
+}
+
+void Append(const Value& value, std::uint64_t first_index, std::int64_t time_ms, BinaryArray& column) {
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    column.Add(*text);
+  } else if (const auto* bytes = std::get_if<Bytes>(&value)) {
+    column.Add(bytes->bytes);
+  } else if (const auto* number = std::get_if<std::int64_t>(&value)) {
+    column.AddBigint(*number);
+  } else if (const auto* flag = std::get_if<bool>(&value)) {
+    column.AddBoolean(*flag);
+  } else if (const auto* index = std::get_if<IndexOf>(&value)) {
+    column.AddBigint(static_cast<std::int64_t>(first_index + index->entry));
+  } else if (std::holds_alternative<CommitTime>(value)) {
+    column.AddBigint(time_ms);
+  } else {
+    column.AddNull();
+  }
+}
+
+}  // namespace
+
+absl::Status CheckRow(const Row& row, std::size_t entries) {
+  if (row.table == nullptr) return absl::InvalidArgumentError("a row names no table");
+  const Table& table = *row.table;
+  if (row.values.size() != table.columns.size()) {
+    return absl::InvalidArgumentError(fmt::format("a row of {} has {} values for {} columns", table.name, row.values.size(), table.columns.size()));
+  }
+  for (std::size_t i = 0; i < row.values.size(); ++i) {
+    if (!Fits(row.values[i], ElementOf(table.columns[i].type))) {
+      return absl::InvalidArgumentError(fmt::format("a value of {}.{} is not of type {}", table.name, table.columns[i].name, table.columns[i].type));
+    }
+    const auto* index = std::get_if<IndexOf>(&row.values[i]);
+    if (index != nullptr && index->entry >= entries) {
+      return absl::InvalidArgumentError(fmt::format("{}.{} stands for entry {} of {}", table.name, table.columns[i].name, index->entry, entries));
+    }
+  }
+  return absl::OkStatus();
+}
+
+RowInsert::Target& RowInsert::TargetOf(const Table& table, const Table* before) {
+  const auto find = [this](const Table* wanted) {
+    return std::ranges::find_if(targets_, [wanted](const Target& target) { return target.table == wanted; });
+  };
+  if (const auto found = find(&table); found != targets_.end()) return *found;
+  Target target{&table, {}};
+  for (const Table::Column& column : table.columns) target.columns.emplace_back(ElementOf(column.type));
+  return *targets_.insert(find(before), std::move(target));
+}
+
+void RowInsert::Add(const std::vector<Row>& rows, std::uint64_t first_index, std::int64_t time_ms) {
+  const Table* after = nullptr;
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    TargetOf(*row->table, after);
+    after = row->table;
+  }
+  for (const Row& row : rows) {
+    Target& target = TargetOf(*row.table, nullptr);
+    for (std::size_t i = 0; i < row.values.size(); ++i) Append(row.values[i], first_index, time_ms, target.columns[i]);
+  }
+}
+
+void RowInsert::Execute(WriteTransaction& transaction) const {
+  for (const Target& target : targets_) {
+    std::string names, parameters, selected, aliases;
+    std::vector<pqxx::binarystring> arrays;
+    for (std::size_t i = 0; i < target.columns.size(); ++i) {
+      const Table::Column& column = target.table->columns[i];
+      const BinaryArray::Element element = ElementOf(column.type);
+      const char* comma = i == 0 ? "" : ", ";
+      names += fmt::format("{}{}", comma, column.name);
+      parameters += fmt::format("{}${}::{}", comma, i + 1, ArrayTypeOf(element));
+      aliases += fmt::format("{}v{}", comma, i + 1);
+      selected += fmt::format("{}v{}::{}", comma, i + 1, column.type);
+      arrays.emplace_back(target.columns[i].Encode());
+    }
+    // Names come from constants of the stores, never from input.
+    const std::string sql = fmt::format("INSERT INTO {} ({}) SELECT {} FROM unnest({}) AS u({}){}", target.table->name, names, selected,
+                                        parameters, aliases, target.table->ignore_conflicts ? " ON CONFLICT DO NOTHING" : "");
+    transaction.sql().exec_params(sql, pqxx::prepare::make_dynamic_params(arrays));
+  }
+}
+
+}  // namespace custodian::tenants
