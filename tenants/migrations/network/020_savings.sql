@@ -1,6 +1,7 @@
--- The projection that figures, metrics and the savings page are read from. Rebuilt at any time from the tenants' facts, records
--- and feeds; written by services/savings alone. Holds what money needs and nothing that leads to a person: avoidance_id is random
--- and used once, and which patient it concerns is known only in the ordering tenant's own database.
+-- The projection that figures, metrics and the savings page are read from; written by services/savings alone. States and feed rows
+-- follow from the tenants' facts, records and feeds and are computed anew at every evaluation; postings say which ledger entries
+-- stand for them. Holds what money needs and nothing that leads to a person: avoidance_id is random and used once, and which
+-- patient it concerns is known only in the ordering tenant's own database.
 CREATE SCHEMA savings;
 
 -- An exam that was avoided at some time of our knowledge (SAVINGS, T6).
