@@ -28,11 +28,13 @@ absl::Status SigningStates::Begin(std::string_view origin) {
 }
 
 absl::Status SigningStates::Advance(const ledger::Checkpoint& next) {
+  bool durable = false;
   {
     absl::MutexLock lock(&mutex_);
     const auto free = [this, &next]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !busy_.contains(next.origin); };
     mutex_.Await(absl::Condition(&free));
     busy_.insert(next.origin);
+    durable = durable_.contains(next.origin);
   }
   const auto advance = [&]() -> absl::Status {
     const absl::StatusOr<ledger::Checkpoint> last = Last(next.origin);
@@ -40,15 +42,19 @@ absl::Status SigningStates::Advance(const ledger::Checkpoint& next) {
     if (next.size < last->size) {
       return absl::FailedPreconditionError(fmt::format("{} was signed at size {}: never a smaller one ({})", next.origin, last->size, next.size));
     }
-    if (next.size == last->size) {
-      if (next.root == last->root) return absl::OkStatus();
+    if (next.size == last->size && next.root != last->root) {
       return absl::FailedPreconditionError(fmt::format("{} was signed with another root at size {}", next.origin, last->size));
     }
+    if (next.size == last->size && durable) return absl::OkStatus();
     return WriteStateFile(FileOf(next.origin), next.Serialize());
   };
   absl::Status status = advance();
   absl::MutexLock lock(&mutex_);
   busy_.erase(next.origin);
+  // After a failed write the file may show bytes that a power cut would take back: it is written again before it counts. A refusal
+  // wrote nothing.
+  if (status.ok()) durable_.insert(next.origin);
+  if (!status.ok() && !absl::IsFailedPrecondition(status)) durable_.erase(next.origin);
   return status;
 }
 

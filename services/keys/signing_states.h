@@ -34,6 +34,8 @@ class SigningStates {
   absl::Mutex mutex_;
   // Logs whose file is being replaced, so that one log's disk does not hold up another's.
   std::set<std::string> busy_ ABSL_GUARDED_BY(mutex_);
+  // Logs whose file is known to be on disk as it is read, because this process wrote it.
+  std::set<std::string> durable_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace custodian::keys
