@@ -25,7 +25,9 @@ absl::Status FromGrpc(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
-absl::Status Misanswered(const char* what) { return absl::InternalError(std::string("the key process answered with a wrong ") + what); }
+absl::Status Misanswered(const char* what) {
+  return absl::InternalError(std::string("the key process answered with a wrong ") + what);
+}
 
 class Remote final : public KeyClient {
  public:
@@ -36,10 +38,12 @@ class Remote final : public KeyClient {
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMsMax);
     // A Unix socket in a directory of the system user's own is what guards the way; no proxy of the environment is asked.
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    stub_ = v1::KeyService::NewStub(grpc::CreateCustomChannel("unix:" + socket_path, grpc::InsecureChannelCredentials(), arguments));
+    stub_ =
+        v1::KeyService::NewStub(grpc::CreateCustomChannel("unix:" + socket_path, grpc::InsecureChannelCredentials(), arguments));
   }
 
-  absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin, const KeyPlacement& placement) override {
+  absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin,
+                                           const KeyPlacement& placement) override {
     v1::CreateTenantRequest request;
     request.set_tenant_id(tenant.text());
     request.set_origin(std::string(origin));

@@ -51,12 +51,14 @@ class KeyClient {
                                                                  const KeyPlacement& placement) = 0;
   // Ed25519 public key (32 bytes) of a log that is no tenant's (the governance log). Idempotent.
   [[nodiscard]] virtual absl::StatusOr<std::string> CreateLogKey(std::string_view origin) = 0;
-  // What the caller must record as KEY_STORED: the patient's shard, then the patient's key. Asked again, the same answer; the shard
-  // is always named, so that a crash between the answer and the entry loses nothing: give each entry an idempotency key made of
-  // `what` and `key_id` and repeats cost nothing. DataLoss when a stored key was altered.
-  [[nodiscard]] virtual absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant, const PatientId& patient) = 0;
+  // What the caller must record as KEY_STORED: the patient's shard, then the patient's key. Asked again, the same answer; the
+  // shard is always named, so that a crash between the answer and the entry loses nothing: give each entry an idempotency key
+  // made of `what` and `key_id` and repeats cost nothing. DataLoss when a stored key was altered.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant,
+                                                                                const PatientId& patient) = 0;
   // One secret per patient asked (at most 64); NotFound naming none when one has no key.
-  [[nodiscard]] virtual absl::StatusOr<std::vector<Secret>> UnwrapPatientKeys(const TenantId& tenant, std::span<const PatientId> patients,
+  [[nodiscard]] virtual absl::StatusOr<std::vector<Secret>> UnwrapPatientKeys(const TenantId& tenant,
+                                                                              std::span<const PatientId> patients,
                                                                               std::string_view purpose) = 0;
   // 32 bytes each.
   [[nodiscard]] virtual absl::StatusOr<std::vector<std::string>> LocatorTokens(const TenantId& tenant,

@@ -40,18 +40,21 @@ class Calls final : public v1::KeyService::Service {
  public:
   explicit Calls(KeyClient& keys) : keys_(keys) {}
 
-  grpc::Status CreateTenant(grpc::ServerContext*, const v1::CreateTenantRequest* request, v1::CreateTenantResponse* response) override {
+  grpc::Status CreateTenant(grpc::ServerContext*, const v1::CreateTenantRequest* request,
+                            v1::CreateTenantResponse* response) override {
     const auto answer = [&]() -> absl::Status {
       const absl::StatusOr<TenantId> tenant = TenantId::Parse(request->tenant_id());
       if (!tenant.ok()) return tenant.status();
-      absl::StatusOr<std::string> key = keys_.CreateTenant(*tenant, request->origin(), {request->cell(), request->key_database()});
+      absl::StatusOr<std::string> key =
+          keys_.CreateTenant(*tenant, request->origin(), {request->cell(), request->key_database()});
       if (key.ok()) response->set_log_public_key(*std::move(key));
       return key.status();
     };
     return ToGrpc(answer(), "CreateTenant", request->tenant_id());
   }
 
-  grpc::Status CreateLogKey(grpc::ServerContext*, const v1::CreateLogKeyRequest* request, v1::CreateLogKeyResponse* response) override {
+  grpc::Status CreateLogKey(grpc::ServerContext*, const v1::CreateLogKeyRequest* request,
+                            v1::CreateLogKeyResponse* response) override {
     absl::StatusOr<std::string> key = keys_.CreateLogKey(request->origin());
     if (key.ok()) response->set_log_public_key(*std::move(key));
     return ToGrpc(key.status(), "CreateLogKey", request->origin());
@@ -96,7 +99,8 @@ class Calls final : public v1::KeyService::Service {
     return ToGrpc(answer(), "UnwrapPatientKeys", request->tenant_id());
   }
 
-  grpc::Status LocatorTokens(grpc::ServerContext*, const v1::LocatorTokensRequest* request, v1::LocatorTokensResponse* response) override {
+  grpc::Status LocatorTokens(grpc::ServerContext*, const v1::LocatorTokensRequest* request,
+                             v1::LocatorTokensResponse* response) override {
     const auto answer = [&]() -> absl::Status {
       const absl::StatusOr<TenantId> tenant = TenantId::Parse(request->tenant_id());
       if (!tenant.ok()) return tenant.status();
@@ -120,7 +124,8 @@ class Calls final : public v1::KeyService::Service {
     return ToGrpc(answer(), "IndexKey", request->tenant_id());
   }
 
-  grpc::Status SignCheckpoint(grpc::ServerContext*, const v1::SignCheckpointRequest* request, v1::SignCheckpointResponse* response) override {
+  grpc::Status SignCheckpoint(grpc::ServerContext*, const v1::SignCheckpointRequest* request,
+                              v1::SignCheckpointResponse* response) override {
     const auto answer = [&]() -> absl::Status {
       const absl::StatusOr<ledger::Hash> root = ledger::HashFromBytes(request->root());
       if (!root.ok()) return root.status();
@@ -159,7 +164,8 @@ absl::Status ClearSocket(const std::string& socket_path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (socket_path.size() >= sizeof address.sun_path) {
-    return absl::InvalidArgumentError(fmt::format("{}: a socket's path has at most {} characters", socket_path, sizeof address.sun_path - 1));
+    return absl::InvalidArgumentError(
+        fmt::format("{}: a socket's path has at most {} characters", socket_path, sizeof address.sun_path - 1));
   }
   std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
   const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -41,7 +41,8 @@ absl::StatusOr<std::vector<std::string>> ThreeLines(const std::string& file) {
   for (std::size_t end = text->find('\n'); end != std::string::npos; from = end + 1, end = text->find('\n', from)) {
     lines.push_back(text->substr(from, end - from));
   }
-  if (lines.size() != 3 || from != text->size()) return absl::DataLossError(fmt::format("{} is damaged: restore it from a backup", file));
+  if (lines.size() != 3 || from != text->size())
+    return absl::DataLossError(fmt::format("{} is damaged: restore it from a backup", file));
   return lines;
 }
 
@@ -68,7 +69,8 @@ class KeyService::DirectoryLock {
   const int descriptor_;
 };
 
-KeyService::KeyService(Pkcs11Token& token, std::string state_directory, Connections connections, std::unique_ptr<DirectoryLock> lock)
+KeyService::KeyService(Pkcs11Token& token, std::string state_directory, Connections connections,
+                       std::unique_ptr<DirectoryLock> lock)
     : token_(token),
       state_directory_(std::move(state_directory)),
       connections_(std::move(connections)),
@@ -77,10 +79,12 @@ KeyService::KeyService(Pkcs11Token& token, std::string state_directory, Connecti
 
 KeyService::~KeyService() = default;
 
-absl::StatusOr<std::unique_ptr<KeyService>> KeyService::Create(Pkcs11Token& token, std::string state_directory, Connections connections) {
+absl::StatusOr<std::unique_ptr<KeyService>> KeyService::Create(Pkcs11Token& token, std::string state_directory,
+                                                               Connections connections) {
   absl::StatusOr<std::unique_ptr<DirectoryLock>> lock = DirectoryLock::Take(state_directory);
   if (!lock.ok()) return lock.status();
-  std::unique_ptr<KeyService> service(new KeyService(token, std::move(state_directory), std::move(connections), *std::move(lock)));
+  std::unique_ptr<KeyService> service(
+      new KeyService(token, std::move(state_directory), std::move(connections), *std::move(lock)));
   if (auto status = service->LoadTenants(); !status.ok()) return status;
   return service;
 }
@@ -118,7 +122,8 @@ absl::Status KeyService::LoadTenants() {
 absl::StatusOr<std::unique_ptr<KeyStore>> KeyService::OpenStore(const TenantId& tenant, const KeyPlacement& placement) {
   absl::StatusOr<tenants::ConnectionSpec> connection = connections_(placement);
   if (!connection.ok()) return connection.status();
-  return std::make_unique<KeyStore>(tenant, std::make_unique<tenants::Database>(*std::move(connection), kConnectionsPerTenant), token_);
+  return std::make_unique<KeyStore>(tenant, std::make_unique<tenants::Database>(*std::move(connection), kConnectionsPerTenant),
+                                    token_);
 }
 
 KeyService::Tenant* KeyService::Find(const TenantId& tenant) {
@@ -133,7 +138,8 @@ absl::StatusOr<KeyService::Tenant*> KeyService::Known(const TenantId& tenant) {
   return absl::NotFoundError(fmt::format("tenant {} has no keys here: admit it first", tenant.text()));
 }
 
-absl::StatusOr<std::string> KeyService::CreateTenant(const TenantId& tenant, std::string_view origin, const KeyPlacement& placement) {
+absl::StatusOr<std::string> KeyService::CreateTenant(const TenantId& tenant, std::string_view origin,
+                                                     const KeyPlacement& placement) {
   if (auto status = CheckName(origin, "origin"); !status.ok()) return status;
   if (auto status = CheckName(placement.cell, "cell"); !status.ok()) return status;
   if (auto status = CheckName(placement.key_database, "key_database"); !status.ok()) return status;
@@ -176,7 +182,8 @@ absl::StatusOr<std::string> KeyService::CreateLogKey(std::string_view origin) {
   const absl::StatusOr<ledger::Checkpoint> last = states_.Last(origin);
   if (!last.ok()) return last.status();
   if (last->size > 0) {
-    return absl::FailedPreconditionError(fmt::format("the key of {} signed size {} and is no longer in the token", origin, last->size));
+    return absl::FailedPreconditionError(
+        fmt::format("the key of {} signed size {} and is no longer in the token", origin, last->size));
   }
   return token_.CreateLogKey(origin);
 }
@@ -192,14 +199,16 @@ absl::StatusOr<std::vector<Secret>> KeyService::UnwrapPatientKeys(const TenantId
   if (patients.empty() || patients.size() > kUnwrapPatientsMax) {
     return absl::InvalidArgumentError(fmt::format("patient_id: 1 to {} ids a call", kUnwrapPatientsMax));
   }
-  if (purpose.empty() || purpose.size() > kPurposeBytesMax) return absl::InvalidArgumentError("purpose: a short constant is required");
+  if (purpose.empty() || purpose.size() > kPurposeBytesMax)
+    return absl::InvalidArgumentError("purpose: a short constant is required");
   const absl::StatusOr<Tenant*> known = Known(tenant);
   if (!known.ok()) return known.status();
   return (*known)->store->Unwrap(patients);
 }
 
 absl::StatusOr<std::vector<std::string>> KeyService::LocatorTokens(const TenantId& tenant, std::span<const std::string> values) {
-  if (values.size() > kLocatorValuesMax) return absl::InvalidArgumentError(fmt::format("value: at most {} a call", kLocatorValuesMax));
+  if (values.size() > kLocatorValuesMax)
+    return absl::InvalidArgumentError(fmt::format("value: at most {} a call", kLocatorValuesMax));
   for (const std::string& value : values) {
     if (value.empty() || value.size() > kLocatorValueBytesMax) {
       return absl::InvalidArgumentError(fmt::format("value: 1 to {} bytes each", kLocatorValueBytesMax));
@@ -236,7 +245,8 @@ absl::StatusOr<KeyStatus> KeyService::Status() {
     for (const auto& [id, tenant] : tenants_) all.emplace_back(id, tenant->store.get());
   }
   for (const auto& [id, store] : all) {
-    if (!answer.ready || !token_.CheckTenantKeys(id, kFirstEpoch).ok() || !store->Check().ok()) answer.dark_tenants.push_back(id.text());
+    if (!answer.ready || !token_.CheckTenantKeys(id, kFirstEpoch).ok() || !store->Check().ok())
+      answer.dark_tenants.push_back(id.text());
   }
   return answer;
 }

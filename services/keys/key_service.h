@@ -48,14 +48,16 @@ class KeyService final : public KeyClient {
   [[nodiscard]] absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin,
                                                          const KeyPlacement& placement) override;
   [[nodiscard]] absl::StatusOr<std::string> CreateLogKey(std::string_view origin) override;
-  [[nodiscard]] absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant, const PatientId& patient) override;
+  [[nodiscard]] absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant,
+                                                                        const PatientId& patient) override;
   // An empty Secret where a patient has no key; KeyClient::Connect makes NotFound of it.
   [[nodiscard]] absl::StatusOr<std::vector<Secret>> UnwrapPatientKeys(const TenantId& tenant, std::span<const PatientId> patients,
                                                                       std::string_view purpose) override;
   [[nodiscard]] absl::StatusOr<std::vector<std::string>> LocatorTokens(const TenantId& tenant,
                                                                        std::span<const std::string> values) override;
   [[nodiscard]] absl::StatusOr<Secret> IndexKey(const TenantId& tenant) override;
-  [[nodiscard]] absl::StatusOr<std::string> SignCheckpoint(std::string_view origin, std::uint64_t size, const ledger::Hash& root) override;
+  [[nodiscard]] absl::StatusOr<std::string> SignCheckpoint(std::string_view origin, std::uint64_t size,
+                                                           const ledger::Hash& root) override;
   [[nodiscard]] absl::StatusOr<KeyStatus> Status() override;
 
  private:

@@ -129,7 +129,8 @@ TEST_F(KeyServiceTest, ThreadsCannotMakeItSignTwoRootsForASize) {
   for (std::size_t t = 0; t < signed_by.size(); ++t) {
     threads.emplace_back([&, t] {
       for (std::uint64_t size = 1; size <= 10; ++size) {
-        if (keys().SignCheckpoint(origin_, size, ledger::Sha256(std::to_string(size) + "/" + std::to_string(t))).ok()) signed_by[t] |= 1 << size;
+        if (keys().SignCheckpoint(origin_, size, ledger::Sha256(std::to_string(size) + "/" + std::to_string(t))).ok())
+          signed_by[t] |= 1 << size;
       }
     });
   }
@@ -203,7 +204,8 @@ TEST_F(KeyServiceTest, ChecksEveryLimit) {
   EXPECT_EQ(code(keys().UnwrapPatientKeys(tenant_, {&patient, 1}, "")), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(keys().UnwrapPatientKeys(tenant_, {&patient, 1}, "test")), absl::StatusCode::kNotFound);
   EXPECT_EQ(code(keys().LocatorTokens(tenant_, std::vector<std::string>(257, "v"))), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(code(keys().LocatorTokens(tenant_, std::vector<std::string>{std::string(513, 'v')})), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(keys().LocatorTokens(tenant_, std::vector<std::string>{std::string(513, 'v')})),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(keys().SignCheckpoint(origin_, 0, RootNumber(0))), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(keys().CreateLogKey("two\nlines")), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(keys().CreateLogKey("")), absl::StatusCode::kInvalidArgument);

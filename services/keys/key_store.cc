@@ -21,7 +21,8 @@ std::string BytesOf(const pqxx::field& field) { return pqxx::binarystring(field)
 
 }  // namespace
 
-KeyStore::KeyStore(TenantId tenant, std::unique_ptr<tenants::Database> database, Pkcs11Token& token, std::size_t patients_per_shard)
+KeyStore::KeyStore(TenantId tenant, std::unique_ptr<tenants::Database> database, Pkcs11Token& token,
+                   std::size_t patients_per_shard)
     : tenant_(std::move(tenant)), database_(std::move(database)), token_(token), patients_per_shard_(patients_per_shard) {}
 
 absl::Status KeyStore::Prepare() {
@@ -87,7 +88,8 @@ absl::StatusOr<std::vector<KeyStore::WrappedKey>> KeyStore::Find(std::span<const
         "JOIN keystore.shard s ON s.key_id = p.shard_id WHERE p.patient_id = ANY ($1::bytea[]) ORDER BY p.seq LIMIT $2",
         pqxx::binarystring(ids.Encode()), patients.size());
     for (const pqxx::row& row : rows) {
-      keys.push_back({BytesOf(row["patient_id"]), BytesOf(row["wrapped"]),
+      keys.push_back({BytesOf(row["patient_id"]),
+                      BytesOf(row["wrapped"]),
                       {BytesOf(row["key_id"]), row["epoch"].as<std::uint64_t>(), BytesOf(row["shard_wrapped"])}});
     }
     return absl::OkStatus();
@@ -138,8 +140,9 @@ absl::Status KeyStore::AddPatientKey(const PatientId& patient, const Shard& shar
   std::string bytes = RandomBytes(kKeyBytes);
   const Secret key(bytes);
   Wipe(bytes);
-  const absl::StatusOr<std::string> wrapped = SealBytes(shard_secret->Read(SecretAccess("seal a patient key")),
-                                                        PatientAad(patient.bytes(), shard.epoch), key.Read(SecretAccess("seal a patient key")));
+  const absl::StatusOr<std::string> wrapped =
+      SealBytes(shard_secret->Read(SecretAccess("seal a patient key")), PatientAad(patient.bytes(), shard.epoch),
+                key.Read(SecretAccess("seal a patient key")));
   if (!wrapped.ok()) return wrapped.status();
   return database_->Write([&](WriteTransaction& transaction) {
     const pqxx::binarystring shard_id(shard.key_id);
@@ -158,16 +161,18 @@ absl::Status KeyStore::AddPatientKey(const PatientId& patient, const Shard& shar
 absl::StatusOr<Secret> KeyStore::UnwrapShard(const Shard& shard) {
   absl::StatusOr<Secret> secret = token_.Unwrap(tenant_, shard.epoch, ShardAad(shard.key_id, shard.epoch), shard.wrapped);
   if (absl::IsDataLoss(secret.status())) {
-    return absl::DataLossError("tenant " + tenant_.text() + ": the wrapped secret of shard " + HexEncode(shard.key_id) + " was altered");
+    return absl::DataLossError("tenant " + tenant_.text() + ": the wrapped secret of shard " + HexEncode(shard.key_id) +
+                               " was altered");
   }
   return secret;
 }
 
 absl::StatusOr<Secret> KeyStore::UnwrapPatient(const Secret& shard_secret, const WrappedKey& key) {
-  absl::StatusOr<std::string> bytes = OpenBytes(shard_secret.Read(SecretAccess("open a patient key")),
-                                                PatientAad(key.patient_id, key.shard.epoch), key.wrapped);
+  absl::StatusOr<std::string> bytes =
+      OpenBytes(shard_secret.Read(SecretAccess("open a patient key")), PatientAad(key.patient_id, key.shard.epoch), key.wrapped);
   if (!bytes.ok()) {
-    return absl::DataLossError("tenant " + tenant_.text() + ": the wrapped key of patient " + HexEncode(key.patient_id) + " was altered");
+    return absl::DataLossError("tenant " + tenant_.text() + ": the wrapped key of patient " + HexEncode(key.patient_id) +
+                               " was altered");
   }
   Secret secret(*bytes);
   Wipe(*bytes);

@@ -41,14 +41,17 @@ class KeyStoreTest : public ::testing::Test {
   }
 
   [[nodiscard]] std::unique_ptr<KeyStore> NewStore(std::size_t patients_per_shard) const {
-    return std::make_unique<KeyStore>(tenant_, std::make_unique<tenants::Database>(database_->login(), 4), *token_, patients_per_shard);
+    return std::make_unique<KeyStore>(tenant_, std::make_unique<tenants::Database>(database_->login(), 4), *token_,
+                                      patients_per_shard);
   }
   [[nodiscard]] std::string KeyOf(KeyStore& store, const PatientId& patient) const {
     const auto keys = store.Unwrap({&patient, 1});
     EXPECT_TRUE(keys.ok()) << keys.status();
     return keys.ok() ? std::string(keys->front().Read(kTest)) : "";
   }
-  [[nodiscard]] absl::StatusCode UnwrapCode(const PatientId& patient) const { return store_->Unwrap({&patient, 1}).status().code(); }
+  [[nodiscard]] absl::StatusCode UnwrapCode(const PatientId& patient) const {
+    return store_->Unwrap({&patient, 1}).status().code();
+  }
   [[nodiscard]] std::string Shards() const { return database_->One("SELECT count(*) FROM keystore.shard"); }
 
   const TenantId tenant_ = TenantId::Parse(custodian::testing::kTestTenant).value();
@@ -137,7 +140,9 @@ TEST_F(KeyStoreTest, ManyThreadsOverfillNoShard) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(made, std::vector<int>(5, 4));
-  EXPECT_EQ(database_->One("SELECT max(patients) FROM (SELECT count(*) AS patients FROM keystore.patient_key GROUP BY shard_id) s"), "4");
+  EXPECT_EQ(
+      database_->One("SELECT max(patients) FROM (SELECT count(*) AS patients FROM keystore.patient_key GROUP BY shard_id) s"),
+      "4");
   EXPECT_EQ(database_->One("SELECT count(*) FROM keystore.patient_key"), "20");
 }
 
@@ -179,7 +184,8 @@ TEST_F(KeyStoreTest, RefusesAnAlteredShardSecret) {
   ASSERT_TRUE(database_->Sql(flip).ok());
   EXPECT_EQ(UnwrapCode(patient), absl::StatusCode::kDataLoss);
   EXPECT_TRUE(absl::IsDataLoss(store_->CreatePatientKey(patient).status()));
-  EXPECT_TRUE(absl::IsDataLoss(store_->CreatePatientKey(PatientId::Random()).status())) << "no new patient joins an altered shard";
+  EXPECT_TRUE(absl::IsDataLoss(store_->CreatePatientKey(PatientId::Random()).status()))
+      << "no new patient joins an altered shard";
   ASSERT_TRUE(database_->Sql(flip).ok());
   EXPECT_EQ(UnwrapCode(patient), absl::StatusCode::kOk);
 }
@@ -200,8 +206,14 @@ TEST_F(KeyStoreTest, RefusesKeysOfOthers) {
 }
 
 TEST_F(KeyStoreTest, AKeyThatCannotBeStoredIsNotGivenOut) {
-  ASSERT_TRUE(database_->Sql("CREATE FUNCTION keystore.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$").ok());
-  ASSERT_TRUE(database_->Sql("CREATE TRIGGER refuse BEFORE INSERT ON keystore.patient_key FOR EACH ROW EXECUTE FUNCTION keystore.refuse()").ok());
+  ASSERT_TRUE(
+      database_
+          ->Sql("CREATE FUNCTION keystore.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$")
+          .ok());
+  ASSERT_TRUE(
+      database_
+          ->Sql("CREATE TRIGGER refuse BEFORE INSERT ON keystore.patient_key FOR EACH ROW EXECUTE FUNCTION keystore.refuse()")
+          .ok());
   const PatientId patient = PatientId::Random();
   EXPECT_FALSE(store_->CreatePatientKey(patient).ok());
   EXPECT_EQ(store_->Unwrap({&patient, 1})->front().size(), 0u);

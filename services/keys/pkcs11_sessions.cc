@@ -82,7 +82,8 @@ bool RefusesPin(CK_RV code) {
 }
 
 absl::Status Refused() {
-  return absl::FailedPreconditionError("the token refused the PIN, which is not tried again: put the right one in keys.pin_file and restart");
+  return absl::FailedPreconditionError(
+      "the token refused the PIN, which is not tried again: put the right one in keys.pin_file and restart");
 }
 
 }  // namespace
@@ -156,8 +157,7 @@ absl::StatusOr<CK_SESSION_HANDLE> Pkcs11Sessions::LogIn() {
   absl::StatusOr<CK_SESSION_HANDLE> handle = OpenSession();
   if (!handle.ok()) return handle;
   const std::string_view pin = options_.pin.Read(SecretAccess("log in to the token"));
-  const CK_RV code =
-      api_->C_Login(*handle, CKU_USER, reinterpret_cast<CK_UTF8CHAR*>(const_cast<char*>(pin.data())), pin.size());
+  const CK_RV code = api_->C_Login(*handle, CKU_USER, reinterpret_cast<CK_UTF8CHAR*>(const_cast<char*>(pin.data())), pin.size());
   if (code == CKR_OK || code == CKR_USER_ALREADY_LOGGED_IN) return handle;
   api_->C_CloseSession(*handle);
   if (!RefusesPin(code)) return absl::UnavailableError(fmt::format("the token lets nobody log in ({:#x})", code));

@@ -1,5 +1,5 @@
-// Module, login and session pool beneath Pkcs11Token; nobody else includes this. Thread-safe. No lock is held across a token call:
-// who opens the first session of a login claims it, the others wait for the outcome.
+// Module, login and session pool beneath Pkcs11Token; nobody else includes this. Thread-safe. No lock is held across a token
+// call: who opens the first session of a login claims it, the others wait for the outcome.
 #ifndef CUSTODIAN_SERVICES_KEYS_PKCS11_SESSIONS_H_
 #define CUSTODIAN_SERVICES_KEYS_PKCS11_SESSIONS_H_
 
@@ -21,7 +21,8 @@ namespace custodian::keys {
 // A session lent for one piece of work.
 class Pkcs11Session {
  public:
-  Pkcs11Session(CK_FUNCTION_LIST* api, CK_SESSION_HANDLE handle, std::uint64_t login) : api_(api), handle_(handle), login_(login) {}
+  Pkcs11Session(CK_FUNCTION_LIST* api, CK_SESSION_HANDLE handle, std::uint64_t login)
+      : api_(api), handle_(handle), login_(login) {}
 
   [[nodiscard]] CK_FUNCTION_LIST& api() const { return *api_; }
   [[nodiscard]] CK_SESSION_HANDLE handle() const { return handle_; }

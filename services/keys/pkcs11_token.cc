@@ -67,7 +67,8 @@ absl::Status OrDark(absl::Status status, const TenantId& tenant, const char* whi
 
 class Pkcs11Token::Core {
  public:
-  Core(std::unique_ptr<Pkcs11Sessions> sessions, std::string network) : sessions_(std::move(sessions)), network_(std::move(network)) {}
+  Core(std::unique_ptr<Pkcs11Sessions> sessions, std::string network)
+      : sessions_(std::move(sessions)), network_(std::move(network)) {}
 
   [[nodiscard]] Pkcs11Sessions& sessions() { return *sessions_; }
 
@@ -119,7 +120,8 @@ absl::StatusOr<CK_OBJECT_HANDLE> Pkcs11Token::Core::Find(Pkcs11Session& session,
   Template wanted;
   wanted.Add(CKA_CLASS, CK_ULONG{name.object_class}).Add(CKA_TOKEN, true).Add(CKA_ID, name.id());
   CK_FUNCTION_LIST& api = session.api();
-  if (auto status = session.Check(api.C_FindObjectsInit(session.handle(), wanted.data(), wanted.size()), "C_FindObjectsInit"); !status.ok()) {
+  if (auto status = session.Check(api.C_FindObjectsInit(session.handle(), wanted.data(), wanted.size()), "C_FindObjectsInit");
+      !status.ok()) {
     return status;
   }
   std::array<CK_OBJECT_HANDLE, kObjectsAtOnce> found{};
@@ -186,7 +188,8 @@ absl::Status Pkcs11Token::Core::CreateAes(const KeyName& name, bool encrypts) {
     key.Add(CKA_WRAP, false).Add(CKA_UNWRAP, false).Add(CKA_DERIVE, false);
     CK_MECHANISM mechanism{CKM_AES_KEY_GEN, nullptr, 0};
     CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
-    return session.Check(session.api().C_GenerateKey(session.handle(), &mechanism, key.data(), key.size(), &handle), "C_GenerateKey");
+    return session.Check(session.api().C_GenerateKey(session.handle(), &mechanism, key.data(), key.size(), &handle),
+                         "C_GenerateKey");
   });
 }
 
@@ -249,7 +252,8 @@ absl::Status Pkcs11Token::CheckTenantKeys(const TenantId& tenant, std::uint64_t 
   });
 }
 
-absl::StatusOr<std::string> Pkcs11Token::Wrap(const TenantId& tenant, std::uint64_t epoch, std::string_view aad, const Secret& key) {
+absl::StatusOr<std::string> Pkcs11Token::Wrap(const TenantId& tenant, std::uint64_t epoch, std::string_view aad,
+                                              const Secret& key) {
   std::string wrapped;
   absl::Status status = core_->Run([&](Pkcs11Session& session) -> absl::Status {
     const auto root = core_->FindStillThere(session, core_->RootName(tenant));
@@ -261,7 +265,8 @@ absl::StatusOr<std::string> Pkcs11Token::Wrap(const TenantId& tenant, std::uint6
     CK_GCM_PARAMS parameters{Bytes(wrapped), kIvBytes, 8 * kIvBytes, Bytes(aad), aad.size(), kTagBits};
     CK_MECHANISM mechanism{CKM_AES_GCM, &parameters, sizeof parameters};
     CK_FUNCTION_LIST& api = session.api();
-    if (auto init = session.Check(api.C_EncryptInit(session.handle(), &mechanism, *epoch_key), "C_EncryptInit"); !init.ok()) return init;
+    if (auto init = session.Check(api.C_EncryptInit(session.handle(), &mechanism, *epoch_key), "C_EncryptInit"); !init.ok())
+      return init;
     CK_ULONG size = key.size() + kTagBytes;
     const CK_RV code = api.C_Encrypt(session.handle(), Bytes(key.Read(SecretAccess("wrap a shard secret"))), key.size(),
                                      Bytes(wrapped) + kIvBytes, &size);
@@ -272,7 +277,8 @@ absl::StatusOr<std::string> Pkcs11Token::Wrap(const TenantId& tenant, std::uint6
   return wrapped;
 }
 
-absl::StatusOr<Secret> Pkcs11Token::Unwrap(const TenantId& tenant, std::uint64_t epoch, std::string_view aad, std::string_view wrapped) {
+absl::StatusOr<Secret> Pkcs11Token::Unwrap(const TenantId& tenant, std::uint64_t epoch, std::string_view aad,
+                                           std::string_view wrapped) {
   if (wrapped.size() != kIvBytes + kKeyBytes + kTagBytes) return absl::DataLossError("a wrapped key has a wrong length");
   Secret secret;
   absl::Status status = core_->Run([&](Pkcs11Session& session) -> absl::Status {
@@ -283,7 +289,8 @@ absl::StatusOr<Secret> Pkcs11Token::Unwrap(const TenantId& tenant, std::uint64_t
     CK_GCM_PARAMS parameters{Bytes(wrapped), kIvBytes, 8 * kIvBytes, Bytes(aad), aad.size(), kTagBits};
     CK_MECHANISM mechanism{CKM_AES_GCM, &parameters, sizeof parameters};
     CK_FUNCTION_LIST& api = session.api();
-    if (auto init = session.Check(api.C_DecryptInit(session.handle(), &mechanism, *epoch_key), "C_DecryptInit"); !init.ok()) return init;
+    if (auto init = session.Check(api.C_DecryptInit(session.handle(), &mechanism, *epoch_key), "C_DecryptInit"); !init.ok())
+      return init;
     const std::string_view ciphertext = wrapped.substr(kIvBytes);
     // Some modules want room for the tag too.
     std::string plaintext(ciphertext.size(), '\0');
@@ -350,7 +357,8 @@ absl::StatusOr<std::string> Pkcs11Token::CreateLogKey(std::string_view origin) {
     CK_FUNCTION_LIST& api = session.api();
     // Left by a crash between the halves; nothing was ever signed with it.
     if (const auto orphan = core_->Find(session, core_->LogName(origin, CKO_PUBLIC_KEY)); orphan.ok()) {
-      if (auto status = session.Check(api.C_DestroyObject(session.handle(), *orphan), "C_DestroyObject"); !status.ok()) return status;
+      if (auto status = session.Check(api.C_DestroyObject(session.handle(), *orphan), "C_DestroyObject"); !status.ok())
+        return status;
     } else if (!absl::IsNotFound(orphan.status())) {
       return orphan.status();
     }
@@ -364,8 +372,8 @@ absl::StatusOr<std::string> Pkcs11Token::CreateLogKey(std::string_view origin) {
     CK_MECHANISM mechanism{CKM_EC_EDWARDS_KEY_PAIR_GEN, nullptr, 0};
     CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
     CK_OBJECT_HANDLE private_key = CK_INVALID_HANDLE;
-    return session.Check(api.C_GenerateKeyPair(session.handle(), &mechanism, public_half.data(), public_half.size(), private_half.data(),
-                                               private_half.size(), &public_key, &private_key),
+    return session.Check(api.C_GenerateKeyPair(session.handle(), &mechanism, public_half.data(), public_half.size(),
+                                               private_half.data(), private_half.size(), &public_key, &private_key),
                          "C_GenerateKeyPair");
   });
   if (!made.ok()) return made;
@@ -390,12 +398,15 @@ absl::Status Pkcs11Token::CreateLocatorKey() {
   const KeyName name = core_->LocatorName();
   return core_->CreateOnce(name, [&](Pkcs11Session& session) {
     Template key;
-    key.Add(CKA_CLASS, CK_ULONG{CKO_SECRET_KEY}).Add(CKA_KEY_TYPE, CK_ULONG{CKK_GENERIC_SECRET}).Add(CKA_VALUE_LEN, CK_ULONG{kKeyBytes});
+    key.Add(CKA_CLASS, CK_ULONG{CKO_SECRET_KEY})
+        .Add(CKA_KEY_TYPE, CK_ULONG{CKK_GENERIC_SECRET})
+        .Add(CKA_VALUE_LEN, CK_ULONG{kKeyBytes});
     key.Add(CKA_ID, name.id()).Add(CKA_LABEL, name.text).AddKept();
     key.Add(CKA_SIGN, true).Add(CKA_VERIFY, false).Add(CKA_WRAP, false).Add(CKA_UNWRAP, false).Add(CKA_DERIVE, false);
     CK_MECHANISM mechanism{CKM_GENERIC_SECRET_KEY_GEN, nullptr, 0};
     CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
-    return session.Check(session.api().C_GenerateKey(session.handle(), &mechanism, key.data(), key.size(), &handle), "C_GenerateKey");
+    return session.Check(session.api().C_GenerateKey(session.handle(), &mechanism, key.data(), key.size(), &handle),
+                         "C_GenerateKey");
   });
 }
 

@@ -1,7 +1,7 @@
-// The token: the only code that speaks PKCS#11 (2.40 with the Edwards mechanisms of 3.0). Holds per tenant a root and an epoch key,
-// per log an Ed25519 key pair, and one locator key; none of them ever leaves the token. Thread-safe: a pool of sessions, no lock
-// held across a token call, logs in and finds its keys again when a session is lost. A refused PIN is never tried again: a second
-// and third try would lock the token for its owner.
+// The token: the only code that speaks PKCS#11 (2.40 with the Edwards mechanisms of 3.0). Holds per tenant a root and an epoch
+// key, per log an Ed25519 key pair, and one locator key; none of them ever leaves the token. Thread-safe: a pool of sessions, no
+// lock held across a token call, logs in and finds its keys again when a session is lost. A refused PIN is never tried again: a
+// second and third try would lock the token for its owner.
 #ifndef CUSTODIAN_SERVICES_KEYS_PKCS11_TOKEN_H_
 #define CUSTODIAN_SERVICES_KEYS_PKCS11_TOKEN_H_
 
@@ -26,7 +26,8 @@ class Pkcs11Token {
     std::string module;
     std::string token_label;
     Secret pin;
-    // Changes when the PIN file does; a refused PIN is remembered with it in `refusal_file`, so that a restart does not try it again.
+    // Changes when the PIN file does; a refused PIN is remembered with it in `refusal_file`, so that a restart does not try it
+    // again.
     std::string pin_version;
     std::string refusal_file;
     // Keys are named under it, so that two networks may share a token.
@@ -34,8 +35,8 @@ class Pkcs11Token {
     int sessions_max = 8;
   };
 
-  // Loads the module and logs in. NotFound when the module or the token is missing. With a refused PIN the token is returned, dark:
-  // every call answers FailedPrecondition, as does Health().
+  // Loads the module and logs in. NotFound when the module or the token is missing. With a refused PIN the token is returned,
+  // dark: every call answers FailedPrecondition, as does Health().
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Pkcs11Token>> Open(Options options);
   ~Pkcs11Token();
   Pkcs11Token(const Pkcs11Token&) = delete;
@@ -52,7 +53,8 @@ class Pkcs11Token {
   // away; FailedPrecondition when a key could be read out.
   [[nodiscard]] absl::Status CheckTenantKeys(const TenantId& tenant, std::uint64_t epoch);
   // IV || ciphertext || tag of CKM_AES_GCM under the epoch key. Needs the tenant's root too.
-  [[nodiscard]] absl::StatusOr<std::string> Wrap(const TenantId& tenant, std::uint64_t epoch, std::string_view aad, const Secret& key);
+  [[nodiscard]] absl::StatusOr<std::string> Wrap(const TenantId& tenant, std::uint64_t epoch, std::string_view aad,
+                                                 const Secret& key);
   // DataLoss when the wrapped bytes or the AAD are not what was wrapped.
   [[nodiscard]] absl::StatusOr<Secret> Unwrap(const TenantId& tenant, std::uint64_t epoch, std::string_view aad,
                                               std::string_view wrapped);

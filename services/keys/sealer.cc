@@ -22,14 +22,14 @@ std::string PatientLease(const TenantId& tenant, const PatientId& patient) { ret
 std::string IndexLease(const TenantId& tenant) { return "i" + tenant.text(); }
 
 absl::Status CheckName(const SealName& name) {
-  if (name.tenant.text().empty() || name.patient.bytes().empty()) return absl::InvalidArgumentError("sealing needs a tenant and a patient");
+  if (name.tenant.text().empty() || name.patient.bytes().empty())
+    return absl::InvalidArgumentError("sealing needs a tenant and a patient");
   if (name.record.size() != kRecordNameBytes) return absl::InvalidArgumentError("a sealed record's id has 16 bytes");
   return absl::OkStatus();
 }
 
 std::string RecordAad(const SealName& name) {
-  return BoundName("custodian/record/v1",
-                   {name.tenant.text(), name.patient.bytes(), name.record, NumberBytes(name.version)});
+  return BoundName("custodian/record/v1", {name.tenant.text(), name.patient.bytes(), name.record, NumberBytes(name.version)});
 }
 
 absl::StatusOr<Secret> RecordKey(const Secret& patient_key, const SealName& name) {
@@ -97,7 +97,9 @@ class Sealer::Leases {
   };
 
   // A clock set back ends a lease too, it never lengthens one.
-  [[nodiscard]] bool Lasts(const Lease& lease, absl::Time now) const { return now >= lease.since && now < lease.since + duration_; }
+  [[nodiscard]] bool Lasts(const Lease& lease, absl::Time now) const {
+    return now >= lease.since && now < lease.since + duration_;
+  }
 
   void DropOldestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const auto found = held_.find(order_.front().first);

@@ -20,7 +20,8 @@ class CountingKeys final : public KeyClient {
  public:
   explicit CountingKeys(KeyClient& keys) : keys_(keys) {}
 
-  absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin, const KeyPlacement& placement) override {
+  absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin,
+                                           const KeyPlacement& placement) override {
     return keys_.CreateTenant(tenant, origin, placement);
   }
   absl::StatusOr<std::string> CreateLogKey(std::string_view origin) override { return keys_.CreateLogKey(origin); }
@@ -117,7 +118,8 @@ TEST_F(SealerTest, RefusesAnyAlteredByte) {
     EXPECT_TRUE(absl::IsDataLoss(sealer_->Open(name_, altered, "test").status())) << "byte " << i;
   }
   for (std::size_t size = 0; size < sealed.size(); ++size) {
-    EXPECT_TRUE(absl::IsDataLoss(sealer_->Open(name_, std::string_view(sealed).substr(0, size), "test").status())) << "size " << size;
+    EXPECT_TRUE(absl::IsDataLoss(sealer_->Open(name_, std::string_view(sealed).substr(0, size), "test").status()))
+        << "size " << size;
   }
   EXPECT_TRUE(absl::IsDataLoss(sealer_->Open(name_, sealed + "x", "test").status()));
 }

@@ -37,7 +37,8 @@ std::size_t WholePages(std::size_t bytes) {
   return (bytes + page - 1) / page * page;
 }
 
-// Slots of locked blocks. Blocks are kept for the next secret; never returned, so that the set of locked pages stays small and known.
+// Slots of locked blocks. Blocks are kept for the next secret; never returned, so that the set of locked pages stays small and
+// known.
 class Arena {
  public:
   char* Take() {

@@ -40,7 +40,8 @@ absl::Status SigningStates::Advance(const ledger::Checkpoint& next) {
     const absl::StatusOr<ledger::Checkpoint> last = Last(next.origin);
     if (!last.ok()) return last.status();
     if (next.size < last->size) {
-      return absl::FailedPreconditionError(fmt::format("{} was signed at size {}: never a smaller one ({})", next.origin, last->size, next.size));
+      return absl::FailedPreconditionError(
+          fmt::format("{} was signed at size {}: never a smaller one ({})", next.origin, last->size, next.size));
     }
     if (next.size == last->size && next.root != last->root) {
       return absl::FailedPreconditionError(fmt::format("{} was signed with another root at size {}", next.origin, last->size));
@@ -51,8 +52,8 @@ absl::Status SigningStates::Advance(const ledger::Checkpoint& next) {
   absl::Status status = advance();
   absl::MutexLock lock(&mutex_);
   busy_.erase(next.origin);
-  // After a failed write the file may show bytes that a power cut would take back: it is written again before it counts. A refusal
-  // wrote nothing.
+  // After a failed write the file may show bytes that a power cut would take back: it is written again before it counts. A
+  // refusal wrote nothing.
   if (status.ok()) durable_.insert(next.origin);
   if (!status.ok() && !absl::IsFailedPrecondition(status)) durable_.erase(next.origin);
   return status;

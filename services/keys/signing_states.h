@@ -1,5 +1,5 @@
-// What each log's key last signed, durably: the promise never to sign a smaller size, or another root for a size, outlives any crash.
-// One small file a log. Thread-safe.
+// What each log's key last signed, durably: the promise never to sign a smaller size, or another root for a size, outlives any
+// crash. One small file a log. Thread-safe.
 #ifndef CUSTODIAN_SERVICES_KEYS_SIGNING_STATES_H_
 #define CUSTODIAN_SERVICES_KEYS_SIGNING_STATES_H_
 
@@ -19,12 +19,13 @@ class SigningStates {
  public:
   explicit SigningStates(std::string directory) : directory_(std::move(directory)) {}
 
-  // What was signed last (or the empty tree); NotFound when the log was never begun, DataLoss when its file cannot be read as one.
+  // What was signed last (or the empty tree); NotFound when the log was never begun, DataLoss when its file cannot be read as
+  // one.
   [[nodiscard]] absl::StatusOr<ledger::Checkpoint> Last(std::string_view origin) const;
   // Remembers a new log with the empty tree. Before its key is made: a key without a state has lost it, and must not sign.
   [[nodiscard]] absl::Status Begin(std::string_view origin);
-  // Remembers `next`, durable before this returns OK; only then may it be signed. FailedPrecondition for a smaller size, or another
-  // root for the same size; the same size and root again is allowed.
+  // Remembers `next`, durable before this returns OK; only then may it be signed. FailedPrecondition for a smaller size, or
+  // another root for the same size; the same size and root again is allowed.
   [[nodiscard]] absl::Status Advance(const ledger::Checkpoint& next);
 
  private:

@@ -13,8 +13,8 @@ namespace custodian::keys {
 
 // NotFound when there is no such file.
 [[nodiscard]] absl::StatusOr<std::string> ReadStateFile(const std::string& path);
-// Writes beside it, fsyncs, renames, fsyncs the directory: after OK the new bytes survive a power cut, after an error the old or the
-// new ones are there, whole. Mode 0600.
+// Writes beside it, fsyncs, renames, fsyncs the directory: after OK the new bytes survive a power cut, after an error the old or
+// the new ones are there, whole. Mode 0600.
 [[nodiscard]] absl::Status WriteStateFile(const std::string& path, std::string_view bytes);
 
 }  // namespace custodian::keys

@@ -48,7 +48,8 @@ keys::Secret ReadPin(const std::string& file) {
 
 void Run(const Config& config) {
   if (keys::LockedSecretsMax() < kLockedSecretsMin) {
-    throw CommandFailed{1, "too little locked memory for keys: raise the memlock limit (ulimit -l, LimitMEMLOCK) to 64 kB or more"};
+    throw CommandFailed{1,
+                        "too little locked memory for keys: raise the memlock limit (ulimit -l, LimitMEMLOCK) to 64 kB or more"};
   }
   // Before any thread is made, so that all of them leave these to sigwait().
   sigset_t ending;
@@ -76,7 +77,8 @@ void Run(const Config& config) {
   };
   absl::StatusOr<std::unique_ptr<keys::KeyService>> service = keys::KeyService::Create(**token, state_directory, connections);
   Check(service.status());
-  absl::StatusOr<std::unique_ptr<keys::KeyServer>> server = keys::KeyServer::Start(Needed(config.keys.socket, "keys.socket"), **service);
+  absl::StatusOr<std::unique_ptr<keys::KeyServer>> server =
+      keys::KeyServer::Start(Needed(config.keys.socket, "keys.socket"), **service);
   Check(server.status());
   if (const absl::Status health = (*token)->Health(); health.ok()) {
     spdlog::info("keys: serving on {}", config.keys.socket);
@@ -93,8 +95,9 @@ void Run(const Config& config) {
 void AddKeys(CLI::App& app) {
   auto options = std::make_shared<ConfigOption>();
   auto* command = app.add_subcommand("keys", "the key process: holds the token, wraps keys, signs checkpoints");
-  command->footer("Ends on SIGTERM. A PIN that the token refuses is not tried again until keys.pin_file changes.\n"
-                  "Example:\n  custodian keys --config /etc/custodian/config.yaml");
+  command->footer(
+      "Ends on SIGTERM. A PIN that the token refuses is not tried again until keys.pin_file changes.\n"
+      "Example:\n  custodian keys --config /etc/custodian/config.yaml");
   options->AddTo(*command);
   command->callback([options] { Run(options->Load()); });
 }

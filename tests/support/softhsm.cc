@@ -19,11 +19,13 @@ extern char** environ;
 namespace custodian::testing {
 namespace {
 
-constexpr std::array<const char*, 3> kModules{"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+constexpr std::array<const char*, 3> kModules{"/usr/lib/softhsm/libsofthsm2.so",
+                                              "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
                                               "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so"};
 
 absl::Status InitToken(const SoftHsm& softhsm, const std::string& label) {
-  const std::vector<std::string> words{"softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", softhsm.pin, "--pin", softhsm.pin};
+  const std::vector<std::string> words{"softhsm2-util", "--init-token", "--free", "--label",  label,
+                                       "--so-pin",      softhsm.pin,    "--pin",  softhsm.pin};
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -52,8 +54,8 @@ absl::StatusOr<SoftHsm> Make() {
   } else {
     static const TemporaryDirectory directory;
     std::filesystem::create_directory(directory.Join("tokens"));
-    std::ofstream(directory.Join("softhsm2.conf")) << fmt::format(
-        "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", directory.Join("tokens"));
+    std::ofstream(directory.Join("softhsm2.conf"))
+        << fmt::format("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", directory.Join("tokens"));
     setenv("SOFTHSM2_CONF", directory.Join("softhsm2.conf").c_str(), 1);
   }
   const std::string random = HexEncode(RandomBytes(4));

@@ -1,6 +1,6 @@
 // Real SoftHSM for tests: a token once a process, in a temporary directory that goes with the process. With
-// CUSTODIAN_TEST_SOFTHSM_CONF (path of a softhsm2.conf) its token directory is used instead, and the tokens made there carry random
-// labels. Call before anything else of the process loads a PKCS#11 module.
+// CUSTODIAN_TEST_SOFTHSM_CONF (path of a softhsm2.conf) its token directory is used instead, and the tokens made there carry
+// random labels. Call before anything else of the process loads a PKCS#11 module.
 #ifndef CUSTODIAN_TESTS_SUPPORT_SOFTHSM_H_
 #define CUSTODIAN_TESTS_SUPPORT_SOFTHSM_H_
 

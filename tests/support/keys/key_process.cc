@@ -55,7 +55,8 @@ absl::Status KeyProcess::Start() {
   absl::StatusOr<std::unique_ptr<keys::KeyService>> service = keys::KeyService::Create(*token_, state_directory_, connections);
   if (!service.ok()) return service.status();
   service_ = *std::move(service);
-  absl::StatusOr<std::unique_ptr<keys::KeyServer>> server = keys::KeyServer::Start(folder_->directory.Join("run/keys.sock"), *service_);
+  absl::StatusOr<std::unique_ptr<keys::KeyServer>> server =
+      keys::KeyServer::Start(folder_->directory.Join("run/keys.sock"), *service_);
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
   return absl::OkStatus();
