@@ -1,0 +1,115 @@
+// `custodian node ...`: what a tenant or a regulator runs. It holds its own key and none of the custodian's.
+#include <pthread.h>
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "ledger/checkpoint.h"
+#include "ledger/signature.h"
+#include "services/main/commands.h"
+#include "services/main/config.h"
+#include "services/node/witness.h"
+#include "services/rpc/https_server.h"
+#include "spdlog/spdlog.h"
+#include "tenants/clock.h"
+
+namespace custodian::main {
+namespace {
+
+struct WitnessOptions {
+  std::string name;
+  std::string key;
+  std::string state;
+  std::string logs;
+  std::string address = "127.0.0.1";
+  int port = 0;
+  std::string certificate;
+  std::string certificate_key;
+  std::string ca;
+};
+
+std::unique_ptr<ledger::Signer> ReadKey(const std::string& path) {
+  const auto pem = ReadFile(path, /*secret=*/true);
+  Check(pem.status());
+  auto signer = ledger::SignerFromPem(*pem);
+  if (!signer.ok()) throw CommandFailed{1, "'" + path + "': " + std::string(signer.status().message()) + "; make one with openssl genpkey -algorithm ed25519"};
+  if ((*signer)->public_key().algorithm() != ledger::v1::SIGNATURE_ALGORITHM_ED25519)
+    throw CommandFailed{1, "'" + path + "' must hold an Ed25519 key; make one with openssl genpkey -algorithm ed25519"};
+  return *std::move(signer);
+}
+
+void PrintVerifierKey(const std::string& name, const std::string& key) {
+  const auto verifier = ledger::NoteVerifier::Create(name, ledger::kNoteCosignatureV1, ReadKey(key)->public_key().ed25519());
+  Check(verifier.status());
+  std::printf("%s\n", verifier->ToString().c_str());
+}
+
+void RunWitness(const WitnessOptions& options) {
+  auto logs = std::make_unique<node::KnownLogs>(options.logs);
+  Check(logs->Load());
+  auto state = node::StateDirectory::Open(options.state);
+  Check(state.status());
+  const MachineClock clock;
+  const auto witness = node::Witness::Create(options.name, ReadKey(options.key), *std::move(state), std::move(logs), clock);
+  Check(witness.status());
+
+  // Blocked before the server starts its threads, so that only sigwait below receives them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  rpc::HttpsServer::Options server_options;
+  server_options.address = options.address;
+  server_options.port = options.port;
+  server_options.certificate_file = options.certificate;
+  server_options.key_file = options.certificate_key;
+  server_options.client_ca_file = options.ca;
+  server_options.threads = 2;
+  server_options.body_bytes_max = 1u << 20;
+  const auto server = rpc::HttpsServer::Create(
+      server_options, [&witness](const rpc::HttpRequest& request) { return (*witness)->Handle(request); });
+  Check(server.status());
+  spdlog::info("event=witness_started name={} address={} port={}", options.name, options.address, (*server)->port());
+  std::thread serving([&server] { (*server)->Run(); });
+  int signal = 0;
+  sigwait(&signals, &signal);
+  (*server)->Stop();
+  serving.join();
+}
+
+}  // namespace
+
+void AddNode(CLI::App& app) {
+  auto* node = app.add_subcommand("node", "what a tenant or a regulator runs beside the custodian");
+  node->require_subcommand(1);
+
+  auto options = std::make_shared<WitnessOptions>();
+  auto* witness = node->add_subcommand("witness", "cosign checkpoints that grow consistently (C2SP tlog-witness)");
+  witness->footer(
+      "Example:\n  custodian node witness --name hospital.example/witness --key witness.pem --state /var/lib/witness --logs logs \\\n"
+      "    --address 0.0.0.0 --port 8443 --certificate node.crt --certificate-key node.key --ca ca.crt");
+  witness->add_option("--name", options->name, "name in cosignatures, a URL without scheme")->required();
+  witness->add_option("--key", options->key, "Ed25519 key, PKCS#8 PEM, mode 0600")->required();
+  witness->add_option("--state", options->state, "folder of its memory: one file a log; back it up, never remove it")->required();
+  witness->add_option("--logs", options->logs, "verifier keys of the logs it knows, one a line (or a policy file); read again when it changes")
+      ->required();
+  witness->add_option("--address", options->address, "address to listen on")->capture_default_str();
+  witness->add_option("--port", options->port, "port, 0 for a free one")->capture_default_str();
+  witness->add_option("--certificate", options->certificate, "TLS certificate, PEM")->required();
+  witness->add_option("--certificate-key", options->certificate_key, "its key, PEM")->required();
+  witness->add_option("--ca", options->ca, "CA of client certificates, PEM")->required();
+  witness->callback([options] { RunWitness(*options); });
+
+  auto named = std::make_shared<WitnessOptions>();
+  auto* vkey = node->add_subcommand("vkey", "print the verifier key that a policy names a witness by");
+  vkey->footer("Example:\n  custodian node vkey --key witness.pem --name hospital.example/witness");
+  vkey->add_option("--key", named->key, "Ed25519 key, PKCS#8 PEM, mode 0600")->required();
+  vkey->add_option("--name", named->name, "name in cosignatures")->required();
+  vkey->callback([named] { PrintVerifierKey(named->name, named->key); });
+}
+
+}  // namespace custodian::main

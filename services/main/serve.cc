@@ -1,0 +1,385 @@
+// `custodian serve`: builds the platform from its parts, in the order they depend on each other, starts the threads, and serves
+// until SIGTERM or SIGINT.
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "rapidjson/stringbuffer.h"
+#include "rapidjson/writer.h"
+#include "services/exchange/cds_hooks.h"
+#include "services/exchange/fhir_service.h"
+#include "services/exchange/jwt.h"
+#include "services/exchange/locator.h"
+#include "services/exchange/patient_records.h"
+#include "services/governance/admin_service.h"
+#include "services/keys/sealer.h"
+#include "services/log/feed_service.h"
+#include "services/log/ledger_service.h"
+#include "services/log/publisher.h"
+#include "services/log/readers.h"
+#include "services/log/tile_service.h"
+#include "services/main/commands.h"
+#include "services/main/exam_tables.h"
+#include "services/main/network.h"
+#include "services/main/platform_client.h"
+#include "services/rpc/certificate.h"
+#include "services/rpc/grpc_server.h"
+#include "services/rpc/https_server.h"
+#include "services/rpc/router.h"
+#include "services/rpc/sessions.h"
+#include "services/savings/evaluator.h"
+#include "services/savings/metrics.h"
+#include "services/savings/page_service.h"
+#include "services/savings/prices.h"
+#include "services/savings/report.h"
+#include "spdlog/spdlog.h"
+
+namespace custodian::main {
+namespace {
+
+constexpr absl::Duration kDrainEvery = absl::Seconds(1);
+constexpr absl::Duration kSettleEvery = absl::Minutes(1);
+
+template <typename T>
+T Value(absl::StatusOr<T> value) {
+  Check(value.status());
+  return *std::move(value);
+}
+
+class Platform {
+ public:
+  explicit Platform(const Config& config);
+  ~Platform();
+
+  // Serves until Stop().
+  void Run();
+  void Stop() { stop_.Notify(); }
+
+ private:
+  [[nodiscard]] std::unique_ptr<log::Publisher> MakePublisher();
+  [[nodiscard]] rpc::CallGuard MakeGuard() const;
+  [[nodiscard]] governance::AdminActions Actions();
+  void AddRoutes();
+  void Publish(const tenants::Tenant& tenant);
+  [[nodiscard]] absl::Status StartPartitions();
+  [[nodiscard]] absl::Status DrainAll() const;
+  void Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body);
+  [[nodiscard]] std::string StatusJson() const;
+
+  const Config& config_;
+  MachineClock machine_clock_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<rpc::HttpsClient> witness_client_;
+  std::unique_ptr<log::Publisher> publisher_;
+  ExamTables exam_tables_;
+  keys::Sealer sealer_;
+  exchange::PatientRecords records_;
+  exchange::Locator locator_;
+  savings::Evaluator evaluator_;
+  savings::Reporter reporter_;
+  savings::Metrics metrics_;
+  rpc::CallGuard guard_;
+  log::Readers readers_;
+  log::TileService tiles_;
+  exchange::FhirService fhir_;
+  exchange::CdsHooks cds_hooks_;
+  rpc::Sessions sessions_;
+  std::unique_ptr<savings::PageService> page_;
+  log::LedgerService ledger_service_;
+  log::FeedService feed_service_;
+  governance::AdminService admin_service_;
+  rpc::Router router_;
+  std::unique_ptr<rpc::HttpsServer> https_;
+  std::unique_ptr<rpc::GrpcServer> grpc_;
+  absl::Notification stop_;
+  std::vector<std::thread> threads_;
+};
+
+std::unique_ptr<rpc::HttpsClient> MakeWitnessClient(const Config& config) {
+  return Value(rpc::HttpsClient::Create({.ca_file = config.https.client_ca_file,
+                                         .certificate_file = config.https.certificate_file,
+                                         .key_file = config.https.key_file,
+                                         .timeout = absl::Seconds(5)}));
+}
+
+std::unique_ptr<log::Publisher> Platform::MakePublisher() {
+  auto policy = ledger::Policy::Parse(Value(ReadFile(config_.policy_file)));
+  if (!policy.ok()) throw CommandFailed{1, absl::StrCat("'", config_.policy_file, "': ", std::string(policy.status().message()))};
+  auto publisher = Value(log::Publisher::Create({}, *std::move(policy), *network_->keys, *witness_client_));
+  publisher->Add(Value(ledger::NoteVerifier::Parse(network_->governance_vkey)), *network_->governance_reader);
+  return publisher;
+}
+
+// Registered clients, and the operator whom the configuration itself names: somebody must act before anybody is registered.
+rpc::CallGuard Platform::MakeGuard() const {
+  std::string own_operator;
+  if (!config_.operator_certificate_file.empty()) own_operator = Value(rpc::SpiffeIdOfFile(config_.operator_certificate_file));
+  return rpc::CallGuard(config_.network, [this, own_operator](std::string_view spiffe_id) -> std::optional<tenants::Client> {
+    if (!own_operator.empty() && spiffe_id == own_operator) {
+      return tenants::Client{.spiffe_id = own_operator, .tenant = {}, .role = "operator", .purpose = {}};
+    }
+    return network_->registry->FindClient(spiffe_id);
+  });
+}
+
+absl::Status ValidateTable(std::string_view name, std::string_view content) {
+  if (name == governance::kExamClasses) return exchange::ExamTable::Parse(content).status();
+  if (name == governance::kPrices) return savings::PriceTable::Parse(content).status();
+  return absl::InvalidArgumentError("a table is 'exam-classes' or 'prices'");
+}
+
+governance::AdminActions Platform::Actions() {
+  return {.start_partition = [this](const tenants::Tenant&) { return StartPartitions(); },
+          .validate_table = ValidateTable,
+          .validate_jwks = [](std::string_view jwks) { return exchange::CheckJwks(jwks); },
+          .table_changed =
+              [this](std::string_view, std::string_view) {
+                exam_tables_.Forget();
+                return absl::OkStatus();
+              },
+          .time_moved = [this](absl::Time) { return evaluator_.Settle(); },
+          .savings = [this](absl::Time as_of, std::string_view tenant) { return reporter_.MakeJson(as_of, tenant); },
+          .status = [this]() -> absl::StatusOr<std::string> { return StatusJson(); },
+          .dashboard_link = [this](std::string_view actor) -> absl::StatusOr<std::string> {
+            return sessions_.CreateLinkUrl(config_.public_url, actor);
+          }};
+}
+
+Platform::Platform(const Config& config)
+    : config_(config),
+      network_(Value(Network::Create(config))),
+      witness_client_(MakeWitnessClient(config)),
+      publisher_(MakePublisher()),
+      exam_tables_(*network_->governance),
+      sealer_(*network_->keys, machine_clock_),
+      records_(network_->partitions, sealer_),
+      locator_(*network_->database, *network_->keys),
+      evaluator_({.partitions = network_->partitions,
+                  .registry = *network_->registry,
+                  .network_database = *network_->database,
+                  .locator = locator_,
+                  .records = records_,
+                  .sealer = sealer_,
+                  .network_clock = *network_->clock,
+                  .current_table = [this](std::string_view name,
+                                          std::string_view tenant) { return network_->governance->CurrentTable(name, tenant); }}),
+      reporter_(*network_->database, *network_->registry, *network_->clock, [this] { return DrainAll(); }),
+      metrics_(reporter_),
+      guard_(MakeGuard()),
+      readers_(guard_, network_->partitions, network_->governance_origin),
+      tiles_(
+          config.network, readers_,
+          [this](std::string_view origin) -> const tenants::LogReader* {
+            if (origin == network_->governance_origin) return network_->governance_reader.get();
+            const tenants::Partition* partition = network_->partitions.FindByOrigin(origin);
+            return partition == nullptr ? nullptr : partition->log.get();
+          },
+          [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
+      fhir_({.public_url = config.public_url}, network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, *network_->clock,
+            [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
+      cds_hooks_({.public_url = config.public_url}, network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, records_,
+                 *network_->clock, machine_clock_, [this](const TenantId& tenant) { return exam_tables_.Of(tenant); }),
+      sessions_(machine_clock_, "/savings/"),
+      page_(Value(savings::PageService::Create(config.assets_directory, reporter_, *network_->registry,
+                                               [this](std::string_view origin, std::uint64_t index) {
+                                                 return publisher_->MakeReceipt(origin, index);
+                                               }))),
+      ledger_service_(guard_, readers_, network_->partitions,
+                      [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
+      feed_service_(guard_, network_->partitions, *network_->clock),
+      admin_service_(guard_, *network_->keys, *network_->governance, *network_->registry, *network_->clock, Actions()),
+      router_(machine_clock_) {
+  network_->OnCommit([this] { publisher_->Notify(); });
+  network_->OnPartition([this](tenants::Partition& partition) {
+    partition.outbox->Handle("locator", [this, &partition](const PatientId& patient) {
+      return exchange::RegisterPatient(locator_, records_, {partition.tenant.id, patient});
+    });
+    evaluator_.Attach(partition);
+  });
+  Check(StartPartitions());
+  AddRoutes();
+  https_ = Value(rpc::HttpsServer::Create({.address = config.https.address,
+                                           .port = config.https.port,
+                                           .certificate_file = config.https.certificate_file,
+                                           .key_file = config.https.key_file,
+                                           .client_ca_file = config.https.client_ca_file,
+                                           .threads = 32},
+                                          router_.AsHandler()));
+  grpc_ = Value(rpc::GrpcServer::Create({.address = config.grpc.address,
+                                         .port = config.grpc.port,
+                                         .certificate_file = config.grpc.certificate_file,
+                                         .key_file = config.grpc.key_file,
+                                         .client_ca_file = config.grpc.client_ca_file},
+                                        {ledger_service_.grpc(), feed_service_.grpc(), admin_service_.grpc()}));
+}
+
+Platform::~Platform() {
+  if (grpc_) grpc_->Stop();
+  if (https_) https_->Stop();
+  publisher_->Stop();
+  for (std::thread& thread : threads_) thread.join();
+  network_->Stop();
+}
+
+void Platform::AddRoutes() {
+  router_.Add({.prefix = "/fhir/",
+               .methods = {"GET", "POST", "PUT", "DELETE", "PATCH"},
+               .handler = [this](const rpc::HttpRequest& request) { return fhir_.Handle(request); },
+               .tenant_follows = true,
+               .refusal = exchange::FhirService::Refusal});
+  router_.Add({.prefix = "/cds/",
+               .methods = {"GET", "POST", "OPTIONS"},
+               .handler = [this](const rpc::HttpRequest& request) { return cds_hooks_.Handle(request); },
+               .tenant_follows = true,
+               .refusal = {}});
+  router_.Add({.prefix = "/log/",
+               .methods = {"GET"},
+               .handler = [this](const rpc::HttpRequest& request) { return tiles_.Handle(request); },
+               .tenant_follows = false,
+               .refusal = {}});
+  router_.Add({.prefix = "/savings/",
+               .methods = {"GET"},
+               .handler = sessions_.Protect([this](const rpc::HttpRequest& request) { return page_->Handle(request); }),
+               .tenant_follows = false,
+               .refusal = {}});
+  router_.Add({.prefix = "/metrics",
+               .methods = {"GET"},
+               .handler =
+                   [this](const rpc::HttpRequest&) {
+                     return rpc::HttpResponse{.status = 200, .headers = {{"Content-Type", savings::kMetricsContentType}}, .body = metrics_.Render()};
+                   },
+               .tenant_follows = false,
+               .refusal = {}});
+}
+
+void Platform::Publish(const tenants::Tenant& tenant) {
+  const tenants::Partition* partition = network_->partitions.FindById(tenant.id);
+  if (const auto key = ledger::NoteVerifier::Parse(tenant.log_vkey); key.ok() && partition != nullptr) {
+    publisher_->Add(*key, *partition->log);
+  }
+}
+
+absl::Status Platform::StartPartitions() {
+  if (auto status = network_->StartPartitions(); !status.ok()) return status;
+  for (const tenants::Tenant& tenant : network_->registry->Tenants()) Publish(tenant);
+  return absl::OkStatus();
+}
+
+absl::Status Platform::DrainAll() const {
+  for (const tenants::Partition* partition : network_->partitions.All()) {
+    if (auto status = partition->outbox->Drain(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+// Runs `body` every `every` until Stop(); a failure is logged once until it succeeds again.
+void Platform::Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body) {
+  threads_.emplace_back([this, every, what, body = std::move(body)] {
+    bool failing = false;
+    do {
+      const absl::Status status = body();
+      if (!status.ok() && !failing) spdlog::warn("{}: {}", what, std::string(status.message()));
+      failing = !status.ok();
+    } while (!stop_.WaitForNotificationWithTimeout(every));
+  });
+}
+
+std::string Platform::StatusJson() const {
+  rapidjson::StringBuffer buffer;
+  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+  const auto text = [&writer](const char* key, const std::string& value) {
+    writer.Key(key);
+    writer.String(value.c_str());
+  };
+  const auto number = [&writer](const char* key, std::uint64_t value) {
+    writer.Key(key);
+    writer.Uint64(value);
+  };
+  const auto log = [&](const std::string& tenant, const std::string& origin, const std::string& vkey, std::uint64_t size) {
+    writer.StartObject();
+    text("tenant", tenant);
+    text("origin", origin);
+    text("vkey", vkey);
+    number("size", size);
+    number("witnessed_size", publisher_->WitnessedSize(origin));
+    writer.EndObject();
+  };
+  exchange::ExchangeCounts counts;
+  writer.StartObject();
+  text("network_time", absl::FormatTime(absl::RFC3339_full, network_->clock->Now(), absl::UTCTimeZone()));
+  text("governance_origin", network_->governance_origin);
+  writer.Key("logs");
+  writer.StartArray();
+  log("", network_->governance_origin, network_->governance_vkey, network_->governance_writer->size());
+  for (const tenants::Partition* partition : network_->partitions.All()) {
+    log(partition->tenant.name, partition->tenant.origin, partition->tenant.log_vkey, partition->writer->size());
+    if (const auto one = cds_hooks_.Counts(partition->tenant.id); one.ok()) {
+      counts.checked += one->checked;
+      counts.shown += one->shown;
+      counts.accepted += one->accepted;
+      counts.overridden += one->overridden;
+    }
+  }
+  writer.EndArray();
+  writer.Key("orders");
+  writer.StartObject();
+  number("checked", counts.checked);
+  number("shown", counts.shown);
+  number("accepted", counts.accepted);
+  number("overridden", counts.overridden);
+  writer.EndObject();
+  writer.EndObject();
+  return buffer.GetString();
+}
+
+void Platform::Run() {
+  for (auto& loop : publisher_->Loops()) threads_.emplace_back(std::move(loop));
+  Repeat(kDrainEvery, "outbox", [this] { return DrainAll(); });
+  if (!config_.simulated_time) Repeat(kSettleEvery, "savings", [this] { return evaluator_.Settle(); });
+  threads_.emplace_back([this] { https_->Run(); });
+  spdlog::info("serving https on port {}, gRPC on port {}", https_->port(), grpc_->port());
+  stop_.WaitForNotification();
+  spdlog::info("stopping");
+}
+
+// SIGTERM and SIGINT, taken by a thread of their own: every other thread has them blocked.
+void StopOnSignal(Platform& platform, std::thread& waiter, const sigset_t& signals) {
+  waiter = std::thread([&platform, signals] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    platform.Stop();
+  });
+}
+
+void Run(const ConfigOption& option) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const Config config = option.Load();
+  Platform platform(config);
+  std::thread waiter;
+  StopOnSignal(platform, waiter, signals);
+  platform.Run();
+  waiter.join();
+}
+
+}  // namespace
+
+void AddServe(CLI::App& app) {
+  auto option = std::make_shared<ConfigOption>();
+  auto* command = app.add_subcommand("serve", "the platform: gRPC, FHIR, CDS Hooks, tiles, savings page");
+  command->footer("Example:\n  custodian serve --config /etc/custodian/config.yaml");
+  option->AddTo(*command);
+  command->callback([option] { Run(*option); });
+}
+
+}  // namespace custodian::main
