@@ -16,22 +16,13 @@
 #include "absl/synchronization/mutex.h"
 #include "ledger/checkpoint.h"
 #include "ledger/signature.h"
+#include "services/node/add_checkpoint.h"
 #include "services/node/known_logs.h"
 #include "services/node/state_file.h"
 #include "services/rpc/http.h"
 #include "tenants/clock.h"
 
 namespace custodian::node {
-
-// The body of an add-checkpoint request.
-struct AddCheckpoint {
-  std::uint64_t old_size = 0;
-  std::vector<ledger::Hash> proof;
-  ledger::Note note;
-
-  [[nodiscard]] static absl::StatusOr<AddCheckpoint> Parse(std::string_view body);
-  [[nodiscard]] std::string Serialize() const;
-};
 
 class Witness {
  public:
