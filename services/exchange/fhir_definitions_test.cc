@@ -1,0 +1,86 @@
+#include "services/exchange/fhir_definitions.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace custodian::exchange {
+namespace {
+
+std::string Faults(const std::string& text) {
+  const auto json = Json::Parse(text);
+  if (!json.ok()) return "not JSON";
+  std::string faults;
+  for (const Issue& issue : ValidateResource(*json, json->TextOf("resourceType"))) faults += issue.code + "@" + issue.expression + " ";
+  return faults;
+}
+
+TEST(FhirDefinitions, KnowTheTypesOfR4) {
+  EXPECT_EQ(ResourceTypes().size(), 146u);
+  EXPECT_TRUE(IsResourceType("ImagingStudy"));
+  EXPECT_FALSE(IsResourceType("imagingstudy"));
+  EXPECT_FALSE(IsResourceType("HumanName"));
+  EXPECT_FALSE(IsResourceType("SubscriptionStatus"));
+  EXPECT_EQ(CompartmentElements("Coverage").front(), "beneficiary");
+  EXPECT_TRUE(CompartmentElements("Organization").empty());
+}
+
+struct Row {
+  const char* name;
+  const char* resource;
+  const char* faults;
+};
+class FhirDefinitionsTell : public ::testing::TestWithParam<Row> {};
+TEST_P(FhirDefinitionsTell, FaultAndPath) { EXPECT_EQ(Faults(GetParam().resource), GetParam().faults); }
+INSTANTIATE_TEST_SUITE_P(
+    Resources, FhirDefinitionsTell,
+    ::testing::Values(
+        Row{"good", R"({"resourceType":"Patient","birthDate":"1980-02-29","active":true,"name":[{"family":"A","given":["B"]}]})", ""},
+        Row{"bad_date", R"({"resourceType":"Patient","birthDate":"1981-02-29"})", "value@Patient.birthDate "},
+        Row{"bad_month", R"({"resourceType":"Patient","birthDate":"1981-13"})", "value@Patient.birthDate "},
+        Row{"unknown_code", R"({"resourceType":"Patient","gender":"m"})", "code-invalid@Patient.gender "},
+        Row{"unknown_element", R"({"resourceType":"Patient","shoe":1})", "structure@Patient "},
+        Row{"missing", R"({"resourceType":"Observation","status":"final"})", "required@Observation.code "},
+        Row{"zone_missing", R"({"resourceType":"Observation","status":"final","code":{"text":"x"},"effectiveDateTime":"2026-01-01T10:00:00"})",
+            "value@Observation.effectiveDateTime "},
+        Row{"instant", R"({"resourceType":"Observation","status":"final","code":{"text":"x"},"issued":"2026-01-01"})", "value@Observation.issued "},
+        Row{"two_values", R"({"resourceType":"Observation","status":"final","code":{"text":"x"},"valueString":"a","valueInteger":1})",
+            "structure@Observation "},
+        Row{"no_list", R"({"resourceType":"Patient","name":{"family":"A"}})", "structure@Patient.name "},
+        Row{"empty_list", R"({"resourceType":"Patient","name":[]})", "structure@Patient.name "},
+        Row{"list", R"({"resourceType":"Patient","birthDate":["1980"]})", "structure@Patient.birthDate "},
+        Row{"null", R"({"resourceType":"Patient","birthDate":null})", "structure@Patient.birthDate "},
+        Row{"number_for_text", R"({"resourceType":"Patient","name":[{"family":1}]})", "value@Patient.name[0].family "},
+        Row{"text_for_number", R"({"resourceType":"ImagingStudy","status":"available","subject":{"reference":"Patient/a"},"numberOfSeries":"1"})",
+            "value@ImagingStudy.numberOfSeries "},
+        Row{"wrong_target", R"({"resourceType":"ImagingStudy","status":"available","subject":{"reference":"Organization/a"}})",
+            "value@ImagingStudy.subject.reference "},
+        Row{"extension", R"({"resourceType":"Patient","_birthDate":{"extension":[{"url":"http://x.example/y","valueString":"z"}]}})", ""},
+        Row{"bad_extension", R"({"resourceType":"Patient","_birthDate":{"extension":[{"valueString":"z"}]}})",
+            "required@Patient._birthDate.extension[0].url "},
+        Row{"contained", R"({"resourceType":"Patient","contained":[{"resourceType":"Organization","active":"yes"}]})",
+            "value@Patient.contained[0].active "},
+        Row{"no_type", R"({"id":"x"})", "required@.resourceType "}, Row{"no_such_type", R"({"resourceType":"Pet"})", "value@Pet.resourceType "}),
+    [](const auto& row) { return row.param.name; });
+
+TEST(FhirDefinitions, TellNoMoreThanAskedFor) {
+  const auto json = Json::Parse(R"({"resourceType":"Patient","a":1,"b":1,"c":1})");
+  EXPECT_EQ(ValidateResource(*json, "Patient", 2).size(), 2u);
+}
+
+TEST(FhirDefinitions, AcceptSyntheaBundles) {
+  for (const char* name : {"Chet_Thompson_eda17701-070d-4fae-9f7d-c8cd6263b63a", "Raymon_Kris_ca5da59f-0a70-470d-8b20-a1c847ff9010"}) {
+    std::ifstream file(std::string("tests/data/synthea/") + name + ".json");
+    std::ostringstream text;
+    text << file.rdbuf();
+    const auto bundle = Json::Parse(text.str());
+    ASSERT_TRUE(bundle.ok()) << bundle.status();
+    const auto issues = ValidateResource(*bundle, "Bundle");
+    EXPECT_TRUE(issues.empty()) << issues.front().diagnostics;
+  }
+}
+
+}  // namespace
+}  // namespace custodian::exchange

@@ -1,0 +1,73 @@
+#include "services/exchange/fhir_search.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace custodian::exchange {
+namespace {
+
+constexpr char kBase[] = "https://host/fhir/00000000000000aa";
+constexpr char kReport[] = R"({"resourceType":"DiagnosticReport","id":"r1","status":"final",
+  "identifier":[{"system":"urn:acc","value":"77"}],
+  "category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0074","code":"RAD"}]}],
+  "code":{"coding":[{"system":"http://loinc.org","code":"24558-9"}]},
+  "subject":{"reference":"Patient/p1"},"effectiveDateTime":"2026-02-10T09:30:00-06:00"})";
+
+bool Found(std::vector<std::pair<std::string, std::string>> parameters) {
+  const auto search = ParseSearch("DiagnosticReport", parameters);
+  EXPECT_TRUE(std::holds_alternative<Search>(search));
+  return Matches(*Json::Parse(kReport), std::get<Search>(search), kBase, absl::UTCTimeZone());
+}
+
+TEST(FhirSearch, MatchesTokensWithAndWithoutTheirSystem) {
+  EXPECT_TRUE(Found({{"code", "24558-9"}}));
+  EXPECT_TRUE(Found({{"code", "http://loinc.org|24558-9"}}));
+  EXPECT_TRUE(Found({{"code", "http://loinc.org|"}}));
+  EXPECT_FALSE(Found({{"code", "|24558-9"}}));
+  EXPECT_FALSE(Found({{"code", "http://radlex.org|24558-9"}}));
+  EXPECT_TRUE(Found({{"code", "1-1,24558-9"}}));
+  EXPECT_TRUE(Found({{"identifier", "urn:acc|77"}}));
+  EXPECT_FALSE(Found({{"identifier", "urn:acc|78"}}));
+  EXPECT_TRUE(Found({{"status", "final"}, {"category", "RAD"}}));
+  EXPECT_FALSE(Found({{"status", "final"}, {"category", "LAB"}}));
+}
+
+TEST(FhirSearch, MatchesThePatientInEveryForm) {
+  EXPECT_TRUE(Found({{"patient", "p1"}}));
+  EXPECT_TRUE(Found({{"subject", "Patient/p1"}}));
+  EXPECT_TRUE(Found({{"patient", std::string(kBase) + "/Patient/p1"}}));
+  EXPECT_FALSE(Found({{"patient", "p2"}}));
+  EXPECT_FALSE(Found({{"subject", "Group/p1"}}));
+}
+
+TEST(FhirSearch, MatchesDatesByPrefix) {
+  EXPECT_TRUE(Found({{"date", "2026-02-10"}}));
+  EXPECT_TRUE(Found({{"date", "2026-02-10T15:30:00Z"}}));
+  EXPECT_FALSE(Found({{"date", "2026-02-11"}}));
+  EXPECT_TRUE(Found({{"date", "ge2026-02-01"}, {"date", "lt2026-03-01"}}));
+  EXPECT_FALSE(Found({{"date", "gt2026-02-10"}}));
+  EXPECT_TRUE(Found({{"date", "sa2026-02-09"}}));
+  EXPECT_TRUE(Found({{"date", "eb2026-02-11"}}));
+  EXPECT_TRUE(Found({{"date", "ne2026-02-11"}}));
+}
+
+TEST(FhirSearch, RefusesWhatItDoesNotKnow) {
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{{"nmae", "x"},
+                                                                                    {"code:text", "x"},
+                                                                                    {"patient.name", "x"},
+                                                                                    {"_include", "*"},
+                                                                                    {"_sort", "date"},
+                                                                                    {"_revinclude", "*"},
+                                                                                    {"date", "soon"},
+                                                                                    {"date", "ap2026"},
+                                                                                    {"_count", "many"},
+                                                                                    {"_id", "a b"},
+                                                                                    {"code", ""}}) {
+    const auto search = ParseSearch("DiagnosticReport", {{name, value}});
+    ASSERT_TRUE(std::holds_alternative<Refusal>(search)) << name;
+    EXPECT_EQ(std::get<Refusal>(search).status, 400) << name;
+  }
+}
+
+}  // namespace
+}  // namespace custodian::exchange

@@ -1,0 +1,125 @@
+#include "services/exchange/fhir_transaction.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace custodian::exchange {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Entries as prepared, ids given by the server being new-0, new-1, ...
+struct Prepared {
+  std::vector<TransactionEntry> entries;
+  std::optional<Refusal> refusal;
+};
+Prepared Prepare(const std::string& bundle, std::map<IdentifierQuery, std::vector<std::string>> stored = {}) {
+  Prepared result;
+  auto json = Json::Parse(bundle);
+  EXPECT_TRUE(json.ok()) << json.status();
+  auto entries = ReadTransaction(*std::move(json), 10);
+  if (auto* refusal = std::get_if<Refusal>(&entries)) {
+    result.refusal = *refusal;
+    return result;
+  }
+  result.entries = std::get<0>(entries);
+  int next = 0;
+  result.refusal = PrepareEntries(
+      result.entries, "https://host/fhir/t", [&](const std::vector<IdentifierQuery>&) { return stored; },
+      [&](const TransactionEntry&) { return "new-" + std::to_string(next++); });
+  return result;
+}
+
+std::string Bundle(const std::string& entries) { return R"({"resourceType":"Bundle","type":"transaction","entry":[)" + entries + "]}"; }
+constexpr char kPatient[] =
+    R"({"fullUrl":"urn:uuid:p","resource":{"resourceType":"Patient","id":"old"},"request":{"method":"POST","url":"Patient"}})";
+std::string Observation(const std::string& subject) {
+  return R"({"resource":{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":")" + subject +
+         R"("}},"request":{"method":"POST","url":"Observation"}})";
+}
+
+TEST(FhirTransaction, MapsUrnUuidsFormerIdsAndOwnUrls) {
+  for (const char* reference : {"urn:uuid:p", "Patient/old", "https://host/fhir/t/Patient/old"}) {
+    const auto prepared = Prepare(Bundle(std::string(kPatient) + "," + Observation(reference)));
+    ASSERT_FALSE(prepared.refusal.has_value()) << prepared.refusal->issues.front().diagnostics;
+    EXPECT_EQ(prepared.entries[1].resource["subject"].TextOf("reference"), "Patient/new-0") << reference;
+  }
+  const auto elsewhere = Prepare(Bundle(std::string(kPatient) + "," + Observation("Patient/other")));
+  EXPECT_EQ(elsewhere.entries[1].resource["subject"].TextOf("reference"), "Patient/other");
+}
+
+TEST(FhirTransaction, NamesEntryAndPathOfAReferenceThatLeadsNowhere) {
+  const auto prepared = Prepare(Bundle(std::string(kPatient) + "," + Observation("urn:uuid:q")));
+  ASSERT_TRUE(prepared.refusal.has_value());
+  EXPECT_EQ(prepared.refusal->status, 422);
+  EXPECT_EQ(prepared.refusal->issues.front().expression, "Bundle.entry[1].resource.subject.reference");
+}
+
+TEST(FhirTransaction, ResolvesConditionalReferencesFromTheStoreAndFromItself) {
+  const IdentifierQuery query{"Patient", "urn:mrn", "7"};
+  const auto stored = Prepare(Bundle(Observation("Patient?identifier=urn:mrn|7")), {{query, {"p9"}}});
+  ASSERT_FALSE(stored.refusal.has_value());
+  EXPECT_EQ(stored.entries[0].resource["subject"].TextOf("reference"), "Patient/p9");
+  const std::string own =
+      R"({"resource":{"resourceType":"Patient","id":"p9","identifier":[{"system":"urn:mrn","value":"7"}]},"request":{"method":"PUT","url":"Patient/p9"}},)";
+  const auto both = Prepare(Bundle(own + Observation("Patient?identifier=urn:mrn|7")), {{query, {"p9"}}});
+  ASSERT_FALSE(both.refusal.has_value());
+  EXPECT_EQ(both.entries[1].resource["subject"].TextOf("reference"), "Patient/p9");
+  EXPECT_EQ(Prepare(Bundle(Observation("Patient?identifier=urn:mrn|7"))).refusal->issues.front().code, "not-found");
+  EXPECT_EQ(Prepare(Bundle(Observation("Patient?identifier=urn:mrn|7")), {{query, {"a", "b"}}}).refusal->issues.front().code,
+            "multiple-matches");
+  EXPECT_EQ(Prepare(Bundle(Observation("Patient?name=x"))).refusal->issues.front().code, "not-supported");
+}
+
+TEST(FhirTransaction, SettlesConditionalCreates) {
+  const std::string entry =
+      R"({"fullUrl":"urn:uuid:p","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient","ifNoneExist":"identifier=urn:mrn|7"}},)";
+  const IdentifierQuery query{"Patient", "urn:mrn", "7"};
+  const auto found = Prepare(Bundle(entry + Observation("urn:uuid:p")), {{query, {"p9"}}});
+  ASSERT_FALSE(found.refusal.has_value());
+  EXPECT_TRUE(found.entries[0].exists);
+  EXPECT_EQ(found.entries[1].resource["subject"].TextOf("reference"), "Patient/p9");
+  EXPECT_FALSE(Prepare(Bundle(entry + Observation("urn:uuid:p"))).entries[0].exists);
+  EXPECT_EQ(Prepare(Bundle(entry + Observation("urn:uuid:p")), {{query, {"a", "b"}}}).refusal->status, 412);
+}
+
+struct BadBundle {
+  const char* name;
+  std::string bundle;
+  const char* path;
+};
+class FhirTransactionRefuses : public ::testing::TestWithParam<BadBundle> {};
+TEST_P(FhirTransactionRefuses, WithItsPath) {
+  const auto prepared = Prepare(GetParam().bundle);
+  ASSERT_TRUE(prepared.refusal.has_value());
+  EXPECT_GE(prepared.refusal->status, 400);
+  EXPECT_EQ(prepared.refusal->issues.front().expression, GetParam().path);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Bundles, FhirTransactionRefuses,
+    ::testing::Values(
+        BadBundle{"no_bundle", R"({"resourceType":"Patient"})", "Bundle.resourceType"},
+        BadBundle{"batch", R"({"resourceType":"Bundle","type":"batch"})", "Bundle.type"},
+        BadBundle{"empty", R"({"resourceType":"Bundle","type":"transaction"})", "Bundle.entry"},
+        BadBundle{"no_request", Bundle(R"({"resource":{"resourceType":"Patient"}})"), "Bundle.entry[0].request"},
+        BadBundle{"delete_entry", Bundle(R"({"request":{"method":"DELETE","url":"Patient/1"}})"), "Bundle.entry[0].request.method"},
+        BadBundle{"no_resource", Bundle(R"({"request":{"method":"POST","url":"Patient"}})"), "Bundle.entry[0].resource"},
+        BadBundle{"url", Bundle(R"({"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Person"}})"), "Bundle.entry[0].request.url"},
+        BadBundle{"id", Bundle(R"({"resource":{"resourceType":"Patient","id":"a"},"request":{"method":"PUT","url":"Patient/b"}})"),
+                  "Bundle.entry[0].request.url"},
+        BadBundle{"twice", Bundle(R"({"resource":{"resourceType":"Patient","id":"a"},"request":{"method":"PUT","url":"Patient/a"}},)"
+                                  R"({"resource":{"resourceType":"Patient","id":"a"},"request":{"method":"PUT","url":"Patient/a"}})"),
+                  "Bundle.entry[1].resource"},
+        BadBundle{"date", Bundle(std::string(kPatient) + R"(,{"resource":{"resourceType":"Patient","birthDate":"x"},"request":{"method":"POST","url":"Patient"}})"),
+                  "Bundle.entry[1].resource.birthDate"}),
+    [](const auto& row) { return row.param.name; });
+
+TEST(FhirTransaction, ReadsEntityTags) {
+  EXPECT_EQ(ParseEntityTag("W/\"3\""), 3u);
+  EXPECT_EQ(ParseEntityTag("\"12\""), 12u);
+  EXPECT_FALSE(ParseEntityTag("3").has_value());
+  EXPECT_FALSE(ParseEntityTag("W/\"x\"").has_value());
+}
+
+}  // namespace
+}  // namespace custodian::exchange
