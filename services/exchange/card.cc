@@ -1,0 +1,118 @@
+#include "services/exchange/card.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "services/exchange/fhir_time.h"
+#include "services/rpc/http.h"
+
+namespace custodian::exchange {
+namespace {
+
+// CDS Hooks counts characters; bytes are never fewer.
+constexpr std::size_t kSummaryMax = 140;
+
+// Why a clinician goes on with the order; each is mapped to HL7's code where HL7 has one.
+struct OverrideReason {
+  std::string_view code;
+  std::string_view display;
+};
+constexpr OverrideReason kReasons[] = {
+    {"clinical-change", "The patient's condition has changed since"},
+    {"quality", "The available result is not good enough for the question"},
+    {"different-question", "This order asks a different question"},
+    {"cannot-view", "The available result cannot be viewed"},
+    {"patient-preference", "The patient prefers a new exam"},
+    {"not-this-patient", "The result is not this patient's"},
+    {"other", "Another reason"},
+};
+
+Json Text(std::string_view text) { return Json::String(std::string(text)); }
+
+std::string ResultUrl(const CardFacts& facts) {
+  return absl::StrCat(facts.public_url, "/fhir/", facts.source_tenant.id.text(), "/", facts.source->resource_type,
+                      "?_id=", rpc::PercentEncode(facts.source->id), "&_revinclude=Provenance:target");
+}
+
+std::string DateOf(const CardFacts& facts) {
+  return absl::FormatTime("%Y-%m-%d", facts.exam->performed_begin, ZoneOf(facts.performing_tenant.time_zone));
+}
+
+std::string DetailOf(const CardFacts& facts) {
+  std::string detail = absl::StrCat("**", facts.exam_class->label, "**");
+  if (!facts.exam->laterality.empty()) absl::StrAppend(&detail, ", ", facts.exam->laterality);
+  absl::StrAppend(&detail, ", performed ", DateOf(facts), " at ", facts.performing_tenant.display_name);
+  if (facts.source_tenant.id != facts.performing_tenant.id) absl::StrAppend(&detail, ", held by ", facts.source_tenant.display_name);
+  absl::StrAppend(&detail, ". The patient's consent lets you view it; your view is recorded.");
+  if (!facts.exam_class->clinical_source.empty()) absl::StrAppend(&detail, " Basis: ", facts.exam_class->clinical_source, ".");
+  if (!facts.exam_class->approved_by.empty()) absl::StrAppend(&detail, " Approved by ", facts.exam_class->approved_by, ".");
+  return detail;
+}
+
+Json Suggestions(const CardFacts& facts) {
+  const Json action = Json::Object({{"type", Text("delete")},
+                                    {"description", Text(absl::StrCat("Cancel the order: ", facts.exam_class->label))},
+                                    {"resourceId", Text(absl::StrCat("ServiceRequest/", facts.order->id))}});
+  return Json::Array({Json::Object({{"label", Text("Use the available result and cancel this order")},
+                                    {"uuid", Text(facts.suggestion)},
+                                    {"actions", Json::Array({action})}})});
+}
+
+Json Reasons() {
+  Json reasons = Json::Array();
+  for (const OverrideReason& reason : kReasons)
+    reasons.Append(Json::Object({{"code", Text(reason.code)}, {"system", Text(kOverrideReasons)}, {"display", Text(reason.display)}}));
+  return reasons;
+}
+
+Json Service(std::string_view hook) {
+  const Json prefetch = Json::Object({{"patient", Text("Patient/{{context.patientId}}")},
+                                      {"encounter", Text("Encounter/{{context.encounterId}}")},
+                                      {"conditions", Text("Condition?patient={{context.patientId}}")}});
+  return Json::Object({{"hook", Text(hook)},
+                       {"id", Text(kServiceId)},
+                       {"title", Text("Prior results elsewhere")},
+                       {"description", Text("Says when a usable result of the ordered exam is available at another health system, with the patient's consent.")},
+                       {"prefetch", prefetch},
+                       {"usageRequirements", Text("Without patient, encounter and conditions in prefetch, cards inform but never suggest to cancel an order.")}});
+}
+
+}  // namespace
+
+const std::string& DiscoveryBody() {
+  static const std::string& body =
+      *new std::string(Json::Object({{"services", Json::Array({Service("order-select"), Service("order-sign")})}}).Text());
+  return body;
+}
+
+std::string Shortened(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return std::string(text);
+  std::size_t end = bytes_max - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return std::string(text.substr(0, end)) + "...";
+}
+
+Json CardJson(const CardFacts& facts) {
+  const std::string summary =
+      absl::StrCat(facts.exam_class->label, " of ", DateOf(facts), " is available from ", facts.source_tenant.display_name);
+  Json card = Json::Object({{"uuid", Text(facts.uuid)},
+                            {"summary", Text(Shortened(summary, kSummaryMax))},
+                            {"detail", Text(DetailOf(facts))},
+                            {"indicator", Text("info")},
+                            {"source", Json::Object({{"label", Text("Custodian prior results")}})}});
+  if (!facts.suggestion.empty()) {
+    card.Set("suggestions", Suggestions(facts));
+    card.Set("selectionBehavior", Text("at-most-one"));
+  }
+  card.Set("overrideReasons", Reasons());
+  card.Set("links", Json::Array({Json::Object({{"label", Text("View the result")}, {"url", Text(ResultUrl(facts))}, {"type", Text("absolute")}})}));
+  return card;
+}
+
+std::string CardsBody(std::vector<Json> cards) {
+  if (cards.empty()) return std::string(kNoCards);
+  return Json::Object({{"cards", Json::Array(std::move(cards))}}).Text();
+}
+
+}  // namespace custodian::exchange

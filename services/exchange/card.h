@@ -1,0 +1,48 @@
+// What a CDS client is told: the service's description, cards, override reasons (CDS Hooks 2.0, "Discovery", "Card Attributes").
+// A card never says that no prior exists, and names the patient nowhere. Pure.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_CARD_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_CARD_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/exchange/cds_request.h"
+#include "services/exchange/equivalence.h"
+#include "services/exchange/exam.h"
+#include "services/exchange/fhir_json.h"
+#include "tenants/registry.h"
+
+namespace custodian::exchange {
+
+// One id for both hooks: CDS Hooks lets a server list "multiple entries of CDS service with the same id for different hooks".
+inline constexpr std::string_view kServiceId = "prior-results";
+inline constexpr std::string_view kOverrideReasons = "https://custodian.example/fhir/CodeSystem/override-reasons";
+
+// The answer to discovery, and the answer without cards.
+[[nodiscard]] const std::string& DiscoveryBody();
+inline constexpr std::string_view kNoCards = "{\"cards\":[]}";
+
+struct CardFacts {
+  // UUID texts; `suggestion` empty for a card that only informs.
+  std::string uuid;
+  std::string suggestion;
+  const DraftOrder* order = nullptr;
+  const ExamClass* exam_class = nullptr;
+  const Exam* exam = nullptr;
+  const ExamHolding* source = nullptr;
+  tenants::Tenant source_tenant;
+  // The tenant that performed the exam: the date is that of its zone.
+  tenants::Tenant performing_tenant;
+  std::string public_url;
+};
+
+[[nodiscard]] Json CardJson(const CardFacts& facts);
+[[nodiscard]] std::string CardsBody(std::vector<Json> cards);
+
+// At most `bytes_max` bytes, cut between characters and ended by "...".
+[[nodiscard]] std::string Shortened(std::string_view text, std::size_t bytes_max);
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_CARD_H_

@@ -1,0 +1,218 @@
+#include "services/exchange/cds_hooks.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "ledger/tree.h"
+#include "services/exchange/card.h"
+#include "services/exchange/cds_request.h"
+#include "spdlog/spdlog.h"
+
+namespace custodian::exchange {
+namespace {
+
+constexpr std::string_view kPrefix = "/cds/";
+constexpr char kJson[] = "application/json";
+
+rpc::HttpResponse Answer(std::string body) { return {200, {{"content-type", kJson}}, std::move(body)}; }
+
+enum class Endpoint { kDiscovery, kService, kFeedback };
+struct Route {
+  std::string tenant;
+  Endpoint endpoint = Endpoint::kDiscovery;
+};
+
+std::optional<Route> ReadPath(std::string_view path) {
+  if (!path.starts_with(kPrefix)) return std::nullopt;
+  path.remove_prefix(kPrefix.size());
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  Route route{std::string(path.substr(0, slash)), Endpoint::kDiscovery};
+  const std::string_view rest = path.substr(slash + 1);
+  const std::string service = absl::StrCat("cds-services/", std::string(kServiceId));
+  if (rest == "cds-services") return route;
+  route.endpoint = Endpoint::kService;
+  if (rest == service) return route;
+  route.endpoint = Endpoint::kFeedback;
+  if (rest == service + "/feedback") return route;
+  return std::nullopt;
+}
+
+rpc::HttpResponse Unauthorized(const absl::Status& why) {
+  rpc::HttpResponse response = CdsHooks::Refusal(401, std::string(why.message()));
+  response.headers.emplace_back("www-authenticate", "Bearer error=\"invalid_token\"");
+  return response;
+}
+
+rpc::HttpResponse TryAgain(std::string_view text) {
+  rpc::HttpResponse response = CdsHooks::Refusal(503, text);
+  response.headers.emplace_back("retry-after", "1");
+  return response;
+}
+
+}  // namespace
+
+// One order check between its caller and a worker.
+struct CdsHooks::Job {
+  CdsCall call;
+  CheckRequest request;
+  std::shared_ptr<const ExamTable> table;
+  AnswerClaim claim;
+  absl::StatusOr<std::string> answer = absl::UnknownError("not run");
+  absl::Notification done;
+};
+
+CdsHooks::CdsHooks(Options options, ExchangeParts parts, ExamTables tables, const Clock& machine_clock)
+    : options_(options),
+      parts_(std::move(parts)),
+      tables_(std::move(tables)),
+      verifier_([this](std::string_view issuer, std::string_view cds_tenant) { return parts_.registry.FindByCdsIssuer(issuer, cds_tenant); },
+                machine_clock),
+      used_(machine_clock),
+      check_(parts_),
+      feedback_(parts_) {}
+
+CdsHooks::~CdsHooks() = default;
+
+rpc::HttpResponse CdsHooks::Refusal(int status, std::string_view text) {
+  return {status, {{"content-type", kJson}}, Json::Object({{"error", Json::String(std::string(text))}}).Text()};
+}
+
+rpc::HttpResponse CdsHooks::Handle(const rpc::HttpRequest& request) {
+  const std::optional<Route> route = ReadPath(request.path);
+  if (!route) return Refusal(404, "no such CDS service; discovery is at /cds/<tenant id>/cds-services");
+  const std::string method = route->endpoint == Endpoint::kDiscovery ? "GET" : "POST";
+  if (request.method != method) {
+    rpc::HttpResponse response = Refusal(405, absl::StrCat("this endpoint takes ", method));
+    response.headers.emplace_back("allow", method);
+    return response;
+  }
+  if (request.body.size() > options_.body_bytes_max)
+    return Refusal(413, absl::StrCat("the body is longer than ", options_.body_bytes_max, " bytes"));
+
+  auto token = verifier_.Verify(request.Header("authorization").value_or(""), parts_.public_url + request.path);
+  if (absl::IsUnauthenticated(token.status())) return Unauthorized(token.status());
+  if (!token.ok()) {
+    spdlog::error("event=cds_token_failed reason=\"{}\"", std::string(token.status().message()));
+    return TryAgain("the token cannot be checked now");
+  }
+  if (token->tenant.id.text() != route->tenant) return Unauthorized(absl::UnauthenticatedError("the token is of another tenant"));
+  if (absl::Status status = used_.Use(*token); !status.ok())
+    return absl::IsUnauthenticated(status) ? Unauthorized(status) : TryAgain(std::string(status.message()));
+
+  CdsCall call;
+  call.partition = parts_.partitions.FindById(token->tenant.id);
+  if (call.partition == nullptr) return TryAgain("the tenant's partition does not run here");
+  call.token = *std::move(token);
+  call.body_sha256 = std::string(ledger::AsBytes(ledger::Sha256(request.body)));
+  switch (route->endpoint) {
+    case Endpoint::kDiscovery: return Answer(DiscoveryBody());
+    case Endpoint::kService: return Check(std::move(call), request);
+    case Endpoint::kFeedback: return Feedback(call, request);
+  }
+  return Refusal(404, "no such CDS service");
+}
+
+rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request) {
+  const absl::Time deadline = absl::Now() + options_.deadline;
+  auto parsed = ParseCheckRequest(request.body);
+  if (!parsed.ok()) return Refusal(400, std::string(parsed.status().message()));
+  const tenants::Tenant& tenant = call.partition->tenant;
+  auto job = std::make_shared<Job>();
+  job->call = std::move(call);
+  job->request = *std::move(parsed);
+  job->table = tables_(tenant.id);
+  if (job->table == nullptr) job->table = std::make_shared<const ExamTable>();
+
+  bool has_workers = false;
+  {
+    const absl::MutexLock lock(&mutex_);
+    has_workers = workers_ > 0;
+  }
+  if (!has_workers) {
+    RunJob(*job);
+  } else if (!Enqueue(job)) {
+    return Fault(tenant, absl::ResourceExhaustedError("too many order checks wait"));
+  }
+  if (!job->done.WaitForNotificationWithDeadline(deadline)) {
+    job->claim.GiveUp();
+    return Fault(tenant, absl::DeadlineExceededError("an order check was late"));
+  }
+  if (job->answer.ok()) return Answer(*std::move(job->answer));
+  if (absl::IsUnauthenticated(job->answer.status())) return Unauthorized(job->answer.status());
+  if (absl::IsInvalidArgument(job->answer.status())) return Refusal(400, std::string(job->answer.status().message()));
+  return Fault(tenant, job->answer.status());
+}
+
+rpc::HttpResponse CdsHooks::Fault(const tenants::Tenant& tenant, const absl::Status& why) {
+  ++faults_;
+  spdlog::error("event=order_check_failed alarm=true tenant={} code={} reason=\"{}\"", tenant.id.text(), absl::StatusCodeToString(why.code()),
+                std::string(why.message()));
+  rpc::HttpResponse response = Answer(std::string(kNoCards));
+  response.headers.emplace_back("retry-after", "1");
+  return response;
+}
+
+rpc::HttpResponse CdsHooks::Feedback(const CdsCall& call, const rpc::HttpRequest& request) {
+  const auto items = ParseFeedback(request.body);
+  if (!items.ok()) return Refusal(400, std::string(items.status().message()));
+  const absl::Status status = feedback_.Record(call, *items);
+  if (status.ok()) return Answer("{}");
+  const std::string text(status.message());
+  if (absl::IsUnauthenticated(status)) return Unauthorized(status);
+  if (absl::IsInvalidArgument(status)) return Refusal(400, text);
+  if (absl::IsNotFound(status)) return Refusal(404, text);
+  spdlog::error("event=feedback_failed tenant={} code={} reason=\"{}\"", call.partition->tenant.id.text(), absl::StatusCodeToString(status.code()), text);
+  return TryAgain("the feedback could not be recorded now; send it again");
+}
+
+bool CdsHooks::Enqueue(const std::shared_ptr<Job>& job) {
+  const absl::MutexLock lock(&mutex_);
+  if (queue_.size() >= options_.queue_max) return false;
+  queue_.push_back(job);
+  return true;
+}
+
+void CdsHooks::RunJob(Job& job) {
+  job.answer = job.claim.given_up() ? absl::CancelledError("the caller gave up") : check_.Run(job.call, job.request, *job.table, job.claim);
+  job.done.Notify();
+}
+
+void CdsHooks::Work() {
+  {
+    const absl::MutexLock lock(&mutex_);
+    ++workers_;
+  }
+  while (true) {
+    std::shared_ptr<Job> job;
+    {
+      const absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(
+          +[](CdsHooks* hooks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(hooks->mutex_) { return hooks->stopping_ || !hooks->queue_.empty(); }, this));
+      if (queue_.empty()) {
+        --workers_;
+        return;
+      }
+      job = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    RunJob(*job);
+  }
+}
+
+void CdsHooks::Stop() {
+  const absl::MutexLock lock(&mutex_);
+  stopping_ = true;
+}
+
+absl::StatusOr<ExchangeCounts> CdsHooks::Counts(const TenantId& tenant) const {
+  const tenants::Partition* partition = parts_.partitions.FindById(tenant);
+  if (partition == nullptr) return absl::NotFoundError("the tenant's partition does not run here");
+  return CardStore(*partition->database).Counts();
+}
+
+}  // namespace custodian::exchange

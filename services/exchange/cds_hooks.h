@@ -1,0 +1,90 @@
+// CDS Hooks over HTTPS (2.0): discovery, the service `prior-results` for order-select and order-sign, and its feedback, at
+// /cds/<tenant id>/cds-services[/prior-results[/feedback]]. Every call carries a JWT. An order check answers within its deadline,
+// with no cards when something failed: care is never blocked. Thread-safe; Handle() is called from the HTTPS server's threads.
+//
+// Answers: 200; 400 a body that cannot be taken, and why; 401 a token that is not believed, and why; 404, 405, 413; 503 with
+// Retry-After for discovery and feedback that failed. An order check never answers 5xx: its fault is 200 without cards and, unlike any
+// other answer, with Retry-After; nothing was recorded as answered, so the same call with a new token is checked afresh.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_CDS_HOOKS_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_CDS_HOOKS_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "services/exchange/card_feedback.h"
+#include "services/exchange/card_store.h"
+#include "services/exchange/equivalence.h"
+#include "services/exchange/jwt.h"
+#include "services/exchange/order_check.h"
+#include "services/rpc/http.h"
+
+namespace custodian::exchange {
+
+class CdsHooks {
+ public:
+  // The exam table in force for a tenant; null when none was set: then every class is off.
+  using ExamTables = std::function<std::shared_ptr<const ExamTable>(const TenantId&)>;
+
+  struct Options {
+    // For an order check, from its receipt.
+    absl::Duration deadline = absl::Milliseconds(450);
+    std::size_t body_bytes_max = 4u << 20;
+    // Checks that wait for a worker; past it the answer is that of a fault.
+    std::size_t queue_max = 256;
+  };
+  CdsHooks(Options options, ExchangeParts parts, ExamTables tables, const Clock& machine_clock);
+  ~CdsHooks();
+  CdsHooks(const CdsHooks&) = delete;
+  CdsHooks& operator=(const CdsHooks&) = delete;
+
+  // Any method and any path below /cds/.
+  [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request);
+  // As the router's refusal: {"error": text}.
+  [[nodiscard]] static rpc::HttpResponse Refusal(int status, std::string_view text);
+
+  // Runs order checks until Stop(): a check that hangs in a database must not hold its caller. Called on as many threads as checks may
+  // run at once, started in services/main; with none, checks run on their caller's thread and keep the deadline between steps only.
+  void Work();
+  void Stop();
+
+  [[nodiscard]] absl::StatusOr<ExchangeCounts> Counts(const TenantId& tenant) const;
+  // Order checks that failed or were late since the start: each was an alarm in the log.
+  [[nodiscard]] std::uint64_t faults() const { return faults_; }
+
+ private:
+  struct Job;
+  [[nodiscard]] rpc::HttpResponse Check(CdsCall call, const rpc::HttpRequest& request);
+  [[nodiscard]] rpc::HttpResponse Feedback(const CdsCall& call, const rpc::HttpRequest& request);
+  [[nodiscard]] rpc::HttpResponse Fault(const tenants::Tenant& tenant, const absl::Status& why);
+  // False when the queue is full.
+  [[nodiscard]] bool Enqueue(const std::shared_ptr<Job>& job);
+  void RunJob(Job& job);
+
+  const Options options_;
+  const ExchangeParts parts_;
+  const ExamTables tables_;
+  const JwtVerifier verifier_;
+  UsedTokens used_;
+  const OrderCheck check_;
+  const CardFeedback feedback_;
+  std::atomic<std::uint64_t> faults_ = 0;
+
+  absl::Mutex mutex_;
+  std::deque<std::shared_ptr<Job>> queue_ ABSL_GUARDED_BY(mutex_);
+  int workers_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_CDS_HOOKS_H_

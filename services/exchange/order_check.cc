@@ -1,0 +1,472 @@
+#include "services/exchange/order_check.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "services/exchange/card.h"
+#include "services/exchange/card_store.h"
+#include "services/exchange/consent_reader.h"
+#include "services/exchange/detail.h"
+#include "services/exchange/exam.h"
+#include "services/exchange/fhir_time.h"
+#include "services/exchange/prior.h"
+#include "services/exchange/safety_gate.h"
+
+namespace custodian::exchange {
+namespace {
+
+using ledger::v1::Entry;
+
+constexpr std::string_view kPurpose = "order-check";
+// v3-ActReason; CDS Hooks calls come from a clinician who orders.
+constexpr char kActReason[] = "TREAT";
+// All details of one kind have one size, whatever happened.
+constexpr std::size_t kCheckDetailBytes = 2'048;
+constexpr std::size_t kShownDetailBytes = 2'048;
+constexpr std::size_t kDisclosureDetailBytes = 1'024;
+// The consent may change between decision and commit; it is decided anew once.
+constexpr int kAttempts = 2;
+
+Json Text(std::string_view text) { return Json::String(std::string(text)); }
+std::string HashText(const ledger::Hash& hash) { return std::string(ledger::AsBytes(hash)); }
+
+// A patient of the person, at one tenant.
+struct Chart {
+  PatientLink link;
+  const tenants::Partition* partition = nullptr;
+  std::vector<OpenedRecord> records;
+  // Of other tenants' charts: the consent version that the decision was made on.
+  std::int64_t consent_version = 0;
+  bool permits = false;
+};
+
+// What became of one order.
+struct Judged {
+  const DraftOrder* order = nullptr;
+  const ExamClass* exam_class = nullptr;
+  std::string laterality;
+  // "unknown-class", "off", "unknown-patient", "no-prior", "own-prior", "denied", "card".
+  std::string outcome;
+  // Why a card only informs.
+  std::string gate;
+  std::string order_key;
+  // Of a card only.
+  std::string card_id;
+  std::string suggestion;
+  std::string avoidance_id;
+  const Exam* exam = nullptr;
+  const ExamHolding* source = nullptr;
+  const Chart* chart = nullptr;
+  // "<origin>#<index>" of the DISCLOSURE.
+  std::string disclosure;
+
+  [[nodiscard]] bool has_card() const { return !card_id.empty(); }
+  [[nodiscard]] std::string mode() const {
+    if (!has_card()) return "";
+    return suggestion.empty() ? "info" : "suggest";
+  }
+};
+
+const ExamClass* ClassOfOrder(const Json& order, const ExamTable& table) {
+  const ExamClass* found = nullptr;
+  for (const Json& coding : order["code"]["coding"].items()) {
+    const ExamClass* one = table.FindByCode(coding.TextOf("system"), coding.TextOf("code"));
+    // Codings that name two classes name none.
+    if (one != nullptr && found != nullptr && one != found) return nullptr;
+    if (one != nullptr) found = one;
+  }
+  return found;
+}
+
+}  // namespace
+
+// One evaluation of one call, and its writes.
+class OrderCheck::Attempt {
+ public:
+  Attempt(const ExchangeParts& parts, const CdsCall& call, const CheckRequest& request, const ExamTable& table, std::string check_key,
+          std::string digest)
+      : parts_(parts),
+        call_(call),
+        request_(request),
+        table_(table),
+        tenant_(call.partition->tenant),
+        check_key_(std::move(check_key)),
+        digest_(std::move(digest)) {}
+
+  absl::Status Evaluate() {
+    now_ = TruncateToMilliseconds(parts_.network_clock.Now());
+    if (absl::Status status = FindPatient(); !status.ok()) return status;
+    for (const DraftOrder& order : request_.orders) {
+      Judged judged;
+      judged.order = &order;
+      judged.exam_class = ClassOfOrder(order.resource, table_);
+      auto order_key = parts_.sealer.IndexToken(tenant_.id, absl::StrCat("order\n", order.order));
+      if (!order_key.ok()) return order_key.status();
+      judged.order_key = *std::move(order_key);
+      if (judged.exam_class == nullptr) {
+        judged.outcome = "unknown-class";
+      } else {
+        judged.laterality = OrderLaterality(order.resource.Text(), *judged.exam_class);
+        judged.outcome = judged.exam_class->mode == Mode::kOff ? "off" : !known_ ? "unknown-patient" : "";
+      }
+      judged_.push_back(std::move(judged));
+    }
+    const bool asks = std::any_of(judged_.begin(), judged_.end(), [](const Judged& judged) { return judged.outcome.empty(); });
+    if (!asks) return absl::OkStatus();
+    if (absl::Status status = OpenCharts(); !status.ok()) return status;
+    for (Judged& judged : judged_)
+      if (judged.outcome.empty())
+        if (absl::Status status = Judge(judged); !status.ok()) return status;
+    return absl::OkStatus();
+  }
+
+  // Records each disclosure at its source, before anything is recorded here or shown. FailedPrecondition when a consent changed.
+  absl::Status Disclose(const AnswerClaim& claim) {
+    for (Judged& judged : judged_) {
+      if (!judged.has_card()) continue;
+      if (claim.given_up()) return absl::CancelledError("the caller gave up");
+      if (absl::Status status = DiscloseOne(judged); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  // The answer's body and the Write that records it.
+  absl::StatusOr<std::pair<std::string, tenants::Write>> Record() {
+    std::vector<Json> cards;
+    for (const Judged& judged : judged_)
+      if (judged.has_card()) {
+        auto card = CardOf(judged);
+        if (!card.ok()) return card.status();
+        cards.push_back(*std::move(card));
+      }
+    std::string body = CardsBody(std::move(cards));
+    const keys::SealName name{tenant_.id, patient_, check_key_.substr(0, 16), 1};
+    auto sealed = parts_.sealer.Seal(name, body, kPurpose);
+    if (!sealed.ok()) return sealed.status();
+
+    tenants::Write write;
+    write.idempotency_key = check_key_;
+    write.request_digest = digest_;
+    if (judged_.empty()) {
+      // Nothing among the orders that could be checked; the check itself is recorded all the same.
+      Judged none;
+      none.outcome = "nothing-to-check";
+      if (absl::Status status = AddChecked(none, HashText(sealed->sha256), write); !status.ok()) return status;
+    }
+    for (const Judged& judged : judged_) {
+      if (absl::Status status = AddChecked(judged, HashText(sealed->sha256), write); !status.ok()) return status;
+      write.rows.push_back(OrderStateRow(judged.order_key, OrderState::kChecked));
+    }
+    write.rows.push_back(AnswerRow(check_key_, digest_, patient_, std::move(sealed->ciphertext), 0));
+    write.rows.push_back(JtiRow(call_.token.jti_sha256, call_.token.expires));
+    for (const Judged& judged : judged_)
+      if (judged.has_card())
+        if (absl::Status status = AddShown(judged, write); !status.ok()) return status;
+    return std::pair(std::move(body), std::move(write));
+  }
+
+ private:
+  absl::Status FindPatient() {
+    auto patient = parts_.records.FindPatient(tenant_.id, request_.patient_id);
+    known_ = patient.ok();
+    if (!known_ && !absl::IsNotFound(patient.status())) return patient.status();
+    if (!known_) {
+      patient = TenantResources(tenant_.id, parts_.sealer);
+      if (!patient.ok()) return patient.status();
+      if (absl::Status status = MakeKeyOnce(*patient); !status.ok()) return status;
+    }
+    patient_ = *std::move(patient);
+    return absl::OkStatus();
+  }
+
+  // The tenant's own pseudo patient gets its key at first use, by a check or by a record, whichever comes first.
+  absl::Status MakeKeyOnce(const PatientId& patient) {
+    const absl::Status held = parts_.sealer.Prefetch(tenant_.id, std::span(&patient, 1), kPurpose);
+    if (!absl::IsNotFound(held)) return held;
+    auto stored = parts_.keys.CreatePatientKey(tenant_.id, patient);
+    if (!stored.ok()) return stored.status();
+    for (const keys::StoredKey& key : *stored) {
+      tenants::Write write;
+      auto idempotency_key = parts_.sealer.IndexToken(tenant_.id, absl::StrCat("key-stored\n", key.what, "\n", HexEncode(key.key_id)));
+      if (!idempotency_key.ok()) return idempotency_key.status();
+      write.idempotency_key = *std::move(idempotency_key);
+      write.request_digest = HashText(key.wrapped_sha256);
+      Entry entry;
+      entry.set_kind(ledger::v1::KIND_KEY_STORED);
+      if (key.what == "patient") entry.set_subject(patient.bytes());
+      entry.mutable_key_stored()->set_what(key.what);
+      entry.mutable_key_stored()->set_key_id(key.key_id);
+      entry.mutable_key_stored()->set_wrapped_sha256(HashText(key.wrapped_sha256));
+      write.entries.push_back(std::move(entry));
+      if (const auto admitted = call_.partition->writer->Apply(std::move(write)); !admitted.ok()) return admitted.status();
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status OpenCharts() {
+    const auto links = parts_.locator.SamePerson({tenant_.id, patient_});
+    if (!links.ok()) return links.status();
+    for (const PatientLink& link : *links) {
+      Chart chart;
+      chart.link = link;
+      chart.partition = parts_.partitions.FindById(link.tenant);
+      if (chart.partition == nullptr) return absl::UnavailableError("a tenant's partition does not run here");
+      const bool own = link.tenant == tenant_.id;
+      if (!own) {
+        // The version first: a consent that changes while we read refuses the disclosure.
+        const auto version = parts_.records.ConsentVersion(link);
+        if (!version.ok()) return version.status();
+        chart.consent_version = *version;
+      }
+      auto records = parts_.records.Open(link, kPurpose);
+      if (!records.ok()) return records.status();
+      chart.records = *std::move(records);
+      const consent::Question question{{tenant_.organization_system, tenant_.organization_value}, kActReason, now_};
+      chart.permits = own || DecideConsent(chart.records, question, ZoneOf(chart.partition->tenant.time_zone)).permit;
+      charts_.push_back(std::move(chart));
+    }
+    std::vector<OpenedRecord> all;
+    for (const Chart& chart : charts_) all.insert(all.end(), chart.records.begin(), chart.records.end());
+    exams_ = ExamsOf(all, table_, parts_.registry);
+    return absl::OkStatus();
+  }
+
+  // The chart that holds a copy.
+  [[nodiscard]] const Chart* ChartOf(const ExamHolding& holding) const {
+    for (const Chart& chart : charts_) {
+      if (chart.partition->tenant.name != holding.tenant_name) continue;
+      for (const OpenedRecord& record : chart.records)
+        if (record.resource_type == holding.resource_type && record.id == holding.id) return &chart;
+    }
+    return nullptr;
+  }
+
+  absl::Status Judge(Judged& judged) {
+    const PriorQuestion question{tenant_.name, judged.exam_class, judged.laterality, now_};
+    const Prior prior = FindPrior(exams_, question, [this](const ExamHolding& holding) {
+      const Chart* chart = ChartOf(holding);
+      return chart != nullptr && chart->permits;
+    });
+    switch (prior.outcome) {
+      case Prior::Outcome::kNone: judged.outcome = "no-prior"; return absl::OkStatus();
+      case Prior::Outcome::kOwn: judged.outcome = "own-prior"; return absl::OkStatus();
+      case Prior::Outcome::kDenied: judged.outcome = "denied"; return absl::OkStatus();
+      case Prior::Outcome::kFound: break;
+    }
+    judged.outcome = "card";
+    judged.exam = prior.exam;
+    judged.source = prior.source;
+    judged.chart = ChartOf(*prior.source);
+    if (judged.exam_class->mode == Mode::kSuggest) {
+      std::vector<OpenedRecord> own;
+      for (const Chart& chart : charts_)
+        if (chart.link.tenant == tenant_.id) own.insert(own.end(), chart.records.begin(), chart.records.end());
+      judged.gate = InformationOnly({judged.order, judged.exam_class, request_.patient_id, &request_.prefetch, &own,
+                                     prior.exam->performed_begin, now_, ZoneOf(tenant_.time_zone)});
+    } else {
+      judged.gate = "mode-info";
+    }
+    // Made of the check, so that the entry of a disclosure and the answer agree even when a crash lies between them.
+    auto card = Derived("card", judged);
+    if (!card.ok()) return card.status();
+    judged.card_id = *std::move(card);
+    if (judged.gate.empty()) {
+      auto suggestion = Derived("suggestion", judged);
+      if (!suggestion.ok()) return suggestion.status();
+      judged.suggestion = UuidText(*suggestion);
+    }
+    judged.avoidance_id = HexEncode(RandomBytes(16));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::string> Derived(const char* what, const Judged& judged) const {
+    auto token = parts_.sealer.IndexToken(tenant_.id, absl::StrCat(what, "\n", check_key_, "\n", judged.order->order));
+    if (!token.ok()) return token.status();
+    return AsUuid(*token);
+  }
+
+  [[nodiscard]] static std::string ResourceOf(const Judged& judged) {
+    return absl::StrCat(judged.source->resource_type, "/", judged.source->id);
+  }
+  [[nodiscard]] static std::int64_t VersionOf(const Judged& judged) {
+    for (const OpenedRecord& record : judged.chart->records)
+      if (record.resource_type == judged.source->resource_type && record.id == judged.source->id) return static_cast<std::int64_t>(record.version);
+    return 0;
+  }
+
+  absl::Status DiscloseOne(Judged& judged) {
+    const tenants::Partition& source = *judged.chart->partition;
+    const std::int64_t version = VersionOf(judged);
+    // The same disclosure on the same consent is one entry, however often a check is repeated.
+    const std::string what = absl::StrCat(check_key_, "\n", judged.order->order, "\n", ResourceOf(judged), "\n", version, "\n",
+                                          judged.chart->consent_version);
+    tenants::Write write;
+    auto idempotency_key = parts_.sealer.IndexToken(source.tenant.id, "disclosure\n" + what);
+    if (!idempotency_key.ok()) return idempotency_key.status();
+    auto digest = parts_.sealer.IndexToken(source.tenant.id, "disclosure-request\n" + what);
+    if (!digest.ok()) return digest.status();
+    write.idempotency_key = *std::move(idempotency_key);
+    write.request_digest = *std::move(digest);
+    write.expectations.push_back({judged.chart->link.patient, judged.chart->consent_version});
+    const Json detail = Json::Object({{"card", Text(UuidText(judged.card_id))},
+                                      {"consent_version", Json::Integer(judged.chart->consent_version)},
+                                      {"purpose", Text(kActReason)},
+                                      {"reader", Text(request_.user_id)},
+                                      {"resource", Text(ResourceOf(judged))},
+                                      {"tenant", Text(tenant_.id.text())},
+                                      {"version", Json::Integer(version)}});
+    Entry entry;
+    entry.set_kind(ledger::v1::KIND_DISCLOSURE);
+    entry.set_reported(true);
+    if (absl::Status status =
+            SetDetail(parts_.sealer, source.tenant.id, judged.chart->link.patient, detail.Text(), kDisclosureDetailBytes, entry);
+        !status.ok())
+      return status;
+    write.entries.push_back(std::move(entry));
+    const auto admitted = source.writer->Apply(std::move(write));
+    if (!admitted.ok()) return admitted.status();
+    judged.disclosure = absl::StrCat(source.tenant.origin, "#", admitted->first_index);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Json> CardOf(const Judged& judged) const {
+    auto performing = parts_.registry.FindByName(judged.exam->performing_tenant);
+    if (!performing) return absl::InternalError("an exam's tenant is not in the registry");
+    return CardJson({UuidText(judged.card_id), judged.suggestion, judged.order, judged.exam_class, judged.exam, judged.source,
+                     judged.chart->partition->tenant, *std::move(performing), parts_.public_url});
+  }
+
+  absl::Status AddChecked(const Judged& judged, const std::string& answer_sha256, tenants::Write& write) const {
+    const Json detail = Json::Object({{"body_sha256", Text(HexEncode(call_.body_sha256))},
+                                      {"card", Text(judged.has_card() ? UuidText(judged.card_id) : "")},
+                                      {"class", Text(judged.exam_class == nullptr ? "" : judged.exam_class->class_id)},
+                                      {"hook", Text(request_.hook)},
+                                      {"laterality", Text(judged.laterality)},
+                                      {"order", Text(judged.order == nullptr ? "" : judged.order->order)},
+                                      {"outcome", Text(judged.outcome)},
+                                      {"token_sha256", Text(HexEncode(call_.token.token_sha256))},
+                                      {"user", Text(request_.user_id)}});
+    Entry entry;
+    entry.set_kind(ledger::v1::KIND_ORDER_CHECKED);
+    entry.set_reported(true);
+    entry.add_record_sha256(answer_sha256);
+    if (absl::Status status = SetDetail(parts_.sealer, tenant_.id, patient_, detail.Text(), kCheckDetailBytes, entry); !status.ok()) return status;
+    write.entries.push_back(std::move(entry));
+    return absl::OkStatus();
+  }
+
+  absl::Status AddShown(const Judged& judged, tenants::Write& write) const {
+    const std::string& source = judged.chart->partition->tenant.name;
+    // What feedback and savings need of the card.
+    const Json kept = Json::Object({{"avoidance_id", Text(judged.avoidance_id)},
+                                    {"class_id", Text(judged.exam_class->class_id)},
+                                    {"laterality", Text(judged.laterality)},
+                                    {"modality", Text(judged.exam_class->modality)},
+                                    {"order", Text(judged.order->order)},
+                                    {"source_tenant", Text(source)},
+                                    {"suggestion", Text(judged.suggestion)}});
+    auto sealed = parts_.sealer.Seal({tenant_.id, patient_, judged.card_id, 1}, kept.Text(), kPurpose);
+    if (!sealed.ok()) return sealed.status();
+    const Json detail = Json::Object({{"card", Text(UuidText(judged.card_id))},
+                                      {"class", Text(judged.exam_class->class_id)},
+                                      {"disclosure", Text(judged.disclosure)},
+                                      {"gate", Text(judged.gate)},
+                                      {"laterality", Text(judged.laterality)},
+                                      {"mode", Text(judged.mode())},
+                                      {"order", Text(judged.order->order)},
+                                      {"resource", Text(ResourceOf(judged))},
+                                      {"tenant", Text(judged.chart->partition->tenant.id.text())}});
+    Entry entry;
+    entry.set_kind(ledger::v1::KIND_CARD_SHOWN);
+    entry.set_reported(true);
+    entry.add_record_sha256(HashText(sealed->sha256));
+    if (absl::Status status = SetDetail(parts_.sealer, tenant_.id, patient_, detail.Text(), kShownDetailBytes, entry); !status.ok()) return status;
+    write.rows.push_back(CardRow(judged.card_id, patient_, std::move(sealed->ciphertext), write.entries.size()));
+    write.rows.push_back(OrderStateRow(judged.order_key, OrderState::kShown));
+    write.entries.push_back(std::move(entry));
+    return absl::OkStatus();
+  }
+
+  const ExchangeParts& parts_;
+  const CdsCall& call_;
+  const CheckRequest& request_;
+  const ExamTable& table_;
+  const tenants::Tenant& tenant_;
+  const std::string check_key_;
+  const std::string digest_;
+  absl::Time now_;
+  // The patient, or the tenant's pseudo patient for one that is not known here.
+  PatientId patient_;
+  bool known_ = false;
+  std::vector<Chart> charts_;
+  std::vector<Exam> exams_;
+  std::vector<Judged> judged_;
+};
+
+namespace {
+
+// A resend: the first answer. Its token is remembered, nothing else changes.
+absl::StatusOr<std::string> FirstAnswer(const ExchangeParts& parts, const CdsCall& call, const std::string& check_key,
+                                        const std::string& digest, const StoredAnswer& stored, bool remember_token) {
+  if (stored.digest != digest) return absl::InvalidArgumentError("hookInstance was used before with another context; use a new one");
+  const TenantId& tenant = call.partition->tenant.id;
+  auto body = parts.sealer.Open({tenant, stored.patient, check_key.substr(0, 16), 1}, stored.sealed, kPurpose);
+  if (!body.ok() || !remember_token) return body;
+  tenants::Write write;
+  auto key = parts.sealer.IndexToken(tenant, absl::StrCat("jti\n", call.token.jti_sha256));
+  if (!key.ok()) return key.status();
+  write.idempotency_key = *std::move(key);
+  write.request_digest = write.idempotency_key;
+  write.rows.push_back(JtiRow(call.token.jti_sha256, call.token.expires));
+  const auto admitted = call.partition->writer->Apply(std::move(write));
+  if (absl::IsAlreadyExists(admitted.status())) return absl::UnauthenticatedError("the token was used before (jti)");
+  if (!admitted.ok()) return admitted.status();
+  return body;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequest& request, const ExamTable& table,
+                                            AnswerClaim& claim) const {
+  const TenantId& tenant = call.partition->tenant.id;
+  auto check_key = parts_.sealer.IndexToken(
+      tenant, absl::StrCat("check\n", call.token.issuer, "\n", request.hook, "\n", request.hook_instance));
+  if (!check_key.ok()) return check_key.status();
+  auto digest = parts_.sealer.IndexToken(tenant, absl::StrCat("check-request\n", request.content));
+  if (!digest.ok()) return digest.status();
+  const CardStore store(*call.partition->database);
+  const auto known = store.FindAnswer(*check_key, call.token.jti_sha256);
+  if (!known.ok()) return known.status();
+  if (known->jti_used) return absl::UnauthenticatedError("the token was used before (jti)");
+  if (known->answer) return FirstAnswer(parts_, call, *check_key, *digest, *known->answer, /*remember_token=*/true);
+
+  for (int attempt = 1;; ++attempt) {
+    if (claim.given_up()) return absl::CancelledError("the caller gave up");
+    Attempt one(parts_, call, request, table, *check_key, *digest);
+    if (absl::Status status = one.Evaluate(); !status.ok()) return status;
+    if (absl::Status status = one.Disclose(claim); !status.ok()) {
+      if (absl::IsFailedPrecondition(status) && attempt < kAttempts) continue;
+      return status;
+    }
+    auto recorded = one.Record();
+    if (!recorded.ok()) return recorded.status();
+    // From here on the answer stands: a caller that gives up later finds it by sending the call again.
+    if (!claim.Take()) return absl::CancelledError("the caller gave up");
+    const auto admitted = call.partition->writer->Apply(std::move(recorded->second));
+    if (admitted.ok() && !admitted->replayed) return std::move(recorded->first);
+    if (!admitted.ok() && !absl::IsAlreadyExists(admitted.status())) return admitted.status();
+    // Another call was first: with the same hookInstance, whose answer is ours too, or with the same token.
+    const auto first = store.FindAnswer(*check_key, call.token.jti_sha256);
+    if (!first.ok()) return first.status();
+    if (!first->answer) return absl::UnauthenticatedError("the token was used before (jti)");
+    return FirstAnswer(parts_, call, *check_key, *digest, *first->answer, /*remember_token=*/!first->jti_used);
+  }
+}
+
+}  // namespace custodian::exchange

@@ -1,0 +1,82 @@
+// One order check from verified token to recorded answer (DESIGN, section 7; SAVINGS T3, T4): the patient's person, the exams
+// of that person at every tenant, the usable prior, consent at its source, DISCLOSURE in the source's log on that very consent, then
+// ORDER_CHECKED and CARD_SHOWN with the answer in the requester's log, and only then the answer. A check without a card leaves
+// the same rows and an entry of the same size as any other without one. Thread-safe.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_ORDER_CHECK_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_ORDER_CHECK_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/exchange/cds_request.h"
+#include "services/exchange/equivalence.h"
+#include "services/exchange/jwt.h"
+#include "services/exchange/locator.h"
+#include "services/exchange/patient_records.h"
+#include "services/keys/key_client.h"
+#include "services/keys/sealer.h"
+#include "tenants/clock.h"
+#include "tenants/partitions.h"
+#include "tenants/registry.h"
+
+namespace custodian::exchange {
+
+// Who decides first: the check that begins to record its answer, or the caller that has waited long enough. Thread-safe.
+class AnswerClaim {
+ public:
+  // By the check, just before it records; false when the caller has given up, and then nothing may be recorded any more.
+  [[nodiscard]] bool Take() { return Move(kTaken); }
+  // By the caller; false when the answer is being recorded already.
+  bool GiveUp() { return Move(kGivenUp); }
+  [[nodiscard]] bool given_up() const { return state_ == kGivenUp; }
+
+ private:
+  enum State { kOpen, kTaken, kGivenUp };
+  bool Move(State to) {
+    State expected = kOpen;
+    return state_.compare_exchange_strong(expected, to) || expected == to;
+  }
+  std::atomic<State> state_ = kOpen;
+};
+
+// What exchange services borrow.
+struct ExchangeParts {
+  const tenants::Partitions& partitions;
+  const tenants::Registry& registry;
+  keys::Sealer& sealer;
+  keys::KeyClient& keys;
+  const PatientRecords& records;
+  const Locator& locator;
+  const Clock& network_clock;
+  // Base of the URLs we hand out, "https://host:port".
+  std::string public_url;
+};
+
+// A call whose token and body were checked.
+struct CdsCall {
+  const tenants::Partition* partition = nullptr;
+  VerifiedJwt token;
+  // SHA-256 (32 bytes) of the body as received: a token does not sign it, so the entry commits to both.
+  std::string body_sha256;
+};
+
+class OrderCheck {
+ public:
+  explicit OrderCheck(const ExchangeParts& parts) : parts_(parts) {}
+
+  // The answer's body. The same (iss, hook, hookInstance) gets the first answer and changes nothing. Unauthenticated for a token used
+  // before, InvalidArgument for a hookInstance used before with another context, Cancelled when the caller gave up; any other error
+  // is a fault, after which nothing was answered and the same call may be sent again with a new token.
+  [[nodiscard]] absl::StatusOr<std::string> Run(const CdsCall& call, const CheckRequest& request, const ExamTable& table,
+                                                AnswerClaim& claim) const;
+
+ private:
+  class Attempt;
+  const ExchangeParts& parts_;
+};
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_ORDER_CHECK_H_

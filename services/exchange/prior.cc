@@ -1,0 +1,43 @@
+#include "services/exchange/prior.h"
+
+#include <tuple>
+
+namespace custodian::exchange {
+namespace {
+
+bool IsEquivalent(const Exam& exam, const PriorQuestion& question) {
+  // Contrast is part of the class. An unspecified side is equivalent to nothing.
+  if (!exam.performed || exam.class_id != question.exam_class->class_id || exam.laterality != question.laterality) return false;
+  if (question.exam_class->laterality_required && question.laterality.empty()) return false;
+  const absl::Duration age = question.time - exam.performed_begin;
+  return age >= absl::ZeroDuration() && age < question.exam_class->reuse;
+}
+
+// The newest, then the smallest accession, then the smallest tenant name.
+bool Precedes(const Prior& a, const Prior& b) {
+  if (a.exam->performed_begin != b.exam->performed_begin) return a.exam->performed_begin > b.exam->performed_begin;
+  return std::tie(a.exam->accession, a.source->tenant_name) < std::tie(b.exam->accession, b.source->tenant_name);
+}
+
+}  // namespace
+
+Prior FindPrior(const std::vector<Exam>& exams, const PriorQuestion& question, const Permits& permits) {
+  Prior best;
+  for (const Exam& exam : exams) {
+    if (!IsEquivalent(exam, question)) continue;
+    // Holdings are in the order of preference: the performing tenant's, then by tenant name.
+    const ExamHolding* source = nullptr;
+    for (const ExamHolding& holding : exam.holdings) {
+      if (!holding.viewable) continue;
+      if (holding.tenant_name == question.ordering_tenant) return {Prior::Outcome::kOwn, nullptr, nullptr};
+      if (best.outcome == Prior::Outcome::kNone) best.outcome = Prior::Outcome::kDenied;
+      if (source == nullptr && permits(holding)) source = &holding;
+    }
+    if (source == nullptr) continue;
+    const Prior found{Prior::Outcome::kFound, &exam, source};
+    if (best.outcome != Prior::Outcome::kFound || Precedes(found, best)) best = found;
+  }
+  return best;
+}
+
+}  // namespace custodian::exchange
