@@ -4,7 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "services/log/author_batch.h"
+#include "absl/strings/str_cat.h"
+#include "ledger/entry.h"
 #include "services/rpc/protos/custodian.grpc.pb.h"
 #include "services/rpc/serve_call.h"
 #include "services/rpc/timestamp.h"
@@ -13,9 +14,8 @@ namespace custodian::log {
 
 class LedgerService::Core final : public v1::LedgerService::Service {
  public:
-  Core(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions, const tenants::Roster& roster,
-       MakeReceipt make_receipt)
-      : guard_(guard), readers_(readers), partitions_(partitions), roster_(roster), make_receipt_(std::move(make_receipt)) {}
+  Core(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions, MakeReceipt make_receipt)
+      : guard_(guard), readers_(readers), partitions_(partitions), make_receipt_(std::move(make_receipt)) {}
 
   grpc::Status AppendBatch(grpc::ServerContext* context, const v1::AppendBatchRequest* request, v1::AppendBatchResponse* response) override {
     return rpc::ServeCall(guard_, *context, "AppendBatch", {"node", "feed", "fhir"},
@@ -38,14 +38,18 @@ class LedgerService::Core final : public v1::LedgerService::Service {
     // The same words for another tenant's log and for none.
     const absl::Status refused = absl::PermissionDeniedError("this client may not append to this log");
     if (partition == nullptr || partition->tenant.id != client.tenant) return refused;
+    if (request.leaf().empty() || request.leaf_size() > static_cast<int>(ledger::kBatchEntriesMax)) {
+      return absl::InvalidArgumentError(absl::StrCat("a batch has 1 to ", ledger::kBatchEntriesMax, " leaves"));
+    }
+    // Signature, order, roster and idempotency are the writer's to check; that the author is the certificate's tenant is ours.
+    for (int i = 0; i < request.leaf_size(); ++i) {
+      const auto leaf = ledger::ParseLeaf(request.leaf(i));
+      if (!leaf.ok()) return absl::Status(leaf.status().code(), absl::StrCat("leaf ", i, ": ", leaf.status().message()));
+      const auto author = rpc::SpiffeId::Parse(leaf->entry.author());
+      if (!author.ok() || author->network != guard_.network() || author->tenant != client.tenant) return refused;
+    }
     tenants::Write write;
     write.signed_leaves = {request.leaf().begin(), request.leaf().end()};
-    const auto batch = VerifyAuthorBatch(request.origin(), write.signed_leaves, roster_);
-    if (!batch.ok()) return batch.status();
-    const auto author = rpc::SpiffeId::Parse(batch->author);
-    if (!author.ok() || author->tenant != client.tenant) return refused;
-    write.idempotency_key = batch->idempotency_key;
-    write.request_digest = std::string(ledger::AsBytes(batch->digest));
     const auto admitted = partition->writer->Apply(std::move(write));
     if (!admitted.ok()) return admitted.status();
     response.set_first_index(admitted->first_index);
@@ -57,13 +61,12 @@ class LedgerService::Core final : public v1::LedgerService::Service {
   const rpc::CallGuard& guard_;
   const Readers& readers_;
   const tenants::Partitions& partitions_;
-  const tenants::Roster& roster_;
   const MakeReceipt make_receipt_;
 };
 
 LedgerService::LedgerService(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions,
-                             const tenants::Roster& roster, MakeReceipt make_receipt)
-    : core_(std::make_unique<Core>(guard, readers, partitions, roster, std::move(make_receipt))) {}
+                             MakeReceipt make_receipt)
+    : core_(std::make_unique<Core>(guard, readers, partitions, std::move(make_receipt))) {}
 LedgerService::~LedgerService() = default;
 
 grpc::Service* LedgerService::grpc() { return core_.get(); }

@@ -8,7 +8,6 @@
 #include "services/log/readers.h"
 #include "services/log/tile_service.h"
 #include "services/rpc/identity.h"
-#include "tenants/partition_writer.h"
 #include "tenants/partitions.h"
 
 namespace grpc {
@@ -20,7 +19,7 @@ namespace custodian::log {
 class LedgerService {
  public:
   // Borrows all but `make_receipt`.
-  LedgerService(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions, const tenants::Roster& roster,
+  LedgerService(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions,
                 MakeReceipt make_receipt);
   ~LedgerService();
   // For GrpcServer::Create.
