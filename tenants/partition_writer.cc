@@ -93,6 +93,11 @@ class PartitionWriter::Core {
   void Refuse(Writes writes, const absl::Status& status);
   void MoveTo(LogState state);
   bool Pause(absl::Duration duration);
+  bool IsFenced() {
+    absl::MutexLock lock(&mutex_);
+    return fenced_;
+  }
+  absl::Status TakenOver() const { return absl::UnavailableError(fmt::format("another writer has taken over {}", options_.origin)); }
 
   const Options options_;
   const Database& database_;
@@ -119,7 +124,7 @@ std::future<absl::StatusOr<Admitted>> PartitionWriter::Core::Submit(Write write)
   auto queued = CheckWrite(std::move(write), options_.origin, options_.author, signer_.public_key(), roster_);
   if (!queued.ok()) return Answered(queued.status());
   absl::MutexLock lock(&mutex_);
-  if (fenced_) return Answered(absl::UnavailableError(fmt::format("another writer has taken over {}", options_.origin)));
+  if (fenced_) return Answered(TakenOver());
   if (stopping_ || finished_) return Answered(absl::UnavailableError("the partition writer has stopped"));
   if (queue_.size() >= options_.queue_max || queue_bytes_ + (*queued)->bytes > kQueueBytesMax) {
     return Answered(absl::ResourceExhaustedError(fmt::format("the write queue of {} is full; retry after 1 s", options_.origin)));
@@ -203,12 +208,9 @@ absl::Status PartitionWriter::Core::Try(Writes writes) {
   if (!state_known_) {
     if (absl::Status status = Reload(); !status.ok()) return status;
   }
-  {
-    absl::MutexLock lock(&mutex_);
-    if (fenced_) {
-      Refuse(writes, absl::UnavailableError(fmt::format("another writer has taken over {}", options_.origin)));
-      return absl::OkStatus();
-    }
+  if (IsFenced()) {
+    Refuse(writes, TakenOver());
+    return absl::OkStatus();
   }
   const auto lookups = LookUp(database_, writes);
   if (!lookups.ok()) return lookups.status();
