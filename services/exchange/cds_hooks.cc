@@ -66,9 +66,11 @@ struct CdsHooks::Job {
   absl::Notification done;
 };
 
-CdsHooks::CdsHooks(Options options, ExchangeParts parts, ExamTables tables, const Clock& machine_clock)
-    : options_(options),
-      parts_(std::move(parts)),
+CdsHooks::CdsHooks(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
+                   keys::KeyClient& keys, const Locator& locator, const PatientRecords& records, const Clock& network_clock,
+                   const Clock& machine_clock, ExamTables tables)
+    : options_(std::move(options)),
+      parts_{partitions, registry, sealer, keys, records, locator, network_clock, options_.public_url},
       tables_(std::move(tables)),
       verifier_([this](std::string_view issuer, std::string_view cds_tenant) { return parts_.registry.FindByCdsIssuer(issuer, cds_tenant); },
                 machine_clock),

@@ -36,13 +36,18 @@ class CdsHooks {
   using ExamTables = std::function<std::shared_ptr<const ExamTable>(const TenantId&)>;
 
   struct Options {
+    // Base of the URLs we hand out and are called by, "https://host:port": a token's audience is this and the path.
+    std::string public_url;
     // For an order check, from its receipt.
     absl::Duration deadline = absl::Milliseconds(450);
     std::size_t body_bytes_max = 4u << 20;
     // Checks that wait for a worker; past it the answer is that of a fault.
     std::size_t queue_max = 256;
   };
-  CdsHooks(Options options, ExchangeParts parts, ExamTables tables, const Clock& machine_clock);
+  // Borrows everything.
+  CdsHooks(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
+           keys::KeyClient& keys, const Locator& locator, const PatientRecords& records, const Clock& network_clock,
+           const Clock& machine_clock, ExamTables tables);
   ~CdsHooks();
   CdsHooks(const CdsHooks&) = delete;
   CdsHooks& operator=(const CdsHooks&) = delete;

@@ -179,6 +179,27 @@ absl::StatusOr<VerifiedJwt> JwtVerifier::Verify(std::string_view authorization, 
   return verified;
 }
 
+absl::Status CheckJwks(std::string_view jwks) {
+  const auto set = Json::Parse(jwks);
+  if (!set.ok() || (*set)["keys"].items().empty()) return absl::InvalidArgumentError("a JWK set is {\"keys\": [...]} with at least one key");
+  std::set<std::string> kids;
+  for (std::size_t i = 0; i < (*set)["keys"].items().size(); ++i) {
+    const Json& key = (*set)["keys"][i];
+    const std::string which = absl::StrCat("keys[", i, "] ");
+    if (key.TextOf("kid").empty() || !kids.insert(key.TextOf("kid")).second) return absl::InvalidArgumentError(which + "needs a kid of its own");
+    for (const char* part : {"d", "p", "q", "dp", "dq", "qi", "k"})
+      if (key.Find(part) != nullptr) return absl::InvalidArgumentError(which + "has a private part; register the public key only");
+    const bool elliptic = key.TextOf("kty") == "EC" && key.TextOf("crv") == "P-384";
+    if (!elliptic && key.TextOf("kty") != "RSA") return absl::InvalidArgumentError(which + "must be EC P-384 or RSA");
+    cjose_err error;
+    const std::string text = key.Text();
+    const std::unique_ptr<cjose_jwk_t, JwkRelease> jwk(cjose_jwk_import(text.data(), text.size(), &error));
+    if (jwk == nullptr) return absl::InvalidArgumentError(which + "cannot be read");
+    if (!elliptic && cjose_jwk_get_keysize(jwk.get(), &error) < kRsaBytesMin * 8) return absl::InvalidArgumentError(which + "is shorter than 2048 bits");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status UsedTokens::Use(const VerifiedJwt& token) {
   const absl::Time now = clock_.Now();
   const absl::MutexLock lock(&mutex_);

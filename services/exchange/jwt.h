@@ -52,6 +52,10 @@ class JwtVerifier {
   const Clock& clock_;
 };
 
+// OK for a JWK set (RFC 7517) with at least one key that can verify: P-384, or RSA of 2048 bits and more, each with its own kid.
+// InvalidArgument says which key is not, also for one with a private part.
+[[nodiscard]] absl::Status CheckJwks(std::string_view jwks);
+
 // Tokens that were used and have not expired. What a call writes carries the token's row too (exchange.jti), so that a restart
 // forgets nothing that mattered; this set catches two calls at once, and calls that write nothing.
 class UsedTokens {

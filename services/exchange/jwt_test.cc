@@ -136,5 +136,18 @@ TEST_F(JwtTest, ATokenIsUsedOnceUntilItHasExpired) {
   EXPECT_TRUE(used.Use(*third).ok());
 }
 
+TEST(CheckJwks, TakesPublicKeysThatCanVerifyAndNoOthers) {
+  const auto set = [](const std::string& keys) { return absl::StrCat(R"({"keys":[)", keys, "]}"); };
+  const std::string elliptic = TestJwk::Elliptic("ec", false);
+  EXPECT_TRUE(CheckJwks(set(elliptic + "," + TestJwk::Rsa("rsa", false))).ok());
+  EXPECT_FALSE(CheckJwks(set("")).ok());
+  EXPECT_FALSE(CheckJwks("{}").ok());
+  EXPECT_FALSE(CheckJwks(set(elliptic + "," + elliptic)).ok());
+  EXPECT_FALSE(CheckJwks(set(TestJwk::Elliptic("ec", true))).ok());
+  EXPECT_FALSE(CheckJwks(set(R"({"kty":"oct","kid":"k","k":"AAAA"})")).ok());
+  EXPECT_FALSE(CheckJwks(set(R"({"kty":"EC","crv":"P-384","kid":"k","x":"AA","y":"AA"})")).ok());
+  EXPECT_FALSE(CheckJwks(set(R"({"kty":"EC","crv":"P-256","kid":"k"})")).ok());
+}
+
 }  // namespace
 }  // namespace custodian::exchange
