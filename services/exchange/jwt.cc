@@ -128,23 +128,6 @@ std::string_view BearerToken(std::string_view authorization) {
 
 }  // namespace
 
-absl::Status CheckJwks(std::string_view jwks) {
-  const auto set = Json::Parse(jwks);
-  if (!set.ok() || !set->is_object() || !(*set)["keys"].is_array() || (*set)["keys"].items().empty())
-    return absl::InvalidArgumentError("a JWK set is an object whose 'keys' lists at least one key");
-  std::set<std::string> kids;
-  for (const Json& key : (*set)["keys"].items()) {
-    const std::string kid = key.TextOf("kid");
-    if (kid.empty() || !kids.insert(kid).second) return absl::InvalidArgumentError("each key of a JWK set needs a kid of its own");
-    if (key.Find("d") != nullptr) return absl::InvalidArgumentError(absl::StrCat("key '", kid, "' is a private key: register public keys only"));
-    cjose_err error;
-    const std::string text = key.Text();
-    const std::unique_ptr<cjose_jwk_t, JwkRelease> jwk(cjose_jwk_import(text.data(), text.size(), &error));
-    if (jwk == nullptr) return absl::InvalidArgumentError(absl::StrCat("key '", kid, "' cannot be read as a JWK"));
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<VerifiedJwt> JwtVerifier::Verify(std::string_view authorization, std::string_view audience) const {
   const std::string_view token = BearerToken(authorization);
   if (token.empty()) return Refuse("send a JWT: Authorization: Bearer <token>");

@@ -31,10 +31,6 @@ struct VerifiedJwt {
   absl::Time expires;
 };
 
-// What registration asks of a tenant's JWK set: at least one public key, each readable, each with a kid of its own.
-// InvalidArgument names the key.
-[[nodiscard]] absl::Status CheckJwks(std::string_view jwks);
-
 class JwtVerifier {
  public:
   using FindTenant = std::function<std::optional<tenants::Tenant>(std::string_view issuer, std::string_view cds_tenant)>;
