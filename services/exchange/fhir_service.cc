@@ -82,6 +82,13 @@ rpc::HttpResponse MethodNotAllowed(std::string_view allowed) {
   return response;
 }
 
+// Why another tenant's client gets nothing. A damaged record is ours to know (the log says it), not theirs.
+rpc::HttpResponse OtherFailure(const absl::Status& status) {
+  if (absl::IsNotFound(status)) return NotFoundForOthers();
+  const Refusal refusal = RefusalOf(status);
+  return absl::IsDataLoss(status) ? NotFoundForOthers() : FhirResponse(refusal);
+}
+
 // A Patient id from "Patient/x", "x" or an absolute URL of ours; empty for anything else.
 std::string PatientIdOf(std::string_view value, std::string_view base_url) {
   if (value.starts_with(base_url) && value.size() > base_url.size()) value.remove_prefix(base_url.size() + 1);
@@ -474,9 +481,7 @@ rpc::HttpResponse FhirService::HandleOther(const Call& call) const {
   }
   if (call.segments.size() == 2 && call.type() == "Provenance" && call.id().starts_with(kDisclosurePrefix)) {
     const auto provenance = disclosure_.ProvenanceOf(*call.partition, &call.client, call.id(), options_.receipt_wait);
-    if (absl::IsNotFound(provenance.status())) return NotFoundForOthers();
-    if (!provenance.ok()) return FhirResponse(RefusalOf(provenance.status()));
-    return FhirResponse(200, provenance->Text());
+    return provenance.ok() ? FhirResponse(200, provenance->Text()) : OtherFailure(provenance.status());
   }
   if (call.segments.empty() || !IsShared(call.type())) return NotFoundForOthers();
   if (call.segments.size() == 1) return SearchOther(call);
@@ -486,8 +491,7 @@ rpc::HttpResponse FhirService::HandleOther(const Call& call) const {
 
 rpc::HttpResponse FhirService::ReadOther(const Call& call) const {
   const auto disclosed = disclosure_.Disclose(*call.partition, call.client, call.type(), call.id());
-  if (absl::IsNotFound(disclosed.status())) return NotFoundForOthers();
-  if (!disclosed.ok()) return FhirResponse(RefusalOf(disclosed.status()));
+  if (!disclosed.ok()) return OtherFailure(disclosed.status());
   rpc::HttpResponse response = ResourceResponse(disclosed->record);
   response.headers.emplace_back("Link", absl::StrCat("<", call.base_url, "/Provenance/", disclosed->provenance_id, ">; rel=\"provenance\""));
   return response;
@@ -499,8 +503,7 @@ rpc::HttpResponse FhirService::SearchOther(const Call& call) const {
   // One resource by its id; anything wider could be used to look around.
   if (search == nullptr || search->criteria.size() != 1 || search->Values("_id").size() != 1) return NotFoundForOthers();
   const auto disclosed = disclosure_.Disclose(*call.partition, call.client, call.type(), search->Values("_id").front());
-  if (absl::IsNotFound(disclosed.status())) return NotFoundForOthers();
-  if (!disclosed.ok()) return FhirResponse(RefusalOf(disclosed.status()));
+  if (!disclosed.ok()) return OtherFailure(disclosed.status());
   auto resource = WithMeta(disclosed->record);
   if (!resource.ok()) return FhirResponse(RefusalOf(resource.status()));
   std::vector<Json> entries;

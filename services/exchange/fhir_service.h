@@ -26,8 +26,8 @@ class FhirService {
   struct Options {
     // "https://host:port", for Location, fullUrl and absolute references of ours.
     std::string public_url;
-    // Of a request; the HTTPS server's own limit may be lower.
-    std::size_t body_bytes_max = 64u << 20;
+    // Of a request; below the HTTPS server's own limit, so that a larger one gets an OperationOutcome.
+    std::size_t body_bytes_max = 32u << 20;
     std::size_t entries_max = 20'000;
     std::size_t patients_max = 1'000;
     // How long a search with _revinclude, or a read of a disclosure's Provenance, waits for the receipt.

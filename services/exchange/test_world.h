@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "ledger/signature.h"
+#include "services/exchange/fhir_definitions.h"
 #include "services/exchange/fhir_json.h"
 #include "services/exchange/fhir_service.h"
 #include "services/exchange/locator.h"
@@ -57,6 +58,7 @@ class TestWorld {
     options.public_url = "https://host";
     options.patients_max = 20;
     options.entries_max = 2'000;
+    options.body_bytes_max = 4u << 20;
     options.receipt_wait = absl::Milliseconds(100);
     service_ = std::make_unique<FhirService>(options, partitions_, *registry_, *sealer_, key_process_->client(), *locator_, clock_,
                                              [](std::string_view origin, std::uint64_t index) -> absl::StatusOr<std::string> {
@@ -91,7 +93,10 @@ class TestWorld {
     EXPECT_EQ(response.status, status) << response.body;
     auto json = Json::Parse(response.body);
     EXPECT_TRUE(json.ok()) << json.status();
-    return json.ok() ? *std::move(json) : Json();
+    if (!json.ok()) return Json();
+    // Whatever we answer is itself good R4.
+    for (const Issue& issue : ValidateResource(*json, json->TextOf("resourceType"))) ADD_FAILURE() << issue.diagnostics;
+    return *std::move(json);
   }
   static std::string HeaderOf(const rpc::HttpResponse& response, std::string_view name) {
     for (const auto& [key, value] : response.headers) {
