@@ -1,7 +1,7 @@
 #include "tenants/commit_plan.h"
 
 #include <algorithm>
-#include <set>
+#include <optional>
 
 #include "fmt/format.h"
 #include "ledger/entry.h"
@@ -102,6 +102,8 @@ class Planner {
   const Lookups& lookups_;
   const std::pair<std::uint64_t, ledger::Hash> position_;
   CommitPlan plan_;
+  // Of the writes accepted so far.
+  std::set<std::pair<std::string, std::int64_t>> counters_;
   std::vector<std::string> own_entries_;
   std::vector<Slot> slots_;
   // Outcomes whose leaf hashes are known once everything is signed: outcome, first slot, count.
@@ -133,6 +135,13 @@ absl::Status Planner::Refusal(const QueuedWrite& write) const {
   }
   for (const ledger::v1::Entry& entry : write.write.entries) {
     if (absl::Status status = MayWriteOwn(entry.kind()); !status.ok()) return status;
+  }
+  for (const IdempotencyItem& item : write.items) {
+    if (!item.counter) continue;
+    const std::pair used(item.author, *item.counter);
+    if (lookups_.counters.contains(used) || counters_.contains(used)) {
+      return absl::AlreadyExistsError(fmt::format("the author has used counter {} before", *item.counter));
+    }
   }
   for (const QueuedWrite::SignedBy& by : write.signed_by) {
     absl::Status status = context_.roster.MayWrite(by.author, by.key_id, context_.options.origin, by.kind);
@@ -170,7 +179,10 @@ void Planner::Accept(QueuedWrite& write) {
     AppendOwn(write.write.entries[i], EntryIdempotencyKey(write.write.idempotency_key, i));
   }
   for (const std::string& leaf : write.write.signed_leaves) slots_.push_back({.own = false, .index = 0, .leaf = &leaf});
-  for (const IdempotencyItem& item : write.items) plan_.answers.push_back({&item, admitted.first_index + item.offset});
+  for (const IdempotencyItem& item : write.items) {
+    plan_.answers.push_back({&item, admitted.first_index + item.offset});
+    if (item.counter) counters_.emplace(item.author, *item.counter);
+  }
   for (const PatientId& patient : write.write.consent_changed) {
     plan_.consent_versions[patient.bytes()] = ConsentVersion(patient) + 1;
   }

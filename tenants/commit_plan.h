@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -35,6 +35,8 @@ struct Lookups {
   };
   // By author and key.
   std::map<std::pair<std::string, std::string>, Answer> answers;
+  // Author and counter of entries that are in the log.
+  std::set<std::pair<std::string, std::int64_t>> counters;
   // By patient id; absent is 0.
   std::map<std::string, std::int64_t> consent_versions;
 };

@@ -44,6 +44,25 @@ absl::Status LookUpAnswers(ReadTransaction& transaction, std::span<QueuedWrite* 
   return absl::OkStatus();
 }
 
+void LookUpCounters(ReadTransaction& transaction, std::span<QueuedWrite* const> writes, Lookups& lookups) {
+  BinaryArray authors(Element::kText);
+  BinaryArray counters(Element::kBigint);
+  for (const QueuedWrite* write : writes) {
+    for (const IdempotencyItem& item : write->items) {
+      if (!item.counter) continue;
+      authors.Add(item.author);
+      counters.AddBigint(*item.counter);
+    }
+  }
+  if (counters.size() == 0) return;
+  for (const pqxx::row& row : transaction.sql().exec_params(
+           "SELECT i.author, i.counter FROM ledger.idempotency AS i JOIN unnest($1::text[], $2::bigint[]) AS asked(author, counter) "
+           "ON i.author = asked.author AND i.counter = asked.counter",
+           Parameter(authors), Parameter(counters))) {
+    lookups.counters.emplace(row[0].as<std::string>(), row[1].as<std::int64_t>());
+  }
+}
+
 void LookUpConsents(ReadTransaction& transaction, std::span<QueuedWrite* const> writes, Lookups& lookups) {
   std::set<std::string_view> patients;
   for (const QueuedWrite* write : writes) {
@@ -107,18 +126,25 @@ void InsertAnswers(pqxx::transaction_base& sql, const CommitPlan& plan) {
   BinaryArray digests(Element::kBytea);
   BinaryArray firsts(Element::kBigint);
   BinaryArray counts(Element::kBigint);
+  BinaryArray counters(Element::kBigint);
   for (const CommitPlan::NewAnswer& answer : plan.answers) {
     authors.Add(answer.item->author);
     keys.Add(answer.item->key);
     digests.Add(answer.item->digest);
     firsts.AddBigint(static_cast<std::int64_t>(answer.first_index));
     counts.AddBigint(static_cast<std::int64_t>(answer.item->count));
+    if (answer.item->counter) {
+      counters.AddBigint(*answer.item->counter);
+    } else {
+      counters.AddNull();
+    }
   }
   sql.exec_params(
-      "INSERT INTO ledger.idempotency (author, key, request_digest, first_index, count, time_ms, witnessed_by_ms) "
-      "SELECT a, k, d, f, c, $6, $7 FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[]) AS u(a, k, d, f, c)",
-      Parameter(authors), Parameter(keys), Parameter(digests), Parameter(firsts), Parameter(counts), plan.next.time_ms,
-      plan.witnessed_by_ms);
+      "INSERT INTO ledger.idempotency (author, key, request_digest, first_index, count, counter, time_ms, "
+      "witnessed_by_ms) SELECT a, k, d, f, c, n, $7, $8 "
+      "FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[]) AS u(a, k, d, f, c, n)",
+      Parameter(authors), Parameter(keys), Parameter(digests), Parameter(firsts), Parameter(counts), Parameter(counters),
+      plan.next.time_ms, plan.witnessed_by_ms);
 }
 
 void SetConsentVersions(pqxx::transaction_base& sql, const CommitPlan& plan) {
@@ -142,6 +168,7 @@ absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* 
   absl::Status status = database.Read([&](ReadTransaction& transaction) -> absl::Status {
     lookups = Lookups();
     if (absl::Status answers = LookUpAnswers(transaction, writes, lookups); !answers.ok()) return answers;
+    LookUpCounters(transaction, writes, lookups);
     LookUpConsents(transaction, writes, lookups);
     return absl::OkStatus();
   });

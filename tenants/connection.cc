@@ -1,5 +1,7 @@
 #include "tenants/connection.h"
 
+#include <pqxx/pqxx>
+#include <string>
 #include <string_view>
 
 #include "fmt/format.h"
@@ -65,14 +67,35 @@ absl::Status StatusOfLostConnection(const ConnectionSpec& spec, std::string_view
 
 }  // namespace
 
-Session::Session(const ConnectionSpec& spec)
-    : connection_(std::make_unique<pqxx::connection>(ConnectionString(spec))), notices_(std::make_unique<Notices>(*connection_)) {
+struct Session::Open {
+  // Keeps libpqxx from printing notices (they may quote values) to stderr.
+  class Notices final : public pqxx::errorhandler {
+   public:
+    explicit Notices(pqxx::connection_base& connection) : pqxx::errorhandler(connection) {}
+    bool operator()(const char[]) noexcept override {
+      ++count;
+      return false;
+    }
+    int count = 0;
+  };
+
+  explicit Open(const ConnectionSpec& spec) : connection(ConnectionString(spec)), notices(connection) {}
+
+  pqxx::connection connection;
+  Notices notices;
+};
+
+Session::Session(const ConnectionSpec& spec) : open_(std::make_unique<Open>(spec)) {
   // libpqxx 6.4 would otherwise reconnect in silence, in the middle of what we take for one session.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-  connection_->inhibit_reactivation(true);
+  open_->connection.inhibit_reactivation(true);
 #pragma GCC diagnostic pop
 }
+Session::~Session() = default;
+
+pqxx::connection_base& Session::connection() { return open_->connection; }
+int Session::notices() const { return open_->notices.count; }
 
 absl::Status StatusOfException(const ConnectionSpec& spec) {
   try {

@@ -1,14 +1,16 @@
-// How this folder opens a PostgreSQL session and turns what libpqxx throws into a Status. Included by database.cc and
-// provision.cc only: everyone else uses a Database.
+// How this folder opens a PostgreSQL session and turns what libpqxx throws into a Status. Included by database.cc, provision.cc and
+// the tests' fixture only: everyone else uses a Database.
 #ifndef CUSTODIAN_TENANTS_CONNECTION_H_
 #define CUSTODIAN_TENANTS_CONNECTION_H_
 
 #include <memory>
-#include <pqxx/pqxx>
-#include <string>
 
 #include "absl/status/status.h"
 #include "tenants/database.h"
+
+namespace pqxx {
+class connection_base;
+}
 
 namespace custodian::tenants {
 
@@ -17,27 +19,16 @@ class Session {
  public:
   // Throws what libpqxx throws.
   explicit Session(const ConnectionSpec& spec);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
-  [[nodiscard]] pqxx::connection& connection() { return *connection_; }
-  [[nodiscard]] int notices() const { return notices_->count(); }
+  [[nodiscard]] pqxx::connection_base& connection();
+  [[nodiscard]] int notices() const;
 
  private:
-  // Keeps libpqxx from printing notices (they may quote values) to stderr.
-  class Notices final : public pqxx::errorhandler {
-   public:
-    explicit Notices(pqxx::connection_base& connection) : pqxx::errorhandler(connection) {}
-    bool operator()(const char[]) noexcept override {
-      ++count_;
-      return false;
-    }
-    [[nodiscard]] int count() const { return count_; }
-
-   private:
-    int count_ = 0;
-  };
-
-  std::unique_ptr<pqxx::connection> connection_;
-  std::unique_ptr<Notices> notices_;
+  struct Open;
+  std::unique_ptr<Open> open_;
 };
 
 // Inside a catch block: the exception as a Status that names the database and the server's error code or constraint, never SQL

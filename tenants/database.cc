@@ -1,6 +1,7 @@
 #include "tenants/database.h"
 
 #include <optional>
+#include <pqxx/pqxx>
 #include <utility>
 #include <vector>
 

@@ -121,7 +121,7 @@ class PartitionWriter::Core {
 };
 
 std::future<absl::StatusOr<Admitted>> PartitionWriter::Core::Submit(Write write) {
-  auto queued = CheckWrite(std::move(write), options_.origin, options_.author, signer_.public_key(), roster_);
+  auto queued = CheckWrite(std::move(write), options_, signer_.public_key(), roster_);
   if (!queued.ok()) return Answered(queued.status());
   absl::MutexLock lock(&mutex_);
   if (fenced_) return Answered(TakenOver());

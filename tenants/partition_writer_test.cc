@@ -490,7 +490,7 @@ class SignedLeavesTest : public PartitionWriterTest {
     ledger::v1::Entry entry = OrderChecked();
     entry.set_origin(testing::kTestOrigin);
     entry.set_author(kNodeAuthor);
-    entry.set_counter(1);
+    entry.set_counter(std::hash<std::string>()(key) % 1'000'000 + 1);
     entry.mutable_time()->set_seconds(1);
     entry.set_idempotency_key(Key(key));
     return entry;
@@ -531,6 +531,30 @@ TEST_F(SignedLeavesTest, SameKeyWithOtherContentIsRefused) {
   EXPECT_TRUE(absl::IsAlreadyExists(writer().Apply(Batch({NodeEntry("2"), NodeEntry("3")})).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(writer().Apply(Batch({NodeEntry("4"), NodeEntry("4")})).status()));
   EXPECT_EQ(Size(), "2");
+}
+
+TEST_F(SignedLeavesTest, CounterIsUsedOnce) {
+  ledger::v1::Entry first = NodeEntry("1");
+  first.set_counter(7);
+  ledger::v1::Entry second = NodeEntry("2");
+  second.set_counter(7);
+  EXPECT_TRUE(absl::IsInvalidArgument(writer().Apply(Batch({first, second})).status()));
+  ASSERT_TRUE(writer().Apply(Batch({first})).ok());
+  const auto refused = writer().Apply(Batch({second}));
+  EXPECT_TRUE(absl::IsAlreadyExists(refused.status())) << refused.status();
+  EXPECT_EQ(Size(), "1");
+}
+
+TEST_F(SignedLeavesTest, GovernanceAndAnchorsAreNotForPartitions) {
+  ledger::v1::Entry policy = NodeEntry("1");
+  policy.set_kind(ledger::v1::KIND_POLICY_SET);
+  policy.mutable_policy_set()->set_policy("quorum none\n");
+  EXPECT_TRUE(absl::IsInvalidArgument(writer().Apply(Batch({policy})).status()));
+  ledger::v1::Entry anchor = NodeEntry("1");
+  anchor.set_kind(ledger::v1::KIND_ANCHOR);
+  anchor.mutable_anchor()->set_governance_root(std::string(32, 'r'));
+  EXPECT_TRUE(absl::IsPermissionDenied(writer().Apply(Batch({anchor})).status()));
+  EXPECT_EQ(Size(), "0");
 }
 
 TEST_F(SignedLeavesTest, PartOfABatchIsRefused) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <pqxx/pqxx>
 #include <utility>
 
 #include "fmt/format.h"

@@ -4,6 +4,7 @@
 
 #include "fmt/format.h"
 #include "ledger/entry.h"
+#include "ledger/roster.h"
 #include "ledger/tree.h"
 #include "tenants/row_insert.h"
 
@@ -40,10 +41,19 @@ absl::Status CheckSize(QueuedWrite& queued) {
   return absl::OkStatus();
 }
 
+// A verifier expects governance entries on the governance log (the one without anchors) and all others elsewhere.
+absl::Status CheckKind(ledger::v1::Kind kind, const PartitionWriter::Options& options) {
+  if (kind == ledger::v1::KIND_ANCHOR) return absl::PermissionDeniedError("anchors are written by the partition writer");
+  if (ledger::IsGovernanceKind(kind) == options.anchors) {
+    return absl::InvalidArgumentError(fmt::format("{} does not belong on this log", ledger::v1::Kind_Name(kind)));
+  }
+  return absl::OkStatus();
+}
+
 // What the ledger will demand of the leaf made from it, before anything is signed: bytes that stand for the writer's own fields.
-absl::Status CheckOwnEntry(ledger::v1::Entry entry, const std::string& origin, const std::string& author, const ledger::PublicKey& key) {
-  entry.set_origin(origin);
-  entry.set_author(author);
+absl::Status CheckOwnEntry(ledger::v1::Entry entry, const PartitionWriter::Options& options, const ledger::PublicKey& key) {
+  entry.set_origin(options.origin);
+  entry.set_author(options.author);
   entry.set_counter(INT64_MAX);
   entry.mutable_time()->set_seconds(253'402'300'799);
   entry.mutable_time()->set_nanos(999'000'000);
@@ -57,17 +67,18 @@ absl::Status CheckOwnEntry(ledger::v1::Entry entry, const std::string& origin, c
   return ledger::ParseLeaf(leaf.SerializeAsString()).status();
 }
 
-absl::Status CheckOwnEntries(QueuedWrite& queued, const std::string& origin, const std::string& author, const ledger::PublicKey& key) {
+absl::Status CheckOwnEntries(QueuedWrite& queued, const PartitionWriter::Options& options, const ledger::PublicKey& key) {
   const Write& write = queued.write;
   if (write.idempotency_key.size() != kKeyBytes) return absl::InvalidArgumentError("a write's idempotency key has 32 bytes");
   if (write.request_digest.size() != kKeyBytes) return absl::InvalidArgumentError("a write's request digest has 32 bytes");
   for (std::size_t i = 0; i < write.entries.size(); ++i) {
-    if (write.entries[i].kind() == ledger::v1::KIND_ANCHOR) return absl::InvalidArgumentError("anchors are the writer's own");
-    if (absl::Status status = CheckOwnEntry(write.entries[i], origin, author, key); !status.ok()) {
+    absl::Status status = CheckOwnEntry(write.entries[i], options, key);
+    if (status.ok()) status = CheckKind(write.entries[i].kind(), options);
+    if (!status.ok()) {
       return absl::Status(status.code(), fmt::format("entry {}: {}", i, std::string(status.message())));
     }
   }
-  queued.items.push_back({author, write.idempotency_key, write.request_digest, 0, write.entries.size()});
+  queued.items.push_back({options.author, write.idempotency_key, write.request_digest, 0, write.entries.size(), std::nullopt});
   return absl::OkStatus();
 }
 
@@ -101,25 +112,30 @@ absl::Status CheckAuthorBatch(const std::vector<ledger::Leaf>& leaves, const std
   return ledger::VerifyLeafSignature(origin, first, *key);
 }
 
-absl::Status CheckSignedLeaves(QueuedWrite& queued, const std::string& origin, const std::string& author, const Roster& roster) {
+absl::Status CheckSignedLeaves(QueuedWrite& queued, const PartitionWriter::Options& options, const Roster& roster) {
   if (!queued.write.entries.empty()) return absl::InvalidArgumentError("a write has own entries or signed leaves, not both");
   std::vector<ledger::Leaf> leaves;
   std::set<std::string_view> keys;
+  std::set<std::uint64_t> counters;
   for (std::size_t i = 0; i < queued.write.signed_leaves.size(); ++i) {
     auto leaf = ledger::ParseLeaf(queued.write.signed_leaves[i]);
     if (!leaf.ok()) return absl::InvalidArgumentError(fmt::format("leaf {}: {}", i, std::string(leaf.status().message())));
     leaves.push_back(*std::move(leaf));
   }
-  if (absl::Status status = CheckAuthorBatch(leaves, origin, roster); !status.ok()) return status;
+  if (absl::Status status = CheckAuthorBatch(leaves, options.origin, roster); !status.ok()) return status;
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     const ledger::v1::Entry& entry = leaves[i].entry;
-    if (entry.author() == author) return absl::PermissionDeniedError("the custodian's own entries are written by its partition writer");
-    if (entry.kind() == ledger::v1::KIND_ANCHOR) return absl::PermissionDeniedError("anchors are written by the partition writer");
-    if (!keys.insert(entry.idempotency_key()).second) {
-      return absl::InvalidArgumentError(fmt::format("leaf {}: its idempotency key stands twice in the batch", i));
+    if (entry.author() == options.author) {
+      return absl::PermissionDeniedError("the custodian's own entries are written by its partition writer");
+    }
+    if (absl::Status status = CheckKind(entry.kind(), options); !status.ok()) return status;
+    if (entry.counter() > INT64_MAX) return absl::InvalidArgumentError(fmt::format("leaf {}: its counter is past the limit", i));
+    if (!keys.insert(entry.idempotency_key()).second || !counters.insert(entry.counter()).second) {
+      return absl::InvalidArgumentError(fmt::format("leaf {}: its idempotency key or counter stands twice in the batch", i));
     }
     const auto digest = ledger::Sha256(leaves[i].signed_entry.entry_bytes());
-    queued.items.push_back({entry.author(), entry.idempotency_key(), std::string(ledger::AsBytes(digest)), i, 1});
+    queued.items.push_back({entry.author(), entry.idempotency_key(), std::string(ledger::AsBytes(digest)), i, 1,
+                            static_cast<std::int64_t>(entry.counter())});
     const auto key_id = ledger::HashFromBytes(leaves[i].signed_entry.key_id());
     if (!key_id.ok()) return key_id.status();
     queued.signed_by.push_back({entry.author(), *key_id, entry.kind()});
@@ -134,7 +150,7 @@ std::string EntryIdempotencyKey(const std::string& write_key, std::size_t n) {
   return std::string(ledger::AsBytes(ledger::Sha256(fmt::format("custodian/derived-key/v1\n{}\n{}", n, write_key))));
 }
 
-absl::StatusOr<std::unique_ptr<QueuedWrite>> CheckWrite(Write write, const std::string& origin, const std::string& author,
+absl::StatusOr<std::unique_ptr<QueuedWrite>> CheckWrite(Write write, const PartitionWriter::Options& options,
                                                         const ledger::PublicKey& key, const Roster& roster) {
   auto queued = std::make_unique<QueuedWrite>();
   queued->write = std::move(write);
@@ -145,8 +161,8 @@ absl::StatusOr<std::unique_ptr<QueuedWrite>> CheckWrite(Write write, const std::
   for (const PatientId& patient : queued->write.consent_changed) {
     if (patient.bytes().empty()) return absl::InvalidArgumentError("a changed consent names no patient");
   }
-  absl::Status status = queued->write.signed_leaves.empty() ? CheckOwnEntries(*queued, origin, author, key)
-                                                            : CheckSignedLeaves(*queued, origin, author, roster);
+  absl::Status status =
+      queued->write.signed_leaves.empty() ? CheckOwnEntries(*queued, options, key) : CheckSignedLeaves(*queued, options, roster);
   if (!status.ok()) return status;
   return queued;
 }

@@ -3,8 +3,10 @@
 #define CUSTODIAN_TENANTS_QUEUED_WRITE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +30,8 @@ struct IdempotencyItem {
   // Entries of the Write it stands for.
   std::size_t offset = 0;
   std::size_t count = 0;
+  // The author's counter; none for the custodian's.
+  std::optional<std::int64_t> counter;
 };
 
 struct QueuedWrite {
@@ -48,8 +52,8 @@ struct QueuedWrite {
 };
 
 // Checks limits, rows, entries and author signatures. InvalidArgument, Unauthenticated or PermissionDenied say what is wrong.
-// `author` and `key` are the custodian's own.
-[[nodiscard]] absl::StatusOr<std::unique_ptr<QueuedWrite>> CheckWrite(Write write, const std::string& origin, const std::string& author,
+// `key` is the custodian's own.
+[[nodiscard]] absl::StatusOr<std::unique_ptr<QueuedWrite>> CheckWrite(Write write, const PartitionWriter::Options& options,
                                                                       const ledger::PublicKey& key, const Roster& roster);
 
 // Idempotency key of the custodian's n-th entry of a Write: the Write's own for the first, derived from it for the others.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <set>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -124,11 +125,8 @@ class GovernanceLog::State {
     return admitted->first_index;
   }
 
-  // The entry that enrols an author, as a Write that follows `previous` (the entry it replaces, if any).
-  static Write EnrollWrite(const Author& author, const ledger::PublicKey& key, const RosterState::Author* previous) {
-    Entry entry;
-    entry.set_kind(ledger::v1::KIND_ROSTER_CHANGED);
-    ledger::v1::RosterChanged& change = *entry.mutable_roster_changed();
+  static ledger::v1::RosterChanged ChangeOf(const Author& author, const ledger::PublicKey& key) {
+    ledger::v1::RosterChanged change;
     change.set_author(author.author);
     change.set_key_id(std::string(ledger::AsBytes(key.key_id())));
     change.set_algorithm(key.algorithm());
@@ -136,6 +134,14 @@ class GovernanceLog::State {
     for (const std::string& origin : author.origins) change.add_origins(origin);
     for (const ledger::v1::Kind kind : author.kinds) change.add_kinds(kind);
     change.set_revoked(author.revoked);
+    return change;
+  }
+
+  // The entry that enrols an author, as a Write that follows `previous` (the entry it replaces, if any).
+  static Write EnrollWrite(const ledger::v1::RosterChanged& change, const RosterState::Author* previous) {
+    Entry entry;
+    entry.set_kind(ledger::v1::KIND_ROSTER_CHANGED);
+    *entry.mutable_roster_changed() = change;
     Write write;
     write.request_digest = Digest({"roster-changed", change.SerializeAsString()});
     write.idempotency_key = Digest({"roster-changed", write.request_digest, After(previous)});
@@ -175,16 +181,20 @@ void GovernanceLog::Bind(tenants::PartitionWriter& writer) { state_->Bind(writer
 absl::Status GovernanceLog::Bootstrap() {
   const auto roster = state_->roster();
   const RosterState::Author* self = roster->FindKey(state_->key_.key_id());
-  if (roster->size() != 0 && (self == nullptr || self->author != state_->author_ || self->revoked)) {
+  if (roster->size() != 0 && (self == nullptr || self->change.author() != state_->author_ || self->change.revoked())) {
     return absl::FailedPreconditionError(
         fmt::format("the author key of {} is not enrolled in the governance log {}", state_->author_, state_->origin_));
   }
   const auto kinds = AllKinds();
   // A newer version that knows more kinds enrols itself for them.
-  if (self != nullptr && std::ranges::includes(self->kinds, kinds)) return absl::OkStatus();
+  if (self != nullptr && std::ranges::all_of(kinds, [self](int kind) {
+        return std::ranges::find(self->change.kinds(), kind) != self->change.kinds().end();
+      })) {
+    return absl::OkStatus();
+  }
   const Author author{.author = state_->author_, .public_key = state_->key_.der(), .origins = {}, .kinds = {kinds.begin(), kinds.end()},
                       .revoked = false};
-  return state_->Apply(State::EnrollWrite(author, state_->key_, self)).status();
+  return state_->Apply(State::EnrollWrite(State::ChangeOf(author, state_->key_), self)).status();
 }
 
 absl::Status GovernanceLog::MayWrite(std::string_view author, const ledger::Hash& key_id, std::string_view origin,
@@ -247,12 +257,9 @@ absl::StatusOr<std::uint64_t> GovernanceLog::EnrollAuthor(const Author& author) 
   if (key->key_id() == state_->key_.key_id() && (author.revoked || author.author != state_->author_)) {
     return absl::FailedPreconditionError("the custodian's own key is in use: it is replaced by a succession");
   }
-  if (current != nullptr && current->author == author.author && current->revoked == author.revoked &&
-      std::ranges::equal(current->origins, std::set(author.origins.begin(), author.origins.end())) &&
-      std::ranges::equal(current->kinds, std::set(author.kinds.begin(), author.kinds.end()))) {
-    return current->index;
-  }
-  return state_->Apply(State::EnrollWrite(author, *key, current));
+  const ledger::v1::RosterChanged change = State::ChangeOf(author, *key);
+  if (current != nullptr && current->change.SerializeAsString() == change.SerializeAsString()) return current->index;
+  return state_->Apply(State::EnrollWrite(change, current));
 }
 
 absl::StatusOr<std::uint64_t> GovernanceLog::SetPolicy(std::string_view policy) {

@@ -29,27 +29,19 @@ absl::Status RosterState::CheckSignature(const ledger::Leaf& leaf) const {
     if (!key.ok()) return key.status();
     return ledger::VerifyLeafSignature(origin_, leaf.signed_entry, *key);
   }
-  const auto key_id = ledger::HashFromBytes(leaf.signed_entry.key_id());
-  if (!key_id.ok()) return key_id.status();
-  const Author* author = FindKey(*key_id);
-  if (author == nullptr) return absl::DataLossError("its key is not enrolled");
-  if (absl::Status status = MayWrite(entry.author(), *key_id, origin_, entry.kind()); !status.ok()) return status;
-  return ledger::VerifyLeafSignature(origin_, leaf.signed_entry, author->key);
+  if (!ledger::IsGovernanceKind(entry.kind())) return absl::DataLossError("its kind does not belong on this log");
+  const auto key = roster_.Judge(entry.author(), leaf.signed_entry.key_id(), origin_, entry.kind());
+  if (!key.ok()) return key.status();
+  return ledger::VerifyLeafSignature(origin_, leaf.signed_entry, *key);
 }
 
 absl::Status RosterState::Take(const ledger::v1::Entry& entry) {
   if (entry.has_roster_changed()) {
     const ledger::v1::RosterChanged& change = entry.roster_changed();
-    auto key = ledger::PublicKey::FromDer(change.public_key());
+    const auto key = ledger::PublicKey::FromDer(change.public_key());
     if (!key.ok()) return key.status();
-    Author author{.author = change.author(),
-                  .key = *key,
-                  .origins = {change.origins().begin(), change.origins().end()},
-                  .kinds = {},
-                  .revoked = change.revoked(),
-                  .index = size()};
-    for (const int kind : change.kinds()) author.kinds.insert(static_cast<ledger::v1::Kind>(kind));
-    authors_.insert_or_assign(key->key_id(), std::move(author));
+    if (absl::Status status = roster_.Apply(change); !status.ok()) return status;
+    authors_.insert_or_assign(key->key_id(), Author{change, *key, size()});
   } else if (entry.has_table_set()) {
     tables_.insert_or_assign({entry.table_set().name(), entry.table_set().tenant_id()}, Table{entry.table_set(), size()});
   } else if (entry.has_policy_set()) {
@@ -62,17 +54,8 @@ absl::Status RosterState::Take(const ledger::v1::Entry& entry) {
 
 absl::Status RosterState::MayWrite(std::string_view author, const ledger::Hash& key_id, std::string_view origin,
                                    ledger::v1::Kind kind) const {
-  const Author* enrolled = FindKey(key_id);
-  if (enrolled == nullptr || enrolled->author != author) return absl::PermissionDeniedError("the author's key is not enrolled");
-  if (enrolled->revoked) return absl::PermissionDeniedError("the author's key is revoked");
   if (origin == origin_ && author != custodian_) return absl::PermissionDeniedError("the author may not write to the governance log");
-  if (!enrolled->origins.empty() && !enrolled->origins.contains(origin)) {
-    return absl::PermissionDeniedError("the author may not write to this log");
-  }
-  if (!enrolled->kinds.contains(kind)) {
-    return absl::PermissionDeniedError(fmt::format("the author may not write {}", ledger::v1::Kind_Name(kind)));
-  }
-  return absl::OkStatus();
+  return roster_.Judge(author, ledger::AsBytes(key_id), origin, kind).status();
 }
 
 const RosterState::Author* RosterState::FindKey(const ledger::Hash& key_id) const {

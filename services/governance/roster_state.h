@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "absl/status/status.h"
 #include "ledger/entry.h"
 #include "ledger/entry.pb.h"
+#include "ledger/roster.h"
 #include "ledger/signature.h"
 #include "ledger/tree.h"
 
@@ -21,12 +21,8 @@ namespace custodian::governance {
 class RosterState {
  public:
   struct Author {
-    std::string author;
+    ledger::v1::RosterChanged change;
     ledger::PublicKey key;
-    // Empty: every log.
-    std::set<std::string, std::less<>> origins;
-    std::set<ledger::v1::Kind> kinds;
-    bool revoked = false;
     // Entry that says so.
     std::uint64_t index = 0;
   };
@@ -48,7 +44,7 @@ class RosterState {
 
   [[nodiscard]] absl::Status MayWrite(std::string_view author, const ledger::Hash& key_id, std::string_view origin,
                                       ledger::v1::Kind kind) const;
-  // Null when not enrolled (a revoked key still is).
+  // Null when never enrolled; a revoked key is found.
   [[nodiscard]] const Author* FindKey(const ledger::Hash& key_id) const;
   [[nodiscard]] const Table* FindTable(std::string_view name, std::string_view tenant_id) const;
   // Null before the first.
@@ -64,6 +60,8 @@ class RosterState {
   std::string origin_;
   std::string custodian_;
   ledger::CompactRange range_;
+  // What decides, by the same rules as every verifier's.
+  ledger::AuthorRoster roster_;
   std::map<ledger::Hash, Author> authors_;
   std::map<std::pair<std::string, std::string>, Table, std::less<>> tables_;
   Policy policy_;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <pqxx/pqxx>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"

@@ -70,8 +70,11 @@ CREATE TABLE ledger.idempotency (
   time_ms bigint NOT NULL,
   -- Machine's clock, Unix milliseconds.
   witnessed_by_ms bigint NOT NULL,
+  -- The author's own counter; NULL for the custodian, whose counter is in the head.
+  counter bigint,
   PRIMARY KEY (author, key)
 );
+CREATE UNIQUE INDEX idempotency_counter ON ledger.idempotency (author, counter) WHERE counter IS NOT NULL;
 
 -- What must follow a write (tenants/outbox.h).
 CREATE TABLE ledger.outbox (
