@@ -45,6 +45,8 @@ namespace custodian::main {
 namespace {
 
 constexpr absl::Duration kDrainEvery = absl::Seconds(1);
+constexpr absl::Duration kForgetKeysEvery = absl::Seconds(1);
+constexpr int kOrderChecksAtOnce = 16;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 
 template <typename T>
@@ -72,6 +74,7 @@ class Platform {
   [[nodiscard]] absl::Status DrainAll() const;
   void Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body);
   [[nodiscard]] std::string StatusJson() const;
+  [[nodiscard]] std::string MetricsText() const;
 
   const Config& config_;
   MachineClock machine_clock_;
@@ -223,6 +226,7 @@ Platform::Platform(const Config& config)
 Platform::~Platform() {
   if (grpc_) grpc_->Stop();
   if (https_) https_->Stop();
+  cds_hooks_.Stop();
   publisher_->Stop();
   for (std::thread& thread : threads_) thread.join();
   network_->Stop();
@@ -235,10 +239,10 @@ void Platform::AddRoutes() {
                .tenant_follows = true,
                .refusal = exchange::FhirService::Refusal});
   router_.Add({.prefix = "/cds/",
-               .methods = {"GET", "POST", "OPTIONS"},
+               .methods = {"GET", "POST"},
                .handler = [this](const rpc::HttpRequest& request) { return cds_hooks_.Handle(request); },
                .tenant_follows = true,
-               .refusal = {}});
+               .refusal = exchange::CdsHooks::Refusal});
   router_.Add({.prefix = "/log/",
                .methods = {"GET"},
                .handler = [this](const rpc::HttpRequest& request) { return tiles_.Handle(request); },
@@ -253,7 +257,7 @@ void Platform::AddRoutes() {
                .methods = {"GET"},
                .handler =
                    [this](const rpc::HttpRequest&) {
-                     return rpc::HttpResponse{.status = 200, .headers = {{"Content-Type", savings::kMetricsContentType}}, .body = metrics_.Render()};
+                     return rpc::HttpResponse{.status = 200, .headers = {{"Content-Type", savings::kMetricsContentType}}, .body = MetricsText()};
                    },
                .tenant_follows = false,
                .refusal = {}});
@@ -339,9 +343,19 @@ std::string Platform::StatusJson() const {
   return buffer.GetString();
 }
 
+std::string Platform::MetricsText() const {
+  return absl::StrCat(metrics_.Render(), "# HELP custodian_order_check_faults_total Order checks that failed or were late since the start.\n",
+                      "# TYPE custodian_order_check_faults_total counter\ncustodian_order_check_faults_total ", cds_hooks_.faults(), "\n");
+}
+
 void Platform::Run() {
   for (auto& loop : publisher_->Loops()) threads_.emplace_back(std::move(loop));
+  for (int i = 0; i < kOrderChecksAtOnce; ++i) threads_.emplace_back([this] { cds_hooks_.Work(); });
   Repeat(kDrainEvery, "outbox", [this] { return DrainAll(); });
+  Repeat(kForgetKeysEvery, "patient keys", [this] {
+    sealer_.DropExpired();
+    return absl::OkStatus();
+  });
   if (!config_.simulated_time) Repeat(kSettleEvery, "savings", [this] { return evaluator_.Settle(); });
   threads_.emplace_back([this] { https_->Run(); });
   spdlog::info("serving https on port {}, gRPC on port {}", https_->port(), grpc_->port());
