@@ -486,10 +486,9 @@ absl::Status Evaluator::PostAggregates() {
     for (const WaitingAggregate::Line& line : aggregate.lines) {
       ledger::v1::Entry& entry = write.entries.emplace_back();
       entry.set_kind(line.kind);
-      // No class: the coarser, the less it says about whom.
-      *entry.mutable_money() = MoneyOf("", line.modality, aggregate.month, line.side, line.cents, line.exams);
+      *entry.mutable_money() = MoneyOf(line.class_id, line.modality, aggregate.month, line.side, line.cents, line.exams);
       entry.mutable_money()->set_aggregate(true);
-      absl::StrAppend(&content, "/", static_cast<int>(line.kind), "/", static_cast<int>(line.side), "/", line.modality, "/", line.cents, "/",
+      absl::StrAppend(&content, "/", static_cast<int>(line.kind), "/", static_cast<int>(line.side), "/", line.class_id, "/", line.modality, "/", line.cents, "/",
                       line.exams);
     }
     const auto key = parts_.sealer.IndexToken(partition->tenant.id, name);

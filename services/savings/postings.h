@@ -6,8 +6,9 @@
 //   AVOIDANCE_CENSORED, ordering log: censored; AVOIDANCE_REVERSED, ordering log: reversed, negative;
 //   SOURCE_CREDITED, source log: what is credited to the source and not reversed (source side);
 //   AVOIDANCE_REVERSED in a third log, or on the source side: a redo performed there, entered at once for both sides.
-// The ordering and source logs learn of a redo elsewhere only by one aggregate a month (T7), so their entries follow the tenants'
-// view, which this file defines: a redo elsewhere counts from the first millisecond of the month after it became known.
+// The ordering and source logs learn of a redo elsewhere only by one aggregate a month (T7; an entry a class), so their entries
+// follow the tenants' view, which this file defines: a redo elsewhere counts from the first millisecond of the month after it
+// became known.
 #ifndef CUSTODIAN_SERVICES_SAVINGS_POSTINGS_H_
 #define CUSTODIAN_SERVICES_SAVINGS_POSTINGS_H_
 

@@ -273,7 +273,7 @@ std::vector<WaitingPosting> ReadWaiting(tenants::ReadTransaction& network, const
            "SELECT p.avoidance_id, a.class_id, a.modality, p.log_tenant, p.kind, p.side, p.sequence, p.cents, p.exams, p.month "
            "FROM savings.posting p JOIN savings.avoidance a ON a.avoidance_id = p.avoidance_id "
            "WHERE p.entry_index IS NULL AND p.aggregate_month = '' AND ($1 OR p.avoidance_id = ANY($2::bytea[])) "
-           "ORDER BY a.t_ms, p.avoidance_id, p.sequence, p.kind, p.side, p.log_tenant LIMIT $3",
+           "ORDER BY a.t_ms, p.avoidance_id, p.sequence % 2 DESC, p.kind, p.side, p.log_tenant, p.sequence LIMIT $3",
            avoidance_ids == nullptr, ids, limit)) {
     waiting.push_back({BytesOf(row[0]), Text(row[1]), Text(row[2]),
                        Posting{.log_tenant = Text(row[3]),
@@ -300,10 +300,10 @@ std::vector<WaitingAggregate> ReadWaitingAggregates(tenants::ReadTransaction& ne
   std::vector<WaitingAggregate> aggregates;
   // Over all rows of the aggregate: they were planned together and are marked together.
   for (const pqxx::row& row : network.sql().exec_params(
-           "SELECT p.log_tenant, p.aggregate_month, p.aggregate_number, p.kind, p.side, a.modality, sum(p.cents)::bigint, "
-           "sum(p.exams)::bigint FROM savings.posting p JOIN savings.avoidance a ON a.avoidance_id = p.avoidance_id "
+           "SELECT p.log_tenant, p.aggregate_month, p.aggregate_number, p.kind, p.side, a.class_id, a.modality, "
+           "sum(p.cents)::bigint, sum(p.exams)::bigint FROM savings.posting p JOIN savings.avoidance a ON a.avoidance_id = p.avoidance_id "
            "WHERE p.entry_index IS NULL AND p.aggregate_month <> '' "
-           "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6")) {
+           "GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7")) {
     const std::string log_tenant = Text(row[0]);
     const std::string month = Text(row[1]);
     const std::int64_t number = Integer(row[2]);
@@ -311,7 +311,7 @@ std::vector<WaitingAggregate> ReadWaitingAggregates(tenants::ReadTransaction& ne
         aggregates.back().number != number) {
       aggregates.push_back({log_tenant, month, number, {}});
     }
-    aggregates.back().lines.push_back({KindOf(row[3]), SideOf(row[4]), Text(row[5]), Integer(row[6]), Integer(row[7])});
+    aggregates.back().lines.push_back({KindOf(row[3]), SideOf(row[4]), Text(row[5]), Text(row[6]), Integer(row[7]), Integer(row[8])});
   }
   return aggregates;
 }
@@ -320,10 +320,10 @@ void SetEntryIndexes(tenants::WriteTransaction& network, const WaitingAggregate&
   for (std::size_t i = 0; i < aggregate.lines.size(); ++i) {
     const WaitingAggregate::Line& line = aggregate.lines[i];
     network.sql().exec_params(
-        "UPDATE savings.posting p SET entry_index = $7 FROM savings.avoidance a WHERE a.avoidance_id = p.avoidance_id AND "
-        "p.log_tenant = $1 AND p.aggregate_month = $2 AND p.aggregate_number = $3 AND p.kind = $4 AND p.side = $5 AND a.modality = $6",
-        aggregate.log_tenant, aggregate.month, aggregate.number, static_cast<int>(line.kind), static_cast<int>(line.side), line.modality,
-        first_index + static_cast<std::int64_t>(i));
+        "UPDATE savings.posting p SET entry_index = $8 FROM savings.avoidance a WHERE a.avoidance_id = p.avoidance_id AND "
+        "p.log_tenant = $1 AND p.aggregate_month = $2 AND p.aggregate_number = $3 AND p.kind = $4 AND p.side = $5 AND a.class_id = $6 AND a.modality = $7",
+        aggregate.log_tenant, aggregate.month, aggregate.number, static_cast<int>(line.kind), static_cast<int>(line.side), line.class_id,
+        line.modality, first_index + static_cast<std::int64_t>(i));
   }
 }
 

@@ -92,7 +92,7 @@ struct WaitingPosting {
   std::string modality;
   Posting posting;
 };
-// Of those avoidances; of all when `avoidance_ids` is null. At most `limit`.
+// Of those avoidances; of all when `avoidance_ids` is null. What takes back comes before what states anew. At most `limit`.
 [[nodiscard]] std::vector<WaitingPosting> ReadWaiting(tenants::ReadTransaction& network, const std::vector<std::string>* avoidance_ids,
                                                       int limit);
 void SetEntryIndex(tenants::WriteTransaction& network, const WaitingPosting& posting, std::int64_t entry_index);
@@ -105,11 +105,12 @@ struct WaitingAggregate {
   struct Line {
     ledger::v1::Kind kind;
     ledger::v1::Side side;
+    std::string class_id;
     std::string modality;
     std::int64_t cents = 0;
     std::int64_t exams = 0;
   };
-  // Ordered by (kind, side, modality).
+  // Ordered by (kind, side, class).
   std::vector<Line> lines;
 };
 [[nodiscard]] std::vector<WaitingAggregate> ReadWaitingAggregates(tenants::ReadTransaction& network);
