@@ -53,6 +53,10 @@ absl::StatusOr<EhrTokens> EhrTokens::Create(Identity identity) {
   OPENSSL_cleanse(text.data(), text.size());
   if (jwk == nullptr) return absl::InvalidArgumentError(absl::StrCat(identity.jwk_file, " is not a private key as a JWK: ", error.message));
   auto key = std::make_unique<Key>(jwk);
+  // cjose would sign "ES384" with any curve.
+  if (cjose_jwk_get_kty(jwk, &error) != CJOSE_JWK_KTY_EC || cjose_jwk_get_keysize(jwk, &error) != 384) {
+    return absl::InvalidArgumentError(absl::StrCat(identity.jwk_file, " holds no P-384 key, which ES384 needs"));
+  }
   return EhrTokens(std::move(identity), std::move(key));
 }
 
@@ -76,7 +80,7 @@ absl::StatusOr<std::string> EhrTokens::Sign(const std::string& audience, absl::T
       cjose_jws_sign(key_->jwk(), header.get(), reinterpret_cast<const unsigned char*>(claims.data()), claims.size(), &error));
   const char* compact = nullptr;
   if (jws == nullptr || !cjose_jws_export(jws.get(), &compact, &error)) {
-    return absl::InvalidArgumentError(absl::StrCat(identity_.jwk_file, " cannot sign with ES384; a P-384 private key is needed"));
+    return absl::InvalidArgumentError(absl::StrCat(identity_.jwk_file, " cannot sign; the private key is needed"));
   }
   return std::string(compact);
 }
