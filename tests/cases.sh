@@ -1,6 +1,7 @@
 # Sourced by test scripts: `check NAME COMMAND...` runs the command, notes `NAME passed|failed seconds` in $CUSTODIAN_RESULTS and
 # shows the output of a failure; `finish` prints the count and exits 1 when any failed.
 CUSTODIAN_RESULTS=${CUSTODIAN_RESULTS:-$(mktemp)}
+export TMPDIR=${TMPDIR:-/tmp}
 cases_passed=0 cases_failed=0
 check() {
   local name=$1 started output
