@@ -1,0 +1,337 @@
+#include "services/log/partition_audit.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "ledger/entry.h"
+#include "tenants/ids.h"
+#include "tenants/log_reader.h"
+#include "tenants/partition_writer.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fixed_roster.h"
+#include "tests/support/postgres.h"
+
+namespace custodian::log {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kOrigin[] = "custodian.example/p/00000000000000dd";
+constexpr char kAuthor[] = "spiffe://custodian.example/custodian/serve";
+
+const tenants::Table kRecordTable{"exchange.record",
+                                  {{"record_id", "bytea"}, {"version", "bigint"}, {"patient_id", "bytea"}, {"sealed", "bytea"},
+                                   {"arrived_ms", "bigint"}, {"entry_index", "bigint"}}};
+const tenants::Table kCardTable{
+    "exchange.card", {{"card_id", "bytea"}, {"patient_id", "bytea"}, {"sealed", "bytea"}, {"entry_index", "bigint"}, {"arrived_ms", "bigint"}}};
+
+std::unique_ptr<ledger::Signer> NewSigner() {
+  return ledger::SignerFromPem(ledger::NewPrivateKeyPem(ledger::v1::SIGNATURE_ALGORITHM_ED25519).value()).value();
+}
+
+std::string Sha256(const std::string& bytes) { return std::string(ledger::AsBytes(ledger::Sha256(bytes))); }
+
+// A partition with two full tiles, records, cards, keys, and published checkpoints, as `serve` would leave it.
+class PartitionAudit : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto database = testing::TestDatabase::Create();
+    ASSERT_TRUE(database.ok()) << database.status();
+    database_ = *std::move(database);
+    auto keys = testing::TestDatabase::Create("keys");
+    ASSERT_TRUE(keys.ok()) << keys.status();
+    keys_ = *std::move(keys);
+    MakeGovernance();
+    tenants::PartitionWriter::Options options;
+    options.origin = kOrigin;
+    options.author = kAuthor;
+    writer_ = tenants::PartitionWriter::Create(options, database_->database(), *author_, roster_, clock_).value();
+    thread_ = std::thread([this] { writer_->Run(); });
+    AddKeys();
+    std::vector<ledger::v1::Entry> checks(300);
+    for (auto& check : checks) check.set_kind(ledger::v1::KIND_ORDER_CHECKED);
+    Apply({checks, {}});
+    for (int i = 0; i < 3; ++i) AddRecord();
+    AddCard();
+    Apply({std::vector<ledger::v1::Entry>(250, checks[0]), {}});
+    Publish();
+  }
+  void TearDown() override {
+    if (writer_ == nullptr) return;
+    writer_->Stop();
+    thread_.join();
+  }
+
+  void MakeGovernance() {
+    ledger::v1::Entry first;
+    first.set_kind(ledger::v1::KIND_ROSTER_CHANGED);
+    ledger::v1::RosterChanged& change = *first.mutable_roster_changed();
+    change.set_author(kAuthor);
+    change.set_key_id(std::string(ledger::AsBytes(author_->public_key().key_id())));
+    change.set_algorithm(author_->public_key().algorithm());
+    change.set_public_key(author_->public_key().der());
+    for (int kind = 1; kind <= ledger::v1::Kind_MAX; ++kind)
+      if (ledger::v1::Kind_IsValid(kind)) change.add_kinds(static_cast<ledger::v1::Kind>(kind));
+    governance_.Append(first, ledger::Sha256("root"));
+    roster_.MoveTo(1, ledger::Sha256("root"));
+  }
+  struct Content {
+    std::vector<ledger::v1::Entry> entries;
+    std::vector<tenants::Row> rows;
+  };
+  void Apply(Content content) {
+    tenants::Write write;
+    write.idempotency_key = Sha256("write" + std::to_string(++writes_));
+    write.request_digest = write.idempotency_key;
+    write.entries = std::move(content.entries);
+    write.rows = std::move(content.rows);
+    const auto admitted = writer_->Apply(std::move(write));
+    ASSERT_TRUE(admitted.ok()) << admitted.status();
+    clock_.Advance(absl::Seconds(1));
+  }
+  void AddKeys() {
+    const std::string shard = "0123456789abcdef";
+    const std::string wrapped(60, 's');
+    const std::string patient_wrapped(60, 'p');
+    Content content;
+    for (const bool is_shard : {true, false}) {
+      ledger::v1::Entry entry;
+      entry.set_kind(ledger::v1::KIND_KEY_STORED);
+      entry.mutable_key_stored()->set_what(is_shard ? "shard" : "patient");
+      entry.mutable_key_stored()->set_key_id(is_shard ? shard : patient_.bytes());
+      entry.mutable_key_stored()->set_wrapped_sha256(Sha256(is_shard ? wrapped : patient_wrapped));
+      content.entries.push_back(entry);
+    }
+    ASSERT_TRUE(keys_->Sql("INSERT INTO keystore.shard (key_id, epoch, wrapped) VALUES ('" + shard + "', 1, '" + wrapped + "')").ok());
+    ASSERT_TRUE(keys_
+                    ->Sql("INSERT INTO keystore.patient_key (patient_id, shard_id, wrapped) VALUES ('\\x" + patient_.hex() + "', '" + shard +
+                          "', '" + patient_wrapped + "')")
+                    .ok());
+    Apply(std::move(content));
+  }
+  void AddRecord() {
+    const RecordId record = RecordId::Random();
+    const std::string sealed = "sealed " + record.bytes();
+    ledger::v1::Entry entry;
+    entry.set_kind(ledger::v1::KIND_RECORD_STORED);
+    entry.set_subject(patient_.bytes());
+    entry.add_record_sha256(Sha256(sealed));
+    entry.mutable_record_stored()->add_record_id(record.bytes());
+    entry.mutable_record_stored()->add_version(1);
+    Apply({{entry},
+           {{&kRecordTable,
+             {tenants::Bytes{record.bytes()}, std::int64_t{1}, tenants::Bytes{patient_.bytes()}, tenants::Bytes{sealed}, tenants::CommitTime(),
+              tenants::IndexOf{0}}}}});
+  }
+  void AddCard() {
+    ledger::v1::Entry entry;
+    entry.set_kind(ledger::v1::KIND_CARD_SHOWN);
+    entry.set_subject(patient_.bytes());
+    entry.add_record_sha256(Sha256("sealed card"));
+    Apply({{entry},
+           {{&kCardTable,
+             {tenants::Bytes{std::string(16, 'c')}, tenants::Bytes{patient_.bytes()}, tenants::Bytes{"sealed card"}, tenants::IndexOf{0},
+              tenants::CommitTime()}}}});
+  }
+  void Publish() {
+    const tenants::LogReader reader(kOrigin, database_->database());
+    const auto sizes = database_->Sql("SELECT size, encode(root, 'hex') FROM ledger.checkpoint ORDER BY size").value();
+    for (const auto& row : sizes) {
+      const std::uint64_t size = std::stoull(row[0]);
+      ledger::Note note{ledger::Checkpoint{kOrigin, size, ledger::HashFromBytes(HexDecode(row[1]).value()).value()}.Serialize(), {}};
+      note.signatures.push_back(ledger::LogSignature(log_key_, log_signer_->Sign(note.text).value()));
+      ASSERT_TRUE(reader.StoreSigned(size, note.Serialize()).ok());
+      const absl::Time time = absl::FromUnixSeconds(1'700'000'000);
+      note.signatures.push_back(
+          ledger::CosignatureV1(witness_key_, time, witness_->Sign(ledger::CosignatureMessage(time, note.text)).value()));
+      ASSERT_TRUE(reader.Publish(size, note.Serialize()).ok());
+    }
+  }
+
+  // Findings as "position: message" lines.
+  std::string Audit() {
+    const ledger::Policy policy =
+        ledger::Policy::Parse("log " + log_key_.ToString() + "\nwitness w " + witness_key_.ToString() + "\nquorum w\n").value();
+    ledger::Findings findings(kOrigin);
+    const auto audited = AuditPartition(database_->database(), policy, &governance_, findings);
+    if (!audited.ok()) return audited.status().ToString();
+    ledger::Findings key_findings(kOrigin);
+    const auto unnamed = AuditKeyStore(keys_->database(), *audited, key_findings);
+    if (!unnamed.ok()) return unnamed.status().ToString();
+    size_ = audited->size;
+    witnessed_size_ = audited->witnessed_size;
+    unnamed_ = *unnamed;
+    std::string text;
+    for (const auto& finding : findings.Take()) text += finding.position + ": " + finding.message + "\n";
+    for (const auto& finding : key_findings.Take()) text += finding.position + ": " + finding.message + "\n";
+    return text;
+  }
+  // Findings after a superuser's change, which is undone.
+  std::string AuditAfter(const testing::TestDatabase& database, const std::string& table, const std::string& change) {
+    // One column, so that the copy is not taken for another table of sealed rows.
+    const std::string copy = "public.kept_rows";
+    EXPECT_TRUE(database.Sql("CREATE TABLE " + copy + " AS SELECT t AS kept FROM " + table + " AS t").ok());
+    const auto changed = database.Sql("SET session_replication_role = replica; " + change);
+    EXPECT_TRUE(changed.ok()) << change << ": " << changed.status();
+    const std::string findings = Audit();
+    const auto undone = database.Sql("SET session_replication_role = replica; DELETE FROM " + table + "; INSERT INTO " + table +
+                                     " OVERRIDING SYSTEM VALUE SELECT (kept).* FROM " + copy + "; DROP TABLE " + copy);
+    EXPECT_TRUE(undone.ok()) << undone.status();
+    return findings;
+  }
+
+  testing::FakeClock clock_;
+  const PatientId patient_ = PatientId::Random();
+  std::unique_ptr<ledger::Signer> author_ = NewSigner();
+  std::unique_ptr<ledger::Signer> log_signer_ = NewSigner();
+  std::unique_ptr<ledger::Signer> witness_ = NewSigner();
+  const ledger::NoteVerifier log_key_ =
+      ledger::NoteVerifier::Create(kOrigin, ledger::kNoteEd25519, log_signer_->public_key().ed25519()).value();
+  const ledger::NoteVerifier witness_key_ =
+      ledger::NoteVerifier::Create("witness.example", ledger::kNoteCosignatureV1, witness_->public_key().ed25519()).value();
+  ledger::RosterHistory governance_;
+  testing::FixedRoster roster_{kAuthor, author_->public_key()};
+  std::unique_ptr<testing::TestDatabase> database_;
+  std::unique_ptr<testing::TestDatabase> keys_;
+  std::unique_ptr<tenants::PartitionWriter> writer_;
+  std::thread thread_;
+  int writes_ = 0;
+  std::uint64_t size_ = 0;
+  std::uint64_t witnessed_size_ = 0;
+  std::uint64_t unnamed_ = 0;
+};
+
+TEST_F(PartitionAudit, HonestPartitionHasNoFindings) {
+  EXPECT_EQ(Audit(), "");
+  EXPECT_EQ(size_, 1u + 2u + 300u + 3u + 1u + 250u);
+  EXPECT_EQ(witnessed_size_, size_);
+  EXPECT_EQ(unnamed_, 0u);
+}
+
+TEST_F(PartitionAudit, EveryAlteredColumnIsNamed) {
+  struct Case {
+    const testing::TestDatabase* database;
+    std::string table;
+    std::string set;
+    std::string where;
+    std::string position;
+  };
+  const auto flip = [](const std::string& column, int at) {
+    return column + " = set_byte(" + column + ", " + std::to_string(at) + ", get_byte(" + column + ", " + std::to_string(at) + ") # 4)";
+  };
+  const std::string record = database_->One("SELECT encode(record_id, 'hex') FROM exchange.record LIMIT 1");
+  const std::string this_record = "encode(record_id, 'hex') = '" + record + "'";
+  const std::vector<Case> cases = {
+      {database_.get(), "ledger.batch", flip("leaves", 1), "first_index = 0", "leaf 0:"},
+      {database_.get(), "ledger.batch", flip("leaves", 40), "first_index = 0", "leaf 0:"},
+      {database_.get(), "ledger.batch", flip("leaf_hashes", 40), "first_index = 0", "leaf 1:"},
+      {database_.get(), "ledger.batch", "time_ms = time_ms + 1", "first_index = 0", "leaf 0:"},
+      {database_.get(), "ledger.batch", "first_index = first_index + 1000", "first_index = 303", "leaf 303:"},
+      {database_.get(), "ledger.tile", flip("bytes", 5000), "index = 1", "tile/0/001:"},
+      {database_.get(), "ledger.tile", "index = 7", "index = 1", "tile/0/007:"},
+      {database_.get(), "ledger.head", "size = size + 1", "true", "head:"},
+      {database_.get(), "ledger.head", flip("root", 31), "true", "head:"},
+      {database_.get(), "ledger.head", flip("nodes", 0), "true", "head:"},
+      {database_.get(), "ledger.head", "author_counter = author_counter + 1", "true", "head:"},
+      {database_.get(), "ledger.head", "time_ms = time_ms + 1", "true", "head:"},
+      {database_.get(), "ledger.head", "anchor_size = anchor_size + 1", "true", "head:"},
+      {database_.get(), "ledger.head", flip("anchor_root", 3), "true", "head:"},
+      {database_.get(), "ledger.checkpoint", flip("root", 3), "size = 303", "checkpoint size 303:"},
+      {database_.get(), "ledger.checkpoint", "size = 200", "size = 303", "checkpoint size 200:"},
+      {database_.get(), "ledger.checkpoint", "signed_note = overlay(signed_note placing 'x' from 3)", "size = 303", "checkpoint size 303:"},
+      {database_.get(), "ledger.checkpoint", "signed_note = overlay(signed_note placing 'x' from length(signed_note) - 80)", "size = 303",
+       "checkpoint size 303:"},
+      {database_.get(), "ledger.checkpoint", "published_note = replace(published_note, 'witness.example', 'witness.exbmple')", "size = 303",
+       "checkpoint size 303:"},
+      {database_.get(), "ledger.checkpoint", "published_note = signed_note", "size = 303", "checkpoint size 303:"},
+      {database_.get(), "ledger.idempotency", flip("key", 0), "first_index = 3", "idempotency key"},
+      {database_.get(), "ledger.idempotency", "first_index = first_index + 1", "first_index = 3", "idempotency key"},
+      {database_.get(), "ledger.idempotency", "count = count - 1", "first_index = 3", "leaf 302:"},
+      {database_.get(), "ledger.idempotency", "time_ms = time_ms + 1", "first_index = 3", "idempotency key"},
+      {database_.get(), "exchange.record", flip("sealed", 4), this_record, "record " + record + " version 1:"},
+      {database_.get(), "exchange.record", flip("patient_id", 4), this_record, "record " + record + " version 1:"},
+      {database_.get(), "exchange.record", "version = 2", this_record, "record " + record + " version 1:"},
+      {database_.get(), "exchange.record", "deleted = true", this_record, "record " + record + " version 1:"},
+      {database_.get(), "exchange.record", "arrived_ms = arrived_ms + 1", this_record, "record " + record + " version 1:"},
+      {database_.get(), "exchange.record", "entry_index = entry_index + 1", this_record, "record " + record + " version 1:"},
+      {database_.get(), "exchange.record", flip("record_id", 4), this_record, "record " + record + " version 1:"},
+      {database_.get(), "exchange.card", flip("sealed", 4), "true", "leaf 306: the sealed bytes of exchange.card 63636363"},
+      {database_.get(), "exchange.card", flip("patient_id", 4), "true", "leaf 306:"},
+      {database_.get(), "exchange.card", "arrived_ms = arrived_ms + 1", "true", "leaf 306:"},
+      {database_.get(), "exchange.card", "entry_index = 5", "true", "leaf 5:"},
+      {keys_.get(), "keystore.shard", flip("wrapped", 59), "true", "key shard 30313233"},
+      {keys_.get(), "keystore.shard", flip("key_id", 0), "true", "key shard 30313233"},
+      {keys_.get(), "keystore.patient_key", flip("wrapped", 0), "true", "key patient " + patient_.hex()},
+      {keys_.get(), "keystore.patient_key", flip("patient_id", 0), "true", "key patient " + patient_.hex()},
+      {keys_.get(), "keystore.patient_key", flip("shard_id", 0), "true", "key patient " + patient_.hex()},
+  };
+  for (const Case& one : cases) {
+    const std::string findings =
+        AuditAfter(*one.database, one.table, "UPDATE " + one.table + " SET " + one.set + " WHERE " + one.where);
+    EXPECT_THAT(findings, HasSubstr(one.position)) << one.table << " " << one.set;
+  }
+  EXPECT_EQ(Audit(), "");
+}
+
+TEST_F(PartitionAudit, EveryDeletedNewestRowIsNamed) {
+  struct Case {
+    const testing::TestDatabase* database;
+    std::string table;
+    std::string newest;
+    std::string position;
+  };
+  const std::vector<Case> cases = {
+      {database_.get(), "ledger.batch", "first_index", "head:"},
+      {database_.get(), "ledger.tile", "index", "tile/0/001: the tile is missing"},
+      {database_.get(), "ledger.head", "size", "head: the head is missing"},
+      {database_.get(), "ledger.checkpoint", "size", "checkpoint size 557: the checkpoint is missing"},
+      {database_.get(), "ledger.idempotency", "first_index", "leaf 307: the answer to its idempotency key is missing"},
+      {database_.get(), "exchange.record", "entry_index", "version 1: the stored record is missing; leaf 305 names it"},
+      {database_.get(), "exchange.card", "entry_index", "leaf 306: nothing stored has the SHA-256"},
+      {keys_.get(), "keystore.shard", "seq", "key shard 30313233343536373839616263646566: the wrapped key is missing"},
+      {keys_.get(), "keystore.patient_key", "seq", "key patient " + patient_.hex() + ": the wrapped key is missing"},
+  };
+  for (const Case& one : cases) {
+    const std::string findings =
+        AuditAfter(*one.database, one.table,
+                   "DELETE FROM " + one.table + " WHERE " + one.newest + " = (SELECT max(" + one.newest + ") FROM " + one.table + ")");
+    EXPECT_THAT(findings, HasSubstr(one.position)) << one.table;
+  }
+  EXPECT_EQ(Audit(), "");
+}
+
+TEST_F(PartitionAudit, MissingBatchInTheMiddleIsNamed) {
+  const std::string findings = AuditAfter(*database_, "ledger.batch", "DELETE FROM ledger.batch WHERE first_index = 303");
+  EXPECT_THAT(findings, HasSubstr("leaf 303: the next stored batch begins at leaf 304"));
+  EXPECT_THAT(findings, HasSubstr("log: stored records and answers were not compared"));
+}
+
+TEST_F(PartitionAudit, KeyWithoutAnEntryIsCountedAndNoDiscrepancy) {
+  ASSERT_TRUE(keys_->Sql("INSERT INTO keystore.shard (key_id, epoch, wrapped) VALUES ('unused-unused-un', 1, repeat('x', 60)::bytea)").ok());
+  EXPECT_EQ(Audit(), "");
+  EXPECT_EQ(unnamed_, 1u);
+}
+
+TEST_F(PartitionAudit, RowThatNoEntryNamesIsFound) {
+  EXPECT_THAT(AuditAfter(*database_, "exchange.record",
+                         "INSERT INTO exchange.record (record_id, version, patient_id, sealed, arrived_ms, entry_index) SELECT record_id, 9, "
+                         "patient_id, sealed, arrived_ms, entry_index FROM exchange.record LIMIT 1"),
+              HasSubstr("version 9: no entry names this stored record"));
+}
+
+TEST_F(PartitionAudit, AnchorPastTheGovernanceLogAsksForItAgain) {
+  roster_.MoveTo(2, ledger::Sha256("later"));
+  ledger::v1::Entry check;
+  check.set_kind(ledger::v1::KIND_ORDER_CHECKED);
+  Apply({{check}, {}});
+  ledger::Findings findings(kOrigin);
+  const ledger::Policy policy = ledger::Policy::Parse("log " + log_key_.ToString() + "\nquorum none\n").value();
+  const auto audited = AuditPartition(database_->database(), policy, &governance_, findings);
+  ASSERT_TRUE(audited.ok());
+  EXPECT_TRUE(audited->governance_is_behind);
+}
+
+}  // namespace
+}  // namespace custodian::log
