@@ -1,0 +1,541 @@
+// Order checks and feedback over real PostgreSQL and a real key process: alpha holds results, beta orders.
+#include "services/exchange/cds_hooks.h"
+
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gtest/gtest.h"
+#include "ledger/entry.h"
+#include "services/exchange/detail.h"
+#include "services/exchange/fhir_time.h"
+#include "services/exchange/test_jwt.h"
+#include "services/exchange/test_world.h"
+#include "tenants/log_reader.h"
+
+namespace custodian::exchange {
+namespace {
+
+using ledger::v1::Entry;
+
+constexpr char kTable[] =
+    "class_id,label,modality,body_region,laterality_required,contrast,loinc,rsna_rpid,mode,setting,min_age_years,reuse_days,observe_days,"
+    "reversal_set,clinical_source,approved_by\n"
+    "mr-knee-wo,MR knee without contrast,MR,knee,yes,without,30691-0,,suggest,ambulatory,18,90,90,mr-knee-wo,,\n"
+    "ct-chest-wo,CT chest without contrast,CT,chest,no,without,29252-4,,suggest,ambulatory,18,30,30,ct-chest-wo,A source,A committee\n"
+    "ct-chest-w,CT chest with contrast,CT,chest,no,with,24628-0,,info,ambulatory,18,30,30,ct-chest-w,,\n"
+    "xr-chest-2v,X-ray chest,DX,chest,no,none,36643-5,,off,ambulatory,18,7,30,xr-chest-2v,,\n";
+
+constexpr char kPublicUrl[] = "https://host";
+
+// One world for the whole suite (a key process and five databases take a second); each test has a patient of its own.
+class CdsHooksTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    world_ = new TestWorld();
+    for (const char* name : {"alpha", "beta"}) {
+      const std::string jwks = absl::StrCat(R"({"keys":[)", TestJwk::Elliptic("ec", false), "]}");
+      ASSERT_TRUE(world_->network().Sql(absl::StrCat("UPDATE registry.tenant SET cds_jwks = '", jwks, "' WHERE name = '", name, "'")).ok());
+    }
+    ASSERT_TRUE(world_->registry().Load().ok());
+    table_ = new std::shared_ptr<const ExamTable>(std::make_shared<const ExamTable>(*ExamTable::Parse(kTable)));
+  }
+  static void TearDownTestSuite() {
+    delete world_;
+    delete table_;
+  }
+
+  CdsHooksTest() {
+    hooks_ = MakeHooks({.public_url = kPublicUrl});
+    const std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    // A family of its own, so that patients of two tests are never one person.
+    family_ = absl::StrCat("Roe", test);
+    patient_ = absl::StrCat("p-", HexEncode(RandomBytes(6)));
+  }
+
+  static std::unique_ptr<CdsHooks> MakeHooks(CdsHooks::Options options, keys::Sealer* sealer = nullptr) {
+    return std::make_unique<CdsHooks>(options, world_->partitions(), world_->registry(), sealer != nullptr ? *sealer : world_->sealer(),
+                                      world_->key_process().client(), world_->locator(), world_->records(), world_->clock(), machine_clock_,
+                                      [](const TenantId&) { return *table_; });
+  }
+
+  // FHIR at the tenant's own client.
+  void Put(const std::string& tenant, const std::string& type, const std::string& id, const std::string& json) {
+    const auto response = world_->Send(tenant, tenant, "PUT", absl::StrCat(type, "/", id), json);
+    ASSERT_TRUE(response.status == 200 || response.status == 201) << response.body;
+  }
+  void AddPatient(const std::string& tenant) {
+    Put(tenant, "Patient", patient_,
+        absl::StrCat(R"({"resourceType":"Patient","id":")", patient_, R"(","gender":"female","birthDate":"1970-04-05","name":[{"family":")", family_,
+                     R"(","given":["Jane"]}],"address":[{"line":["12 Larkspur Street"],"city":"Zion"}]})"));
+  }
+  void AddReport(const std::string& tenant, const std::string& code = "29252-4", const std::string& status = "final", absl::Duration age = absl::Hours(48)) {
+    Put(tenant, "DiagnosticReport", "report-" + patient_,
+        absl::StrCat(R"({"resourceType":"DiagnosticReport","id":"report-)", patient_, R"(","status":")", status,
+                     R"(","code":{"coding":[{"system":"http://loinc.org","code":")", code, R"("}]},"subject":{"reference":"Patient/)", patient_,
+                     R"("},"effectiveDateTime":")", FormatInstant(world_->clock().Now() - age),
+                     R"(","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},"system":"urn:accession:)",
+                     tenant, R"(","value":"A-)", patient_, R"("}]})"));
+  }
+  void AddConsent(const std::string& type = "permit", const std::string& status = "active") {
+    Put("alpha", "Consent", "consent-" + patient_,
+        absl::StrCat(R"({"resourceType":"Consent","id":"consent-)", patient_, R"(","status":")", status,
+                     R"(","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},)",
+                     R"("category":[{"text":"privacy"}],"policyRule":{"coding":[{"code":"OPTIN"}]},"patient":{"reference":"Patient/)", patient_,
+                     R"("},"provision":{"type":")", type,
+                     R"(","actor":[{"role":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]},)",
+                     R"("reference":{"identifier":{"system":"urn:org","value":"beta"}}}],)",
+                     R"("purpose":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"TREAT"}]}})"));
+  }
+  void AddEverything() {
+    AddPatient("alpha");
+    AddPatient("beta");
+    AddReport("alpha");
+    AddConsent();
+  }
+
+  [[nodiscard]] std::string OrderBody(const std::string& hook_instance, const std::string& code = "29252-4", const std::string& hook = "order-sign",
+                                      bool prefetch = true) const {
+    return absl::StrCat(
+        R"({"hook":")", hook, R"(","hookInstance":")", hook_instance, R"(","context":{"userId":"Practitioner/u","patientId":")", patient_,
+        R"(","encounterId":"e","selections":["ServiceRequest/o-)", patient_, R"("],"draftOrders":{"resourceType":"Bundle","entry":[{"resource":{)",
+        R"("resourceType":"ServiceRequest","id":"o-)", patient_, R"(","identifier":[{"system":"urn:orders","value":")", patient_,
+        R"("}],"status":"draft","intent":"order","code":{"coding":[{"system":"http://loinc.org","code":")", code,
+        R"("}]},"subject":{"reference":"Patient/)", patient_, R"("}}}]}})",
+        prefetch ? absl::StrCat(R"(,"prefetch":{"patient":{"resourceType":"Patient","id":")", patient_,
+                                R"(","birthDate":"1970-04-05"},"encounter":{"resourceType":"Encounter","class":{"code":"AMB"}},)"
+                                R"("conditions":{"resourceType":"Bundle"}})")
+                 : "",
+        "}");
+  }
+
+  // A token of the tenant for a URL; `claims` replaces, `header` too.
+  static std::string Token(const std::string& tenant, const std::string& url, const std::string& jti = "", const Json& changes = Json()) {
+    const auto now = absl::ToUnixSeconds(absl::Now());
+    Json payload = Json::Object({{"iss", Json::String("https://ehr." + tenant)},
+                                 {"tenant", Json::String(tenant)},
+                                 {"aud", Json::String(url)},
+                                 {"iat", Json::Integer(now)},
+                                 {"exp", Json::Integer(now + 200)},
+                                 {"jti", Json::String(jti.empty() ? HexEncode(RandomBytes(16)) : jti)}});
+    std::string header = R"({"alg":"ES384","kid":"ec"})";
+    std::string key = TestJwk::Elliptic("ec", true);
+    for (const Json::Member& change : changes.members()) {
+      if (change.name == "key") {
+        key = TestJwk::Stranger("ec", true);
+      } else if (change.name == "header") {
+        header = change.value.Text();
+      } else if (change.name == "exp_seconds") {
+        std::int64_t seconds = 0;
+        EXPECT_TRUE(absl::SimpleAtoi(change.value.text(), &seconds));
+        payload.Set("exp", Json::Integer(now + seconds));
+        payload.Set("iat", Json::Integer(std::min(now, now + seconds - 1)));
+      } else {
+        payload.Set(change.name, change.value);
+      }
+    }
+    return TestJwk::Sign(key, header, payload.Text());
+  }
+  static std::string Path(const std::string& tenant, const std::string& rest) {
+    return absl::StrCat("/cds/", world_->partition(tenant).tenant.id.text(), "/", rest);
+  }
+  static rpc::HttpResponse Send(CdsHooks& hooks, const std::string& tenant, const std::string& method, const std::string& rest,
+                                const std::string& body = "", const std::string& token = "") {
+    rpc::HttpRequest request;
+    request.method = method;
+    request.path = Path(tenant, rest);
+    request.headers = {{"authorization", "Bearer " + (token.empty() ? Token(tenant, kPublicUrl + request.path) : token)}};
+    request.body = body;
+    return hooks.Handle(request);
+  }
+  rpc::HttpResponse Order(const std::string& body, const std::string& token = "") {
+    return Send(*hooks_, "beta", "POST", "cds-services/prior-results", body, token);
+  }
+  rpc::HttpResponse Feedback(const std::string& body, const std::string& tenant = "beta") {
+    return Send(*hooks_, tenant, "POST", "cds-services/prior-results/feedback", body);
+  }
+  static std::string FeedbackBody(const Json& card, const std::string& outcome, absl::Time t, const std::string& suggestion = "") {
+    return absl::StrCat(R"({"feedback":[{"card":")", card.TextOf("uuid"), R"(","outcome":")", outcome, R"(","acceptedSuggestions":[)",
+                        outcome == "accepted" ? absl::StrCat(R"({"id":")", suggestion.empty() ? card["suggestions"][0].TextOf("uuid") : suggestion, "\"}") : "",
+                        R"(],"outcomeTimestamp":")", FormatInstant(t), "\"}]}");
+  }
+  // The one card of an answer; null when there is none.
+  static Json CardIn(const rpc::HttpResponse& response) {
+    EXPECT_EQ(response.status, 200) << response.body;
+    const auto json = Json::Parse(response.body);
+    EXPECT_TRUE(json.ok());
+    return (*json)["cards"][0];
+  }
+
+  // Entries of a tenant's log from `first` on.
+  static std::vector<Entry> Entries(const std::string& tenant, std::uint64_t first) {
+    const tenants::Partition& partition = world_->partition(tenant);
+    const tenants::LogReader reader(partition.tenant.origin, *partition.database);
+    const std::uint64_t size = partition.writer->size();
+    const auto leaves = reader.Leaves(first, size - first);
+    EXPECT_TRUE(leaves.ok()) << leaves.status();
+    std::vector<Entry> entries;
+    for (const std::string& leaf : *leaves) {
+      ledger::v1::SignedEntry signed_entry;
+      Entry entry;
+      EXPECT_TRUE(signed_entry.ParseFromString(leaf) && entry.ParseFromString(signed_entry.entry_bytes()));
+      // Anchors follow the governance log, not the calls.
+      if (entry.kind() != ledger::v1::KIND_ANCHOR) entries.push_back(entry);
+    }
+    return entries;
+  }
+  static std::uint64_t SizeOf(const std::string& tenant) { return world_->partition(tenant).writer->size(); }
+  static Json DetailOf(const std::string& tenant, const Entry& entry) {
+    const auto detail = OpenDetail(world_->sealer(), {world_->partition(tenant).tenant.id, *PatientId::FromBytes(entry.subject()), "", 1},
+                                   entry.sealed_detail(), entry.detail_commitment());
+    EXPECT_TRUE(detail.ok()) << detail.status();
+    return *Json::Parse(*detail);
+  }
+  // Rows of every table that checks and feedback write.
+  static std::string AllCounts(const std::string& tenant) {
+    std::string sql = "SELECT concat_ws(' '";
+    for (const char* table : {"exchange.check_answer", "exchange.card", "exchange.card_outcome", "exchange.jti", "exchange.order_state", "savings.fact", "ledger.outbox"})
+      absl::StrAppend(&sql, ", (SELECT count(*) FROM ", table, ")");
+    return world_->database(tenant).One(sql + ")");
+  }
+
+  static inline TestWorld* world_ = nullptr;
+  static inline std::shared_ptr<const ExamTable>* table_ = nullptr;
+  static inline MachineClock machine_clock_;
+  std::unique_ptr<CdsHooks> hooks_;
+  std::string family_;
+  std::string patient_;
+};
+
+TEST_F(CdsHooksTest, DiscoveryNeedsATokenAndListsBothHooks) {
+  const auto response = Send(*hooks_, "beta", "GET", "cds-services");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_NE(response.body.find("\"order-select\""), std::string::npos);
+  EXPECT_NE(response.body.find("\"order-sign\""), std::string::npos);
+  rpc::HttpRequest bare;
+  bare.method = "GET";
+  bare.path = Path("beta", "cds-services");
+  EXPECT_EQ(hooks_->Handle(bare).status, 401);
+}
+
+TEST_F(CdsHooksTest, APriorElsewhereIsDisclosedRecordedAndShownInThatOrder) {
+  AddEverything();
+  const std::uint64_t alpha = SizeOf("alpha"), beta = SizeOf("beta");
+  const ExchangeCounts before = *hooks_->Counts(world_->partition("beta").tenant.id);
+  const auto response = Order(OrderBody("first-" + patient_));
+  const Json card = CardIn(response);
+  EXPECT_EQ(card.TextOf("summary"), "CT chest without contrast of 2026-01-13 is available from alpha");
+  EXPECT_EQ(card.TextOf("indicator"), "info");
+  EXPECT_EQ(card["suggestions"][0]["actions"][0].TextOf("type"), "delete");
+  EXPECT_EQ(card["suggestions"][0]["actions"][0].TextOf("resourceId"), "ServiceRequest/o-" + patient_);
+  EXPECT_EQ(card["links"][0].TextOf("url"),
+            absl::StrCat("https://host/fhir/00000000000000aa/DiagnosticReport?_id=report-", patient_, "&_revinclude=Provenance:target"));
+  EXPECT_NE(card.TextOf("detail").find("Basis: A source."), std::string::npos);
+  EXPECT_EQ(response.body.find(family_), std::string::npos);
+
+  const auto disclosed = Entries("alpha", alpha);
+  ASSERT_EQ(disclosed.size(), 1u);
+  EXPECT_EQ(disclosed[0].kind(), ledger::v1::KIND_DISCLOSURE);
+  EXPECT_EQ(DetailOf("alpha", disclosed[0]).TextOf("tenant"), "00000000000000bb");
+  EXPECT_EQ(DetailOf("alpha", disclosed[0]).TextOf("resource"), "DiagnosticReport/report-" + patient_);
+  const auto recorded = Entries("beta", beta);
+  ASSERT_EQ(recorded.size(), 2u);
+  EXPECT_EQ(recorded[0].kind(), ledger::v1::KIND_ORDER_CHECKED);
+  EXPECT_EQ(DetailOf("beta", recorded[0]).TextOf("outcome"), "card");
+  EXPECT_EQ(DetailOf("beta", recorded[0]).TextOf("order"), "urn:orders|" + patient_);
+  EXPECT_EQ(recorded[1].kind(), ledger::v1::KIND_CARD_SHOWN);
+  EXPECT_EQ(DetailOf("beta", recorded[1]).TextOf("card"), card.TextOf("uuid"));
+  EXPECT_TRUE(recorded[1].reported());
+  const ExchangeCounts after = *hooks_->Counts(world_->partition("beta").tenant.id);
+  EXPECT_EQ(after.checked, before.checked + 1);
+  EXPECT_EQ(after.shown, before.shown + 1);
+}
+
+TEST_F(CdsHooksTest, WhateverTheReasonAnAnswerWithoutCardIsTheSame) {
+  // Patients of cases of their own; each asks once for the same kind of order.
+  struct Case {
+    std::string outcome;
+    rpc::HttpResponse response;
+    std::string entries;
+    std::uint64_t disclosed = 0;
+  };
+  std::vector<Case> cases;
+  const auto ask = [&](const std::string& outcome, const std::string& code) {
+    const std::uint64_t alpha = SizeOf("alpha"), beta = SizeOf("beta");
+    const std::vector<std::string> before = absl::StrSplit(AllCounts("beta"), ' ');
+    Case one{outcome, Order(OrderBody("i-" + patient_, code)), "", 0};
+    one.disclosed = SizeOf("alpha") - alpha;
+    // Rows that came, table by table.
+    const std::vector<std::string> after = absl::StrSplit(AllCounts("beta"), ' ');
+    for (std::size_t i = 0; i < after.size(); ++i) absl::StrAppend(&one.entries, std::stoi(after[i]) - std::stoi(before[i]), " ");
+    for (const Entry& entry : Entries("beta", beta)) {
+      // Sizes: only the counter's and the time's own digits may differ.
+      absl::StrAppend(&one.entries, ledger::v1::Kind_Name(entry.kind()), " ", entry.sealed_detail().size(), " ", entry.record_sha256_size(), " ",
+                      entry.subject().size(), " ", entry.detail_commitment().size(), ";");
+      EXPECT_EQ(DetailOf("beta", entry).TextOf("outcome"), outcome);
+    }
+    std::string sealed = world_->database("beta").One("SELECT string_agg(DISTINCT octet_length(sealed)::text, ',') FROM exchange.check_answer WHERE entry_index >= " + std::to_string(beta));
+    absl::StrAppend(&one.entries, " sealed ", sealed);
+    cases.push_back(one);
+    // Another person: two of one name and address would veto each other.
+    patient_ += "x";
+    family_ += "x";
+  };
+  // The tenant's pseudo patient gets its key with its first record or check.
+  Put("beta", "Organization", "o", R"({"resourceType":"Organization","id":"o","name":"Beta"})");
+  ask("unknown-patient", "29252-4");
+  AddPatient("beta");
+  ask("no-prior", "29252-4");
+  AddPatient("beta"), AddPatient("alpha"), AddReport("alpha");
+  ask("denied", "29252-4");
+  AddPatient("beta"), AddPatient("alpha"), AddReport("alpha"), AddConsent("deny");
+  ask("denied", "29252-4");
+  AddPatient("beta"), AddPatient("alpha"), AddReport("alpha"), AddConsent("permit", "inactive");
+  ask("denied", "29252-4");
+  AddEverything();
+  ask("off", "36643-5");
+  AddEverything();
+  ask("unknown-class", "1-8");
+  AddEverything(), AddReport("beta");
+  ask("own-prior", "29252-4");
+  AddPatient("beta"), AddPatient("alpha"), AddReport("alpha", "30691-0"), AddConsent();
+  ask("no-prior", "30691-0");
+  for (const Case& one : cases) {
+    EXPECT_EQ(one.response.status, 200) << one.outcome;
+    EXPECT_EQ(one.response.body, "{\"cards\":[]}") << one.outcome;
+    EXPECT_EQ(one.response.headers, cases[0].response.headers) << one.outcome;
+    EXPECT_EQ(one.entries, cases[0].entries) << one.outcome;
+    EXPECT_EQ(one.disclosed, 0u) << one.outcome;
+    EXPECT_EQ(one.entries.find("1 0 0 1 1 0 0 KIND_ORDER_CHECKED 2092 1 16 32;"), 0u) << one.entries;
+  }
+}
+
+TEST_F(CdsHooksTest, AResendWithANewTokenGetsTheFirstAnswerAndChangesNothing) {
+  AddEverything();
+  const std::string body = OrderBody("again-" + patient_);
+  const auto first = Order(body);
+  EXPECT_FALSE(CardIn(first).is_null());
+  // Consent is gone meanwhile: the first answer stands all the same.
+  AddConsent("permit", "inactive");
+  const std::uint64_t alpha = SizeOf("alpha"), beta = SizeOf("beta");
+  const auto second = Order(body);
+  EXPECT_EQ(second.body, first.body);
+  EXPECT_EQ(SizeOf("alpha"), alpha);
+  EXPECT_EQ(SizeOf("beta"), beta);
+  const auto other = Order(OrderBody("again-" + patient_, "36643-5"));
+  EXPECT_EQ(other.status, 400);
+  EXPECT_NE(other.body.find("hookInstance was used before"), std::string::npos);
+  EXPECT_EQ(SizeOf("beta"), beta);
+}
+
+TEST_F(CdsHooksTest, AReplayedTokenIsRefusedAlsoAfterARestart) {
+  AddEverything();
+  const std::string url = kPublicUrl + Path("beta", "cds-services/prior-results");
+  const std::string token = Token("beta", url);
+  EXPECT_EQ(Order(OrderBody("one-" + patient_), token).status, 200);
+  EXPECT_EQ(Order(OrderBody("one-" + patient_), token).status, 401);
+  EXPECT_EQ(Order(OrderBody("two-" + patient_), token).status, 401);
+  hooks_ = MakeHooks({.public_url = kPublicUrl});
+  const std::uint64_t alpha = SizeOf("alpha"), beta = SizeOf("beta");
+  const auto replayed = Order(OrderBody("two-" + patient_), token);
+  EXPECT_EQ(replayed.status, 401);
+  EXPECT_NE(replayed.body.find("used before"), std::string::npos);
+  EXPECT_EQ(SizeOf("alpha"), alpha);
+  EXPECT_EQ(SizeOf("beta"), beta);
+  // A resend's token too is remembered.
+  const std::string resend = Token("beta", url);
+  EXPECT_EQ(Order(OrderBody("one-" + patient_), resend).status, 200);
+  hooks_ = MakeHooks({.public_url = kPublicUrl});
+  EXPECT_EQ(Order(OrderBody("one-" + patient_), resend).status, 401);
+}
+
+TEST_F(CdsHooksTest, WithoutPrefetchOrInModeInfoTheCardOnlyInforms) {
+  AddEverything();
+  Json card = CardIn(Order(OrderBody("bare-" + patient_, "29252-4", "order-sign", /*prefetch=*/false)));
+  EXPECT_FALSE(card.is_null());
+  EXPECT_EQ(card.Find("suggestions"), nullptr);
+  EXPECT_EQ(Feedback(FeedbackBody(card, "accepted", world_->clock().Now(), "4e0a3a1e-3283-4575-ab82-028d55fe2719")).status, 400);
+  EXPECT_EQ(Feedback(FeedbackBody(card, "overridden", world_->clock().Now())).status, 200);
+  AddReport("alpha", "24628-0");
+  card = CardIn(Order(OrderBody("info-" + patient_, "24628-0")));
+  EXPECT_FALSE(card.is_null());
+  EXPECT_EQ(card.Find("suggestions"), nullptr);
+}
+
+TEST_F(CdsHooksTest, SelectAndSignOfOneOrderAreOneOrder) {
+  AddEverything();
+  const TenantId& beta = world_->partition("beta").tenant.id;
+  const ExchangeCounts before = *hooks_->Counts(beta);
+  EXPECT_FALSE(CardIn(Order(OrderBody("s1-" + patient_, "29252-4", "order-select"))).is_null());
+  EXPECT_FALSE(CardIn(Order(OrderBody("s2-" + patient_, "29252-4", "order-sign"))).is_null());
+  const ExchangeCounts after = *hooks_->Counts(beta);
+  EXPECT_EQ(after.checked, before.checked + 1);
+  EXPECT_EQ(after.shown, before.shown + 1);
+}
+
+TEST_F(CdsHooksTest, AnAcceptanceBindsOnceAndALaterOverrideWithdrawsIt) {
+  AddEverything();
+  const TenantId& tenant = world_->partition("beta").tenant.id;
+  const Json card = CardIn(Order(OrderBody("fb-" + patient_)));
+  const absl::Time shown = world_->clock().Now();
+  world_->clock().Advance(absl::Seconds(30));
+  const ExchangeCounts before = *hooks_->Counts(tenant);
+  const std::uint64_t beta = SizeOf("beta");
+  const int runs = world_->savings_runs();
+  EXPECT_EQ(Feedback(FeedbackBody(card, "accepted", shown + absl::Seconds(10))).status, 200);
+  EXPECT_EQ(world_->savings_runs(), runs + 1);
+  EXPECT_EQ(Feedback(FeedbackBody(card, "accepted", shown + absl::Seconds(10))).status, 200);
+  EXPECT_EQ(Feedback(FeedbackBody(card, "accepted", shown + absl::Seconds(20))).status, 200);
+  auto entries = Entries("beta", beta);
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].kind(), ledger::v1::KIND_CARD_ACCEPTED);
+  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("t"), FormatInstant(shown + absl::Seconds(10)));
+
+  EXPECT_EQ(Feedback(FeedbackBody(card, "overridden", shown + absl::Seconds(25))).status, 200);
+  EXPECT_EQ(Feedback(FeedbackBody(card, "overridden", shown + absl::Seconds(26))).status, 200);
+  EXPECT_EQ(Feedback(FeedbackBody(card, "accepted", shown + absl::Seconds(28))).status, 200);
+  entries = Entries("beta", beta);
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[1].kind(), ledger::v1::KIND_CARD_OVERRIDDEN);
+  EXPECT_EQ(entries[1].record_sha256_size(), 2);
+  const ExchangeCounts after = *hooks_->Counts(tenant);
+  EXPECT_EQ(after.accepted, before.accepted + 1);
+  EXPECT_EQ(after.overridden, before.overridden + 1);
+
+  // The facts, as savings reads them.
+  const std::string hex = world_->database("beta").One(
+      absl::StrCat("SELECT string_agg(encode(fact_id, 'hex') || ':' || encode(sealed, 'hex'), ',' ORDER BY entry_index) FROM savings.fact WHERE entry_index >= ", beta));
+  std::vector<std::string> kinds;
+  for (const auto& one : {hex.substr(0, hex.find(',')), hex.substr(hex.find(',') + 1)}) {
+    const auto opened = world_->sealer().Open({tenant, *PatientId::FromBytes(entries[0].subject()), *HexDecode(one.substr(0, 32)), 1}, *HexDecode(one.substr(33)), "test");
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    const auto fact = Json::Parse(*opened);
+    kinds.push_back(fact->TextOf("kind"));
+    EXPECT_EQ(fact->TextOf("card_id"), card.TextOf("uuid"));
+    EXPECT_EQ(fact->TextOf("source_tenant"), "alpha");
+    EXPECT_EQ(fact->TextOf("class_id"), "ct-chest-wo");
+    EXPECT_EQ(fact->TextOf("order"), "urn:orders|" + patient_);
+  }
+  EXPECT_EQ(kinds, (std::vector<std::string>{"acceptance", "withdrawal"}));
+}
+
+TEST_F(CdsHooksTest, ForgedFeedbackIsRefusedAndChangesNothing) {
+  AddEverything();
+  const Json card = CardIn(Order(OrderBody("forged-" + patient_)));
+  const absl::Time shown = world_->clock().Now();
+  world_->clock().Advance(absl::Seconds(30));
+  const std::uint64_t beta = SizeOf("beta");
+  const std::string rows = AllCounts("beta"), theirs = AllCounts("alpha");
+  Json unknown = card;
+  unknown.Set("uuid", Json::String("4e0a3a1e-3283-4575-ab82-028d55fe2719"));
+  const auto nobodys = Feedback(FeedbackBody(unknown, "accepted", shown));
+  EXPECT_EQ(nobodys.status, 404);
+  const auto anothers = Feedback(FeedbackBody(card, "accepted", shown), "alpha");
+  EXPECT_EQ(anothers.status, 404);
+  EXPECT_EQ(anothers.body, nobodys.body);
+  EXPECT_EQ(Feedback(FeedbackBody(card, "accepted", shown, "4e0a3a1e-3283-4575-ab82-028d55fe2719")).status, 400);
+  EXPECT_EQ(Feedback(FeedbackBody(card, "accepted", shown - absl::Milliseconds(1))).status, 400);
+  EXPECT_EQ(SizeOf("beta"), beta);
+  EXPECT_EQ(AllCounts("beta"), rows);
+  EXPECT_EQ(AllCounts("alpha"), theirs);
+}
+
+TEST_F(CdsHooksTest, AFaultAnswersWithoutCardsAndTheSameCallLaterIsCheckedAfresh) {
+  AddEverything();
+  // Nothing leased: everything must be asked of the key process.
+  keys::Sealer fresh(world_->key_process().client(), machine_clock_);
+  hooks_ = MakeHooks({.public_url = kPublicUrl}, &fresh);
+  const std::string rows = AllCounts("beta");
+  world_->key_process().Stop();
+  const auto failed = Order(OrderBody("fault-" + patient_));
+  EXPECT_EQ(failed.status, 200);
+  EXPECT_EQ(failed.body, "{\"cards\":[]}");
+  EXPECT_EQ(TestWorld::HeaderOf(failed, "retry-after"), "1");
+  EXPECT_EQ(hooks_->faults(), 1u);
+  EXPECT_EQ(AllCounts("beta"), rows);
+  ASSERT_TRUE(world_->key_process().Start().ok());
+  while (!world_->key_process().client().IndexKey(world_->partition("beta").tenant.id).ok()) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_FALSE(CardIn(Order(OrderBody("fault-" + patient_))).is_null());
+}
+
+TEST_F(CdsHooksTest, ALateCheckAnswersWithoutCardsAndRecordsNothing) {
+  AddEverything();
+  auto late = MakeHooks({.public_url = kPublicUrl, .deadline = absl::ZeroDuration()});
+  std::thread worker([&late] { late->Work(); });
+  absl::SleepFor(absl::Milliseconds(50));
+  const std::uint64_t beta = SizeOf("beta");
+  const auto answer = Send(*late, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_));
+  EXPECT_EQ(answer.body, "{\"cards\":[]}");
+  EXPECT_EQ(TestWorld::HeaderOf(answer, "retry-after"), "1");
+  late->Stop();
+  worker.join();
+  EXPECT_EQ(SizeOf("beta"), beta);
+  EXPECT_FALSE(CardIn(Order(OrderBody("late-" + patient_))).is_null());
+}
+
+TEST_F(CdsHooksTest, WorkersCheckAndStopWhenAsked) {
+  AddEverything();
+  std::vector<std::thread> workers;
+  for (int i = 0; i < 2; ++i) workers.emplace_back([this] { hooks_->Work(); });
+  EXPECT_FALSE(CardIn(Order(OrderBody("worked-" + patient_))).is_null());
+  // The same call on both at once: one answer.
+  const std::string body = OrderBody("both-" + patient_);
+  std::string answers[2];
+  std::thread other([&] { answers[1] = Order(body).body; });
+  answers[0] = Order(body).body;
+  other.join();
+  EXPECT_EQ(answers[0], answers[1]);
+  EXPECT_EQ(hooks_->faults(), 0u);
+  hooks_->Stop();
+  for (std::thread& worker : workers) worker.join();
+}
+
+TEST_F(CdsHooksTest, ATokenOfAnotherTenantIsRefused) {
+  const std::string url = kPublicUrl + Path("beta", "cds-services/prior-results");
+  const auto response = Order(OrderBody("t-" + patient_), Token("alpha", url));
+  EXPECT_EQ(response.status, 401);
+  EXPECT_NE(response.body.find("another tenant"), std::string::npos);
+}
+
+// tests/bad_input/cds.json: the same rows are played over HTTPS by tests/end_to_end.
+TEST_F(CdsHooksTest, BadInputIsAnsweredClearlyAndChangesNothing) {
+  std::ifstream file("tests/bad_input/cds.json");
+  std::stringstream text;
+  text << file.rdbuf();
+  const auto rows = Json::Parse(text.str());
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_GE(rows->items().size(), 30u);
+  for (const Json& row : rows->items()) {
+    const std::uint64_t beta = SizeOf("beta");
+    const std::string counts = AllCounts("beta");
+    rpc::HttpRequest request;
+    request.method = row.TextOf("method");
+    request.path = Path("beta", row.TextOf("path"));
+    const Json& body = row["body"];
+    request.body = body.is_string() ? body.text() : body.is_null() ? "" : body.Text();
+    if (const Json* repeat = row.Find("body_bytes")) {
+      std::int64_t bytes = 0;
+      ASSERT_TRUE(absl::SimpleAtoi(repeat->text(), &bytes));
+      request.body.resize(static_cast<std::size_t>(bytes), ' ');
+    }
+    for (const Json::Member& header : row["headers"].members()) request.headers.emplace_back(header.name, header.value.text());
+    if (row["headers"].Find("authorization") == nullptr)
+      request.headers.emplace_back("authorization", "Bearer " + Token("beta", kPublicUrl + request.path, "", row["token"]));
+    const auto response = hooks_->Handle(request);
+    EXPECT_EQ(std::to_string(response.status), row.TextOf("status")) << row.TextOf("name") << ": " << response.body;
+    const auto answer = Json::Parse(response.body);
+    ASSERT_TRUE(answer.ok()) << row.TextOf("name");
+    EXPECT_NE(answer->TextOf("error").find(row.TextOf("text")), std::string::npos) << row.TextOf("name") << ": " << response.body;
+    EXPECT_EQ(SizeOf("beta"), beta) << row.TextOf("name");
+    EXPECT_EQ(AllCounts("beta"), counts) << row.TextOf("name");
+  }
+}
+
+}  // namespace
+}  // namespace custodian::exchange
