@@ -2,10 +2,12 @@
 #include "services/exchange/cds_hooks.h"
 
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -33,6 +35,40 @@ constexpr char kTable[] =
     "xr-chest-2v,X-ray chest,DX,chest,no,none,36643-5,,off,ambulatory,18,7,30,xr-chest-2v,,\n";
 
 constexpr char kPublicUrl[] = "https://host";
+
+// The key process, with something that happens just before patient keys are first unwrapped: after a consent version was read, and
+// before anything is decided on it.
+class InterruptingKeys final : public keys::KeyClient {
+ public:
+  InterruptingKeys(keys::KeyClient& real, TenantId tenant, std::function<void()> interruption)
+      : real_(real), tenant_(std::move(tenant)), interruption_(std::move(interruption)) {}
+
+  absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin, const keys::KeyPlacement& placement) override {
+    return real_.CreateTenant(tenant, origin, placement);
+  }
+  absl::StatusOr<std::string> CreateLogKey(std::string_view origin) override { return real_.CreateLogKey(origin); }
+  absl::StatusOr<std::vector<keys::StoredKey>> CreatePatientKey(const TenantId& tenant, const PatientId& patient) override {
+    return real_.CreatePatientKey(tenant, patient);
+  }
+  absl::StatusOr<std::vector<keys::Secret>> UnwrapPatientKeys(const TenantId& tenant, std::span<const PatientId> patients,
+                                                              std::string_view purpose) override {
+    if (tenant == tenant_ && interruption_ != nullptr) std::exchange(interruption_, nullptr)();
+    return real_.UnwrapPatientKeys(tenant, patients, purpose);
+  }
+  absl::StatusOr<std::vector<std::string>> LocatorTokens(const TenantId& tenant, std::span<const std::string> values) override {
+    return real_.LocatorTokens(tenant, values);
+  }
+  absl::StatusOr<keys::Secret> IndexKey(const TenantId& tenant) override { return real_.IndexKey(tenant); }
+  absl::StatusOr<std::string> SignCheckpoint(std::string_view origin, std::uint64_t size, const ledger::Hash& root) override {
+    return real_.SignCheckpoint(origin, size, root);
+  }
+  absl::StatusOr<keys::KeyStatus> Status() override { return real_.Status(); }
+
+ private:
+  keys::KeyClient& real_;
+  const TenantId tenant_;
+  std::function<void()> interruption_;
+};
 
 // One world for the whole suite (a key process and five databases take a second); each test has a patient of its own.
 class CdsHooksTest : public ::testing::Test {
@@ -423,6 +459,24 @@ TEST_F(CdsHooksTest, AnAcceptanceBindsOnceAndALaterOverrideWithdrawsIt) {
     EXPECT_EQ(fact->TextOf("order"), "urn:orders|" + patient_);
   }
   EXPECT_EQ(kinds, (std::vector<std::string>{"acceptance", "withdrawal"}));
+}
+
+TEST_F(CdsHooksTest, AConsentRevokedWhileItIsDecidedOnIsDecidedAnew) {
+  AddEverything();
+  InterruptingKeys keys(world_->key_process().client(), world_->partition("alpha").tenant.id, [this] { AddConsent("permit", "inactive"); });
+  keys::Sealer sealer(keys, machine_clock_);
+  const PatientRecords records(world_->partitions(), sealer);
+  CdsHooks hooks({.public_url = kPublicUrl}, world_->partitions(), world_->registry(), sealer, keys, world_->locator(), records, world_->clock(),
+                 machine_clock_, [](const TenantId&) { return *table_; });
+  const std::uint64_t beta = SizeOf("beta");
+  const std::uint64_t alpha = SizeOf("alpha");
+  const auto response = Send(hooks, "beta", "POST", "cds-services/prior-results", OrderBody("revoked-" + patient_));
+  EXPECT_EQ(response.body, "{\"cards\":[]}");
+  EXPECT_EQ(TestWorld::HeaderOf(response, "retry-after"), "");
+  const auto entries = Entries("beta", beta);
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("outcome"), "denied");
+  for (const Entry& entry : Entries("alpha", alpha)) EXPECT_NE(entry.kind(), ledger::v1::KIND_DISCLOSURE);
 }
 
 TEST_F(CdsHooksTest, ForgedFeedbackIsRefusedAndChangesNothing) {
