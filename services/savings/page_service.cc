@@ -104,6 +104,8 @@ absl::StatusOr<std::unique_ptr<PageService>> PageService::Create(const std::stri
   std::error_code error;
   for (std::filesystem::directory_iterator entry(assets_directory, error), end; !error && entry != end; entry.increment(error)) {
     std::error_code ignored;
+    // The build's own mark lies beside what it built.
+    if (entry->path().filename().string().starts_with('.')) continue;
     if (!entry->is_regular_file(ignored) || entry->file_size(ignored) > kAssetBytesMax) continue;
     std::ifstream file(entry->path(), std::ios::binary);
     std::string body{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
