@@ -22,7 +22,8 @@ constexpr std::size_t kIdempotencyKeyBytesMax = 128;
 
 // Fixed-length parts first: nothing can be read in two ways.
 std::string HashOf(std::string_view purpose, std::string_view first, std::string_view second) {
-  return std::string(ledger::AsBytes(ledger::Sha256(absl::StrCat(std::string(purpose), "\n", first.size(), "\n", std::string(first), std::string(second)))));
+  const std::string text = absl::StrCat(std::string(purpose), "\n", first.size(), "\n", std::string(first), std::string(second));
+  return std::string(ledger::AsBytes(ledger::Sha256(text)));
 }
 
 // To milliseconds, as every time is at ingest (T1).

@@ -240,7 +240,9 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
     if (error == http::error::body_limit) {
       return Refuse(Refusal(413, absl::StrCat("the body is larger than ", core_.options_.body_bytes_max, " bytes\n")));
     }
-    if (error == http::error::header_limit) return Refuse(Refusal(431, absl::StrCat("the header is larger than ", kHeaderBytesMax, " bytes\n")));
+    if (error == http::error::header_limit) {
+      return Refuse(Refusal(431, absl::StrCat("the header is larger than ", kHeaderBytesMax, " bytes\n")));
+    }
     Refuse(Refusal(400, "not a well-formed HTTP/1.1 request\n"));
   }
 
@@ -447,7 +449,9 @@ struct Url {
   std::string port;
   // Path and query.
   std::string target;
-  std::string HostAndPort() const { return host.find(':') == std::string::npos ? absl::StrCat(host, ":", port) : absl::StrCat("[", host, "]:", port); }
+  std::string HostAndPort() const {
+    return host.find(':') == std::string::npos ? absl::StrCat(host, ":", port) : absl::StrCat("[", host, "]:", port);
+  }
 };
 
 absl::StatusOr<Url> ParseUrl(std::string_view text) {
@@ -630,7 +634,9 @@ absl::StatusOr<HttpResponse> HttpsClient::Core::Send(std::string_view method, st
     request.target(url->target);
     request.set(http::field::host, url->HostAndPort());
     for (const auto& [name, value] : headers) {
-      if (name.empty() || HasLineBreak(name) || HasLineBreak(value)) return absl::InvalidArgumentError("a header is empty or holds a line break");
+      if (name.empty() || HasLineBreak(name) || HasLineBreak(value)) {
+        return absl::InvalidArgumentError("a header is empty or holds a line break");
+      }
       request.set(name, value);
     }
   } catch (const std::exception&) {
