@@ -1,5 +1,7 @@
 #include "services/rpc/serve_call.h"
 
+#include <grpcpp/support/status.h>
+
 #include <chrono>
 #include <exception>
 #include <string>

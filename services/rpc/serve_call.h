@@ -7,10 +7,12 @@
 #include <initializer_list>
 #include <string_view>
 
-#include <grpcpp/support/status.h>
-
 #include "absl/status/status.h"
 #include "services/rpc/identity.h"
+
+namespace grpc {
+class Status;
+}
 
 namespace custodian::rpc {
 
