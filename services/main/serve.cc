@@ -239,7 +239,7 @@ void Platform::AddRoutes() {
                .tenant_follows = true,
                .refusal = exchange::FhirService::Refusal});
   router_.Add({.prefix = "/cds/",
-               .methods = {"GET", "POST"},
+               .methods = {"GET", "POST", "PUT", "DELETE", "PATCH"},
                .handler = [this](const rpc::HttpRequest& request) { return cds_hooks_.Handle(request); },
                .tenant_follows = true,
                .refusal = exchange::CdsHooks::Refusal});
@@ -256,7 +256,10 @@ void Platform::AddRoutes() {
   router_.Add({.prefix = "/metrics",
                .methods = {"GET"},
                .handler =
-                   [this](const rpc::HttpRequest&) {
+                   [this](const rpc::HttpRequest& request) {
+                     if (!guard_.Admit(request.peer_spiffe_id, {"operator", "regulator", "auditor"}).ok()) {
+                       return rpc::PlainText(403, "metrics want a client certificate of an operator, a regulator or a tenant's auditor");
+                     }
                      return rpc::HttpResponse{.status = 200, .headers = {{"Content-Type", savings::kMetricsContentType}}, .body = MetricsText()};
                    },
                .tenant_follows = false,

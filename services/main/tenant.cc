@@ -222,12 +222,12 @@ void AddAuthor(CLI::App& tenant) {
   auto* command = tenant.add_subcommand("author", "enrol (or revoke) a key that may write to logs");
   command->footer(
       "Example:\n  custodian tenant author spiffe://custodian.example/tenant/0123456789abcdef/node/agent --home .quickstart \\\n"
-      "    --public-key agent.der --origin custodian.example/p/0011223344556677 --kind KIND_WATERMARK");
+      "    --public-key agent.der --origin custodian.example/p/0011223344556677 --kind KIND_CONSENT_SET");
   options->config.AddTo(*command);
   command->add_option("author", options->author.name, "SPIFFE URI")->required();
   command->add_option("--public-key", options->public_key_file, "SubjectPublicKeyInfo, DER: P-256 or Ed25519")->required();
   command->add_option("--origin", options->author.origins, "logs it may write to (repeat; none: every log)");
-  command->add_option("--kind", options->author.kinds, "kinds it may write (repeat), e.g. KIND_WATERMARK");
+  command->add_option("--kind", options->author.kinds, "kinds it may write (repeat), e.g. KIND_CONSENT_SET");
   command->add_flag("--revoke", options->author.revoked, "the key is no longer accepted");
   command->callback([options] { EnrollAuthor(*options); });
 }

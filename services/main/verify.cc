@@ -1,6 +1,7 @@
 // `custodian verify`: recomputes logs from what others serve or from the databases, and believes nothing but a policy file.
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -294,6 +295,7 @@ class DatabaseVerifier {
     std::vector<tenants::Tenant> tenants = registry.Tenants();
     CompareRegistry(tenants);
     for (const tenants::Tenant& tenant : tenants) VerifyTenant(tenant);
+    report_.Add(Value("savings projection", log::AuditSavings(*network_, partitions_)));
     return std::move(report_);
   }
 
@@ -314,10 +316,9 @@ class DatabaseVerifier {
   void ReadGovernance() {
     ledger::Findings findings(governance_origin_);
     governance_ = Value("governance log", log::AuditPartition(*network_, policy_, nullptr, findings));
-    governance_findings_ = findings.Take();
     if (!report_.logs.empty()) return;
     report_.logs.push_back({"governance", governance_origin_, governance_.size, governance_.witnessed_size, {}, {}, 0});
-    report_.Add(governance_findings_);
+    report_.Add(findings.Take());
   }
 
   // Every admitted tenant has its row as admitted: otherwise its partition would go unverified.
@@ -358,6 +359,7 @@ class DatabaseVerifier {
     report_.Add(key_findings.Take());
     report_.logs.push_back(
         {tenant.name, tenant.origin, audited.size, audited.witnessed_size, audited.sealed_rows, audited.keys.size(), unnamed});
+    partitions_.emplace(tenant.name, std::move(audited));
   }
 
   const Config& config_;
@@ -365,7 +367,7 @@ class DatabaseVerifier {
   const std::unique_ptr<tenants::Database> network_;
   const std::string governance_origin_;
   log::AuditedPartition governance_;
-  std::vector<ledger::Finding> governance_findings_;
+  std::map<std::string, log::AuditedPartition> partitions_;
   Report report_;
 };
 

@@ -113,7 +113,7 @@ for (const file of files) {
   report(`Interop.OthersAccept ${name}`, refused);
   const patient = place[original.entry.findIndex((entry) => entry.resource.resourceType === 'Patient')].split('/')[1];
   for (const type of ['Patient', 'DiagnosticReport', 'ImagingStudy', 'Observation', 'Consent', 'ServiceRequest']) {
-    const search = await send('GET', `${type}?patient=${patient}`);
+    const search = await send('GET', type === 'Patient' ? `Patient?_id=${patient}` : `${type}?patient=${patient}`);
     const bundle = JSON.parse(search.text);
     const shell = { ...bundle, entry: undefined };
     report(`Interop.SearchBundle ${type} ${name}`, search.status === 200 ? complaints(JSON.parse(JSON.stringify(shell))) : [`status ${search.status}: ${search.text.slice(0, 200)}`]);
