@@ -144,12 +144,16 @@ Json Json::String(std::string text) {
   return json;
 }
 
+Json Json::Array() { return Array(std::vector<Json>()); }
+
 Json Json::Array(std::vector<Json> items) {
   Json json;
   json.type_ = Type::kArray;
   json.items_ = std::move(items);
   return json;
 }
+
+Json Json::Object() { return Object(std::vector<Member>()); }
 
 Json Json::Object(std::vector<Member> members) {
   Json json;

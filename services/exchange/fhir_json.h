@@ -26,8 +26,10 @@ class Json {
   [[nodiscard]] static Json Number(std::string text);
   [[nodiscard]] static Json Integer(std::int64_t value);
   [[nodiscard]] static Json String(std::string text);
-  [[nodiscard]] static Json Array(std::vector<Json> items = {});
-  [[nodiscard]] static Json Object(std::vector<Member> members = {});
+  [[nodiscard]] static Json Array();
+  [[nodiscard]] static Json Array(std::vector<Json> items);
+  [[nodiscard]] static Json Object();
+  [[nodiscard]] static Json Object(std::vector<Member> members);
 
   struct Limits {
     std::size_t bytes_max = 64u << 20;

@@ -239,7 +239,10 @@ Answer<Search> ParseSearch(std::string_view type, const std::vector<std::pair<st
   Search search;
   search.type = type;
   const std::vector<SearchParameter>& table = SearchParametersOf(type);
-  for (const auto& [name, value] : parameters) {
+  for (const auto& parameter : parameters) {
+    // No structured binding: a lambda below takes the name.
+    const std::string& name = parameter.first;
+    const std::string& value = parameter.second;
     bool known = false;
     if (auto refusal = ReadCommon(name, value, search, known)) return *std::move(refusal);
     if (known) continue;
