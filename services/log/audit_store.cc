@@ -14,6 +14,13 @@ std::optional<std::string> Text(const pqxx::row& row, const char* column) {
   return row[column].as<std::string>();
 }
 
+StoredFeedRow FeedRow(const pqxx::row& row) {
+  StoredFeedRow feed{row["entry_index"].as<std::int64_t>(), row["kind"].as<std::string>(), std::nullopt, row["through_ms"].as<std::int64_t>(),
+                     row["arrived_ms"].as<std::int64_t>()};
+  if (!row["from_ms"].is_null()) feed.from_ms = row["from_ms"].as<std::int64_t>();
+  return feed;
+}
+
 // A server-side cursor: one snapshot, a few rows in memory at a time.
 template <typename Visit>
 void Run(tenants::ReadTransaction& transaction, const std::string& sql, int rows_max, const Visit& visit) {
@@ -111,12 +118,48 @@ void AuditStore::VisitOtherSealed(const std::function<void(const StoredSealed&)>
 void AuditStore::VisitFeedRows(const std::function<void(const StoredFeedRow&)>& visit) {
   if (!HasTable("savings.feed")) return;
   Run(transaction_, "SELECT entry_index, kind, from_ms, through_ms, arrived_ms FROM savings.feed ORDER BY entry_index", 512,
-      [&visit](const pqxx::row& row) {
-        StoredFeedRow feed{row["entry_index"].as<std::int64_t>(), row["kind"].as<std::string>(), std::nullopt,
-                           row["through_ms"].as<std::int64_t>(), row["arrived_ms"].as<std::int64_t>()};
-        if (!row["from_ms"].is_null()) feed.from_ms = row["from_ms"].as<std::int64_t>();
-        visit(feed);
+      [&visit](const pqxx::row& row) { visit(FeedRow(row)); });
+}
+
+void AuditStore::VisitConsentVersions(const std::function<void(const StoredConsentVersion&)>& visit) {
+  Run(transaction_, "SELECT patient_id, version FROM ledger.consent_version ORDER BY patient_id", 512,
+      [&visit](const pqxx::row& row) { visit({Bytes(row, "patient_id"), row["version"].as<std::int64_t>()}); });
+}
+
+void AuditStore::VisitPostings(const std::function<void(const StoredPosting&)>& visit) {
+  Run(transaction_,
+      "SELECT p.log_tenant, p.entry_index, p.kind, p.side, a.class_id, a.modality, "
+      "CASE WHEN p.aggregate_month = '' THEN p.month ELSE p.aggregate_month END AS entry_month, p.aggregate_month <> '' AS aggregate, "
+      "sum(p.cents)::pg_catalog.int8 AS cents, sum(p.exams)::pg_catalog.int8 AS exams FROM savings.posting p "
+      "JOIN savings.avoidance a ON a.avoidance_id = p.avoidance_id WHERE p.entry_index IS NOT NULL "
+      "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2",
+      512, [&visit](const pqxx::row& row) {
+        visit({row["log_tenant"].as<std::string>(), row["entry_index"].as<std::int64_t>(), row["kind"].as<std::int64_t>(),
+               row["side"].as<std::int64_t>(), row["class_id"].as<std::string>(), row["modality"].as<std::string>(),
+               row["entry_month"].as<std::string>(), row["aggregate"].as<bool>(), row["cents"].as<std::int64_t>(),
+               row["exams"].as<std::int64_t>()});
       });
+}
+
+std::vector<std::string> AuditStore::TenantsWithWaitingPostings() {
+  std::vector<std::string> tenants;
+  for (const pqxx::row& row : transaction_.sql().exec(
+           "SELECT DISTINCT log_tenant FROM savings.posting WHERE entry_index IS NULL ORDER BY log_tenant LIMIT 100000"))
+    tenants.push_back(row["log_tenant"].as<std::string>());
+  return tenants;
+}
+
+void AuditStore::VisitAvoidances(const std::function<void(const StoredAvoidance&)>& visit) {
+  Run(transaction_, "SELECT avoidance_id, ordering_tenant, acceptance_index FROM savings.avoidance ORDER BY avoidance_id", 512,
+      [&visit](const pqxx::row& row) {
+        visit({Bytes(row, "avoidance_id"), row["ordering_tenant"].as<std::string>(), row["acceptance_index"].as<std::int64_t>()});
+      });
+}
+
+void AuditStore::VisitFeedCopies(const std::function<void(const std::string&, const StoredFeedRow&)>& visit) {
+  Run(transaction_,
+      "SELECT feed_tenant, entry_index, kind, from_ms, through_ms, arrived_ms FROM savings.feed ORDER BY feed_tenant, entry_index", 512,
+      [&visit](const pqxx::row& row) { visit(row["feed_tenant"].as<std::string>(), FeedRow(row)); });
 }
 
 void AuditStore::VisitShards(const std::function<void(const StoredWrappedKey&)>& visit) {

@@ -83,6 +83,32 @@ struct StoredFeedRow {
   std::int64_t arrived_ms = 0;
 };
 
+struct StoredConsentVersion {
+  std::string patient_id;
+  std::int64_t version = 0;
+};
+
+// What the savings projection says of one Money entry: its postings, summed.
+struct StoredPosting {
+  std::string log_tenant;
+  std::int64_t entry_index = 0;
+  std::int64_t kind = 0;
+  std::int64_t side = 0;
+  std::string class_id;
+  std::string modality;
+  std::string month;
+  bool aggregate = false;
+  std::int64_t cents = 0;
+  std::int64_t exams = 0;
+};
+
+// An avoidance of the projection and the entry that accepted its card.
+struct StoredAvoidance {
+  std::string avoidance_id;
+  std::string ordering_tenant;
+  std::int64_t acceptance_index = 0;
+};
+
 struct StoredWrappedKey {
   std::string key_id;
   std::string wrapped;
@@ -105,6 +131,15 @@ class AuditStore {
   void VisitRecords(const std::function<void(const StoredRecord&)>& visit);
   void VisitOtherSealed(const std::function<void(const StoredSealed&)>& visit);
   void VisitFeedRows(const std::function<void(const StoredFeedRow&)>& visit);
+  void VisitConsentVersions(const std::function<void(const StoredConsentVersion&)>& visit);
+
+  // Of the network database's savings projection.
+  void VisitPostings(const std::function<void(const StoredPosting&)>& visit);
+  // Tenants with a posting whose entry's index is not known yet.
+  [[nodiscard]] std::vector<std::string> TenantsWithWaitingPostings();
+  void VisitAvoidances(const std::function<void(const StoredAvoidance&)>& visit);
+  // Copies of tenants' feed rows, with the tenant's name.
+  void VisitFeedCopies(const std::function<void(const std::string& tenant, const StoredFeedRow&)>& visit);
 
   // Of a key store.
   void VisitShards(const std::function<void(const StoredWrappedKey&)>& visit);

@@ -72,10 +72,12 @@ class PartitionAuditor {
         CheckRecords();
         CheckOtherSealed();
         CheckFeed();
+        CheckConsentVersions();
       }
     } else {
       findings_.Add("log", "stored records and answers were not compared, for the log is incomplete");
     }
+    result_.origin = findings_.origin();
     result_.size = auditor_->range().size();
     result_.history = auditor_->history();
     result_.governance_is_behind = auditor_->governance_is_behind();
@@ -96,6 +98,7 @@ class PartitionAuditor {
   void CheckRecord(const StoredRecord& record);
   void CheckOtherSealed();
   void CheckFeed();
+  void CheckConsentVersions();
   [[nodiscard]] const EntryFacts* EntryAt(std::int64_t index) const {
     if (index < 0 || static_cast<std::uint64_t>(index) >= entries_.size() || !entries_[static_cast<std::size_t>(index)].read) return nullptr;
     return &entries_[static_cast<std::size_t>(index)];
@@ -124,6 +127,8 @@ class PartitionAuditor {
   // False once a batch is missing: what lies behind it cannot be placed.
   bool whole_ = true;
   std::optional<std::int64_t> head_time_ms_;
+  // How many writes set a consent of each subject.
+  std::map<std::string, std::int64_t> consent_versions_;
 };
 
 void PartitionAuditor::AddBatch(const StoredBatch& batch) {
@@ -202,6 +207,10 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
   for (const std::string& sha256 : facts.record_sha256) named_.emplace(sha256, index);
   if (entry.has_key_stored())
     result_.keys[{entry.key_stored().what(), entry.key_stored().key_id()}] = {index, entry.key_stored().wrapped_sha256()};
+  if (entry.has_money()) result_.money[index] = {entry.kind(), entry.money()};
+  if (entry.has_watermark() || entry.has_feed_gap())
+    result_.feed[index] = {entry.has_feed_gap(), facts.feed_from_ms.value_or(0), facts.feed_through_ms, facts.time_ms};
+  if (entry.kind() == ledger::v1::KIND_CARD_ACCEPTED) result_.acceptances.insert(index);
   if (!entry.has_record_stored()) return;
   for (int i = 0; i < entry.record_stored().record_id_size(); ++i) {
     const std::pair<std::string, std::uint64_t> version{entry.record_stored().record_id(i), entry.record_stored().version(i)};
@@ -300,10 +309,14 @@ void PartitionAuditor::CheckAnswerKeys() {
       findings_.Add(position, "it answers with leaf " + std::to_string(answer.first_index) + ", which has another author or key");
     if (entry->author == custodian() ? entry->time_ms != answer.time_ms : answer.request_digest != entry->entry_sha256)
       findings_.Add(position, "its time or digest is not that of leaf " + std::to_string(answer.first_index));
+    std::set<std::string> consents;
     for (std::int64_t i = answer.first_index; i < answer.first_index + answer.count; ++i) {
-      if (std::exchange(entries_[static_cast<std::size_t>(i)].answered, true))
+      EntryFacts& answered = entries_[static_cast<std::size_t>(i)];
+      if (std::exchange(answered.answered, true))
         findings_.Add(position, "it answers with leaf " + std::to_string(i) + ", as another key does");
+      if (answered.kind == ledger::v1::KIND_CONSENT_SET) consents.insert(answered.subject);
     }
+    for (const std::string& subject : consents) ++consent_versions_[subject];
   });
   // Each commit leaves the answer to at least one write, at the commit's time.
   if (newest_ms && head_time_ms_ && newest_ms != head_time_ms_) findings_.Add("head", "its time is not that of the last commit");
@@ -382,6 +395,19 @@ void PartitionAuditor::CheckFeed() {
     if (is_feed && entries_[i].author == custodian() && !found.contains(static_cast<std::int64_t>(i)))
       findings_.Add(LeafAt(i), "its row of the result feed is missing");
   }
+}
+
+void PartitionAuditor::CheckConsentVersions() {
+  store_.VisitConsentVersions([this](const StoredConsentVersion& stored) {
+    const auto counted = consent_versions_.find(stored.patient_id);
+    const std::int64_t version = counted == consent_versions_.end() ? 0 : counted->second;
+    if (stored.version != version)
+      findings_.Add("consent version of " + HexEncode(stored.patient_id),
+                    "it is " + std::to_string(stored.version) + ", the log has " + std::to_string(version) + " changes");
+    if (counted != consent_versions_.end()) consent_versions_.erase(counted);
+  });
+  for (const auto& [subject, version] : consent_versions_)
+    findings_.Add("consent version of " + HexEncode(subject), "it is missing; the log has " + std::to_string(version) + " changes");
 }
 
 }  // namespace

@@ -7,19 +7,23 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ledger/audit.h"
 #include "ledger/checkpoint.h"
+#include "ledger/entry.pb.h"
 #include "ledger/roster.h"
 #include "tenants/database.h"
 
 namespace custodian::log {
 
 struct AuditedPartition {
+  std::string origin;
   std::uint64_t size = 0;
   // Of the largest published checkpoint whose quorum verified.
   std::uint64_t witnessed_size = 0;
@@ -32,6 +36,20 @@ struct AuditedPartition {
     std::string wrapped_sha256;
   };
   std::map<std::pair<std::string, std::string>, Key> keys;
+  // What the savings projection must follow from, by index.
+  struct MoneyEntry {
+    ledger::v1::Kind kind = ledger::v1::KIND_UNSPECIFIED;
+    ledger::v1::Money money;
+  };
+  std::map<std::uint64_t, MoneyEntry> money;
+  struct FeedEntry {
+    bool is_gap = false;
+    std::int64_t from_ms = 0;
+    std::int64_t through_ms = 0;
+    std::int64_t time_ms = 0;
+  };
+  std::map<std::uint64_t, FeedEntry> feed;
+  std::set<std::uint64_t> acceptances;
   // An anchor names a governance log longer than the one given: audit that again, then this.
   bool governance_is_behind = false;
 };
@@ -45,6 +63,12 @@ struct AuditedPartition {
 // how many keys no entry names, left by a request that crashed between the two: nothing was ever sealed under them.
 [[nodiscard]] absl::StatusOr<std::uint64_t> AuditKeyStore(const tenants::Database& key_database, const AuditedPartition& partition,
                                                           ledger::Findings& findings);
+
+// Compares the savings projection of the network database with the entries of the partitions, by tenant's name: every posting with
+// its Money entry and the other way round, every copied feed row, every avoidance's acceptance. Audit the partitions first: what the
+// projection says of later entries is left out. Findings are of the partition's log, so they come back with their origin.
+[[nodiscard]] absl::StatusOr<std::vector<ledger::Finding>> AuditSavings(const tenants::Database& network_database,
+                                                                        const std::map<std::string, AuditedPartition>& partitions);
 
 }  // namespace custodian::log
 

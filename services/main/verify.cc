@@ -296,6 +296,9 @@ class DatabaseVerifier {
     CompareRegistry(tenants);
     for (const tenants::Tenant& tenant : tenants) VerifyTenant(tenant);
     report_.Add(Value("savings projection", log::AuditSavings(*network_, partitions_)));
+    report_.Add(governance_findings_);
+    report_.logs.insert(report_.logs.begin(),
+                        Verified{"governance", governance_origin_, governance_.size, governance_.witnessed_size, {}, {}, 0});
     return std::move(report_);
   }
 
@@ -313,12 +316,11 @@ class DatabaseVerifier {
     return *std::move(value);
   }
 
+  // The newest reading counts.
   void ReadGovernance() {
     ledger::Findings findings(governance_origin_);
     governance_ = Value("governance log", log::AuditPartition(*network_, policy_, nullptr, findings));
-    if (!report_.logs.empty()) return;
-    report_.logs.push_back({"governance", governance_origin_, governance_.size, governance_.witnessed_size, {}, {}, 0});
-    report_.Add(findings.Take());
+    governance_findings_ = findings.Take();
   }
 
   // Every admitted tenant has its row as admitted: otherwise its partition would go unverified.
@@ -367,6 +369,7 @@ class DatabaseVerifier {
   const std::unique_ptr<tenants::Database> network_;
   const std::string governance_origin_;
   log::AuditedPartition governance_;
+  std::vector<ledger::Finding> governance_findings_;
   std::map<std::string, log::AuditedPartition> partitions_;
   Report report_;
 };
