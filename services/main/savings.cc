@@ -36,7 +36,9 @@ std::string Dollars(std::int64_t cents) {
   return "$" + Grouped(static_cast<std::uint64_t>(cents / 100)) + fraction;
 }
 
-std::int64_t Number(const rapidjson::Value& figures, const char* state, const char* unit) { return figures[state][unit].GetInt64(); }
+std::int64_t Number(const rapidjson::Value& figures, const char* state, const char* unit) {
+  return figures[state][unit].GetInt64();
+}
 
 void PrintRow(const std::string& tenant, const std::string& modality, const std::string& side, const rapidjson::Value& figures) {
   std::printf("%-16s %-8s %-9s", tenant.c_str(), modality.c_str(), side.c_str());
@@ -52,8 +54,8 @@ rapidjson::Document Parsed(const std::string& json) {
   report.Parse(json.c_str());
   const auto complete = [](const rapidjson::Value& figures) {
     return figures.IsObject() && std::all_of(std::begin(kStates), std::end(kStates), [&](const char* state) {
-             return figures.HasMember(state) && figures[state].IsObject() && figures[state].HasMember("exams") && figures[state].HasMember("cents") &&
-                    figures[state]["exams"].IsInt64() && figures[state]["cents"].IsInt64();
+             return figures.HasMember(state) && figures[state].IsObject() && figures[state].HasMember("exams") &&
+                    figures[state].HasMember("cents") && figures[state]["exams"].IsInt64() && figures[state]["cents"].IsInt64();
            });
   };
   bool good = !report.HasParseError() && report.IsObject() && report.HasMember("as_of") && report["as_of"].IsString() &&
@@ -74,30 +76,35 @@ void PrintTable(const rapidjson::Document& report) {
   std::printf("  gross         %6s exams %16s\n", Grouped(static_cast<std::uint64_t>(Number(total, "gross", "exams"))).c_str(),
               Dollars(Number(total, "gross", "cents")).c_str());
   std::printf("  confirmed     %6s exams %16s   within the network\n",
-              Grouped(static_cast<std::uint64_t>(Number(total, "confirmed", "exams"))).c_str(), Dollars(Number(total, "confirmed", "cents")).c_str());
+              Grouped(static_cast<std::uint64_t>(Number(total, "confirmed", "exams"))).c_str(),
+              Dollars(Number(total, "confirmed", "cents")).c_str());
   std::printf("  attributable  unattributed: no silent-card control runs\n");
   std::printf("  net           not yet estimated\n\n");
   std::printf("%-16s %-8s %-9s", "tenant", "modality", "side");
   for (const char* state : kStates) std::printf(" %21s", state);
   std::printf("\n");
-  for (const auto& row : report["rows"].GetArray()) PrintRow(row["tenant"].GetString(), row["modality"].GetString(), row["side"].GetString(), row);
+  for (const auto& row : report["rows"].GetArray())
+    PrintRow(row["tenant"].GetString(), row["modality"].GetString(), row["side"].GetString(), row);
   PrintRow("total", "", "", total);
-  std::printf("\nAn exam counts once a side and once in the total; sides are never summed. Prices are the tenants' own, in USD of the\n"
-              "acceptance's day; allowed prices are not marginal cost.\n");
+  std::printf(
+      "\nAn exam counts once a side and once in the total; sides are never summed. Prices are the tenants' own, in USD of the\n"
+      "acceptance's day; allowed prices are not marginal cost.\n");
 }
 
 void PrintCsv(const rapidjson::Document& report) {
   const auto print = [](const char* tenant, const char* modality, const char* side, const rapidjson::Value& figures) {
     std::printf("%s,%s,%s", tenant, modality, side);
     for (const char* state : kStates) {
-      std::printf(",%lld,%lld", static_cast<long long>(Number(figures, state, "exams")), static_cast<long long>(Number(figures, state, "cents")));
+      std::printf(",%lld,%lld", static_cast<long long>(Number(figures, state, "exams")),
+                  static_cast<long long>(Number(figures, state, "cents")));
     }
     std::printf("\r\n");
   };
   std::printf("tenant,modality,side");
   for (const char* state : kStates) std::printf(",%s_exams,%s_cents", state, state);
   std::printf("\r\n");
-  for (const auto& row : report["rows"].GetArray()) print(row["tenant"].GetString(), row["modality"].GetString(), row["side"].GetString(), row);
+  for (const auto& row : report["rows"].GetArray())
+    print(row["tenant"].GetString(), row["modality"].GetString(), row["side"].GetString(), row);
   print("total", "", "", report["total"]);
 }
 

@@ -71,7 +71,8 @@ Fate FateOf(const Acceptance& acceptance, const std::vector<Redo>& redos, const 
       fate.avoidance.why = first->why;
     }
   }
-  if (fate.avoidance.state == State::kPending && deadline <= as_of && watermark >= deadline) fate.avoidance.state = State::kConfirmed;
+  if (fate.avoidance.state == State::kPending && deadline <= as_of && watermark >= deadline)
+    fate.avoidance.state = State::kConfirmed;
   return fate;
 }
 

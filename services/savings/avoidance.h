@@ -50,8 +50,9 @@ struct Redo {
   // Half-open; one millisecond, or the whole day of a date-only time.
   absl::Time performed_begin;
   absl::Time performed_end;
-  // Network time at which the exam was first known as performed. An exam of a day (not a moment) that was known by an acceptance's
-  // t was performed before it, whatever the rest of that day holds: it is the prior, or as old as the prior, and no redo.
+  // Network time at which the exam was first known as performed. An exam of a day (not a moment) that was known by an
+  // acceptance's t was performed before it, whatever the rest of that day holds: it is the prior, or as old as the prior, and no
+  // redo.
   absl::Time arrived;
 };
 
@@ -75,9 +76,9 @@ struct Avoidance {
   // When what made it reversed or censored happened, and who performed the redo (empty for a withdrawal).
   std::optional<absl::Time> ended_at;
   std::string reversed_by_tenant;
-  // "withdrawn", "unlink", "redo", or a Censoring's why; empty otherwise. Of several reasons the one that the ordering tenant's own
-  // acts gave comes first (withdrawal, unlink, a redo of its own), then the earliest redo elsewhere: what a tenant sees of its
-  // own at once never turns into what it may see a month later.
+  // "withdrawn", "unlink", "redo", or a Censoring's why; empty otherwise. Of several reasons the one that the ordering tenant's
+  // own acts gave comes first (withdrawal, unlink, a redo of its own), then the earliest redo elsewhere: what a tenant sees of
+  // its own at once never turns into what it may see a month later.
   std::string why;
 };
 

@@ -34,7 +34,10 @@ Acceptance AcceptanceAt(absl::Time t, std::string order = "o1", std::string tena
 }
 
 Redo RedoAt(absl::Time performed, std::string tenant = "summit") {
-  return {.performing_tenant = std::move(tenant), .performed_begin = performed, .performed_end = performed + kMs, .arrived = performed};
+  return {.performing_tenant = std::move(tenant),
+          .performed_begin = performed,
+          .performed_end = performed + kMs,
+          .arrived = performed};
 }
 
 Redo RedoOnDay(absl::Time begin, absl::Time arrived, std::string tenant = "summit") {
@@ -42,15 +45,17 @@ Redo RedoOnDay(absl::Time begin, absl::Time arrived, std::string tenant = "summi
 }
 
 Censoring Gap(absl::Time from, absl::Time to) { return {.from = from, .to = to, .arrived = to, .why = "gap"}; }
-Censoring Moment(absl::Time at, std::string why = "death") { return {.from = at, .to = at, .arrived = at, .why = std::move(why)}; }
+Censoring Moment(absl::Time at, std::string why = "death") {
+  return {.from = at, .to = at, .arrived = at, .why = std::move(why)};
+}
 
 std::vector<Avoidance> At(absl::Time as_of, const std::vector<Acceptance>& acceptances, const std::vector<Redo>& redos = {},
                           const std::vector<Censoring>& censorings = {}, absl::Time watermark = absl::InfiniteFuture()) {
   return Evaluate(acceptances, redos, censorings, watermark, as_of);
 }
 
-State StateOf(const std::vector<Acceptance>& acceptances, const std::vector<Redo>& redos, const std::vector<Censoring>& censorings = {},
-              absl::Time as_of = Late()) {
+State StateOf(const std::vector<Acceptance>& acceptances, const std::vector<Redo>& redos,
+              const std::vector<Censoring>& censorings = {}, absl::Time as_of = Late()) {
   const auto result = At(as_of, acceptances, redos, censorings);
   EXPECT_THAT(result, SizeIs(1));
   return result.empty() ? State::kPending : result[0].state;
@@ -90,7 +95,9 @@ TEST(Avoidance, AFactThatArrivedBeforeItHappenedCountsFromWhenItHappened) {
 
 // T7: the redo's window is open at both ends.
 
-TEST(Avoidance, ARedoAtTheMomentOfAcceptanceDoesNotReverse) { EXPECT_EQ(StateOf({AcceptanceAt(T0())}, {RedoAt(T0())}), State::kConfirmed); }
+TEST(Avoidance, ARedoAtTheMomentOfAcceptanceDoesNotReverse) {
+  EXPECT_EQ(StateOf({AcceptanceAt(T0())}, {RedoAt(T0())}), State::kConfirmed);
+}
 
 TEST(Avoidance, ARedoAMillisecondAfterAcceptanceReverses) {
   EXPECT_EQ(StateOf({AcceptanceAt(T0())}, {RedoAt(T0() + kMs)}), State::kReversed);

@@ -1,7 +1,6 @@
 #include "services/savings/evaluator.h"
 
 #include <algorithm>
-#include <future>
 #include <optional>
 #include <set>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "services/exchange/fact.h"
 #include "services/exchange/fhir_time.h"
+#include "services/savings/poster.h"
 #include "services/savings/prices.h"
 #include "services/savings/savings_store.h"
 #include "spdlog/spdlog.h"
@@ -78,7 +78,10 @@ struct Evaluator::Opened {
   std::map<std::pair<std::string, std::string>, std::pair<absl::Time, absl::Time>> withdrawals;
 };
 
-Evaluator::Evaluator(Parts parts) : parts_(std::move(parts)), turns_(std::make_unique<Turns>()) {}
+Evaluator::Evaluator(Parts parts)
+    : parts_(std::move(parts)),
+      turns_(std::make_unique<Turns>()),
+      poster_(std::make_unique<Poster>(parts_.partitions, parts_.network_database, parts_.sealer)) {}
 Evaluator::~Evaluator() = default;
 
 void Evaluator::Attach(tenants::Partition& partition) {
@@ -132,7 +135,8 @@ absl::Status Evaluator::EvaluatePerson(const PatientLink& patient) {
     const auto table = exchange::ExamTable::Parse(*csv);
     if (!table.ok()) return table.status();
     const auto timeline = Timeline(
-        *evidence, [&](const std::vector<exchange::OpenedRecord>& records) { return exchange::ExamsOf(records, *table, parts_.registry); },
+        *evidence,
+        [&](const std::vector<exchange::OpenedRecord>& records) { return exchange::ExamsOf(records, *table, parts_.registry); },
         [&](std::string_view name) {
           const auto found = parts_.registry.FindByName(name);
           return exchange::ZoneOf(found ? found->time_zone : "UTC");
@@ -140,14 +144,15 @@ absl::Status Evaluator::EvaluatePerson(const PatientLink& patient) {
     if (absl::Status status = Project(evidence->acceptances, timeline); !status.ok()) return status;
     std::vector<std::string> ids;
     for (const Acceptance& acceptance : evidence->acceptances) ids.push_back(*HexDecode(acceptance.avoidance_id));
-    return Post(&ids);
+    return poster_->Post(&ids);
   }
   return absl::AbortedError("a person's links kept changing while savings were evaluated");
 }
 
 absl::Status Evaluator::OpenFacts(const PatientLink& patient, Opened& opened) {
   const tenants::Partition* partition = parts_.partitions.FindById(patient.tenant);
-  if (!partition) return absl::UnavailableError(absl::StrCat("partition of tenant ", patient.tenant.text(), " does not run here"));
+  if (!partition)
+    return absl::UnavailableError(absl::StrCat("partition of tenant ", patient.tenant.text(), " does not run here"));
   std::vector<FactRow> rows;
   const absl::Status read = partition->database->Read([&](ReadTransaction& transaction) -> absl::Status {
     rows = ReadFacts(transaction, patient.patient);
@@ -224,7 +229,8 @@ absl::Status Evaluator::Price(std::vector<Acceptance>& acceptances) {
     const auto classes = exchange::ExamTable::Parse(*csv);
     if (!classes.ok()) return classes.status();
     const exchange::ExamClass* exam_class = classes->Find(acceptance.class_id);
-    if (!exam_class) return absl::FailedPreconditionError(absl::StrCat("the exam table has no class ", acceptance.class_id, " any more"));
+    if (!exam_class)
+      return absl::FailedPreconditionError(absl::StrCat("the exam table has no class ", acceptance.class_id, " any more"));
     acceptance.reversal_set = exam_class->reversal_set;
     if (const auto found = priced.find(ids[i]); found != priced.end()) {
       acceptance.observe = found->second.deadline - found->second.t;
@@ -241,8 +247,8 @@ absl::Status Evaluator::Price(std::vector<Acceptance>& acceptances) {
       cents = prices->CentsAt(acceptance.class_id, acceptance.t);
     }
     if (!cents) {
-      spdlog::warn("savings: tenant {} has no price of {} at the time of an acceptance: the exam counts, with 0 cents", tenant->name,
-                   acceptance.class_id);
+      spdlog::warn("savings: tenant {} has no price of {} at the time of an acceptance: the exam counts, with 0 cents",
+                   tenant->name, acceptance.class_id);
     }
     acceptance.cents = cents.value_or(0);
   }
@@ -271,7 +277,8 @@ absl::StatusOr<Evidence> Evaluator::Gather(const std::vector<PatientLink>& perso
   return evidence;
 }
 
-absl::Status Evaluator::Project(const std::vector<Acceptance>& acceptances, const std::vector<std::vector<KnownState>>& timeline) {
+absl::Status Evaluator::Project(const std::vector<Acceptance>& acceptances,
+                                const std::vector<std::vector<KnownState>>& timeline) {
   const absl::Time now = parts_.network_clock.Now();
   const auto watermark = SmallestWatermark(parts_.network_database, parts_.registry, now);
   if (!watermark.ok()) return watermark.status();
@@ -300,8 +307,9 @@ absl::Status Evaluator::Project(const std::vector<Acceptance>& acceptances, cons
       if (avoidance == avoidances.end()) continue;
       if (stored[ids[i]] != timeline[i]) ReplaceStates(transaction, ids[i], timeline[i]);
       const auto before = posted.find(ids[i]);
-      const PostingPlan plan = PlanPostings(avoidance->second, timeline[i], before == posted.end() ? std::vector<Posting>() : before->second,
-                                            *watermark, now, /*aggregates=*/false);
+      const PostingPlan plan =
+          PlanPostings(avoidance->second, timeline[i], before == posted.end() ? std::vector<Posting>() : before->second,
+                       *watermark, now, /*aggregates=*/false);
       for (const Posting& posting : plan.postings) InsertPosting(transaction, ids[i], posting, 0);
       SetDue(transaction, ids[i], plan.due, plan.feed_due);
     }
@@ -362,8 +370,8 @@ absl::Status Evaluator::Settle() {
   turns_->Enter(turn);
   const auto leave = absl::MakeCleanup([&] { turns_->Leave(turn); });
   if (absl::Status status = PlanDue(); !status.ok()) return status;
-  if (absl::Status status = Post(nullptr); !status.ok()) return status;
-  return PostAggregates();
+  if (absl::Status status = poster_->Post(nullptr); !status.ok()) return status;
+  return poster_->PostAggregates();
 }
 
 absl::Status Evaluator::PlanDue() {
@@ -398,114 +406,6 @@ absl::Status Evaluator::PlanDue() {
     if (!status.ok()) return status;
     if (ids.size() < static_cast<std::size_t>(kRowsPerRound)) return absl::OkStatus();
   }
-}
-
-namespace {
-
-ledger::v1::Money MoneyOf(const std::string& class_id, const std::string& modality, const std::string& month, ledger::v1::Side side,
-                          std::int64_t cents, std::int64_t exams) {
-  ledger::v1::Money money;
-  money.set_class_id(class_id);
-  money.set_modality(modality);
-  money.set_month(month);
-  money.set_side(side);
-  money.set_cents(cents);
-  money.set_exams(exams);
-  return money;
-}
-
-// What a posting is, and what it says: the Write's idempotency key and request digest are keyed hashes of these.
-std::string NameOf(const WaitingPosting& waiting) {
-  const Posting& posting = waiting.posting;
-  return absl::StrCat("savings-posting/", HexEncode(waiting.avoidance_id), "/", static_cast<int>(posting.kind), "/",
-                      static_cast<int>(posting.side), "/", posting.sequence);
-}
-
-}  // namespace
-
-absl::Status Evaluator::Post(const std::vector<std::string>* avoidance_ids) {
-  while (true) {
-    std::vector<WaitingPosting> waiting;
-    absl::Status status = parts_.network_database.Read([&](ReadTransaction& transaction) -> absl::Status {
-      waiting = ReadWaiting(transaction, avoidance_ids, kRowsPerRound);
-      return absl::OkStatus();
-    });
-    if (!status.ok()) return status;
-    if (waiting.empty()) return absl::OkStatus();
-    std::vector<std::future<absl::StatusOr<tenants::Admitted>>> answers;
-    for (const WaitingPosting& next : waiting) {
-      const tenants::Partition* partition = parts_.partitions.FindByName(next.posting.log_tenant);
-      if (!partition) return absl::UnavailableError(absl::StrCat("partition of tenant ", next.posting.log_tenant, " does not run here"));
-      const auto key = parts_.sealer.IndexToken(partition->tenant.id, NameOf(next));
-      if (!key.ok()) return key.status();
-      const Posting& posting = next.posting;
-      const auto digest = parts_.sealer.IndexToken(
-          partition->tenant.id, absl::StrCat(NameOf(next), "/", posting.month, "/", posting.cents, "/", posting.exams));
-      if (!digest.ok()) return digest.status();
-      tenants::Write write{.idempotency_key = *key, .request_digest = *digest, .entries = {}, .signed_leaves = {}, .rows = {},
-                           .expectations = {}, .consent_changed = {}};
-      ledger::v1::Entry& entry = write.entries.emplace_back();
-      entry.set_kind(posting.kind);
-      entry.set_subject(next.avoidance_id);
-      *entry.mutable_money() = MoneyOf(next.class_id, next.modality, posting.month, posting.side, posting.cents, posting.exams);
-      answers.push_back(partition->writer->Submit(std::move(write)));
-    }
-    // Those admitted are marked even when a neighbour failed.
-    std::vector<std::pair<const WaitingPosting*, std::int64_t>> admitted;
-    absl::Status failure;
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      const auto answer = answers[i].get();
-      if (answer.ok()) {
-        admitted.emplace_back(&waiting[i], static_cast<std::int64_t>(answer->first_index));
-      } else {
-        failure.Update(answer.status());
-      }
-    }
-    status = parts_.network_database.Write([&](WriteTransaction& transaction) -> absl::Status {
-      for (const auto& [posting, index] : admitted) SetEntryIndex(transaction, *posting, index);
-      return absl::OkStatus();
-    });
-    if (!failure.ok()) return failure;
-    if (!status.ok()) return status;
-  }
-}
-
-absl::Status Evaluator::PostAggregates() {
-  std::vector<WaitingAggregate> waiting;
-  absl::Status status = parts_.network_database.Read([&](ReadTransaction& transaction) -> absl::Status {
-    waiting = ReadWaitingAggregates(transaction);
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  for (const WaitingAggregate& aggregate : waiting) {
-    const tenants::Partition* partition = parts_.partitions.FindByName(aggregate.log_tenant);
-    if (!partition) return absl::UnavailableError(absl::StrCat("partition of tenant ", aggregate.log_tenant, " does not run here"));
-    const std::string name = absl::StrCat("savings-aggregate/", aggregate.month, "/", aggregate.number);
-    std::string content = name;
-    tenants::Write write;
-    for (const WaitingAggregate::Line& line : aggregate.lines) {
-      ledger::v1::Entry& entry = write.entries.emplace_back();
-      entry.set_kind(line.kind);
-      *entry.mutable_money() = MoneyOf(line.class_id, line.modality, aggregate.month, line.side, line.cents, line.exams);
-      entry.mutable_money()->set_aggregate(true);
-      absl::StrAppend(&content, "/", static_cast<int>(line.kind), "/", static_cast<int>(line.side), "/", line.class_id, "/", line.modality, "/", line.cents, "/",
-                      line.exams);
-    }
-    const auto key = parts_.sealer.IndexToken(partition->tenant.id, name);
-    if (!key.ok()) return key.status();
-    const auto digest = parts_.sealer.IndexToken(partition->tenant.id, content);
-    if (!digest.ok()) return digest.status();
-    write.idempotency_key = *key;
-    write.request_digest = *digest;
-    const auto answer = partition->writer->Apply(std::move(write));
-    if (!answer.ok()) return answer.status();
-    status = parts_.network_database.Write([&](WriteTransaction& transaction) -> absl::Status {
-      SetEntryIndexes(transaction, aggregate, static_cast<std::int64_t>(answer->first_index));
-      return absl::OkStatus();
-    });
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace custodian::savings

@@ -32,8 +32,10 @@ namespace custodian::savings {
 using CurrentTable = std::function<absl::StatusOr<std::string>(std::string_view name, std::string_view tenant_id)>;
 
 // The smallest of all tenants' watermarks known by `as_of`; InfinitePast while one of them never sent any (T8).
-[[nodiscard]] absl::StatusOr<absl::Time> SmallestWatermark(const tenants::Database& network_database, const tenants::Registry& registry,
-                                                           absl::Time as_of);
+[[nodiscard]] absl::StatusOr<absl::Time> SmallestWatermark(const tenants::Database& network_database,
+                                                           const tenants::Registry& registry, absl::Time as_of);
+
+class Poster;
 
 class Evaluator {
  public:
@@ -58,8 +60,8 @@ class Evaluator {
   [[nodiscard]] absl::Status EvaluatePerson(const exchange::PatientLink& patient);
   // What a tenant's feed said since the last call, and what follows from it.
   [[nodiscard]] absl::Status TakeFeed(const TenantId& tenant);
-  // Entries that became due by the passing of time: confirmations, monthly aggregates; and those a crash left. Called by TakeFeed();
-  // in real time also every minute by a thread of services/main.
+  // Entries that became due by the passing of time: confirmations, monthly aggregates; and those a crash left. Called by
+  // TakeFeed(); in real time also every minute by a thread of services/main.
   [[nodiscard]] absl::Status Settle();
 
  private:
@@ -69,16 +71,16 @@ class Evaluator {
   [[nodiscard]] absl::StatusOr<std::vector<Acceptance>> OpenAcceptances(const std::vector<exchange::PatientLink>& person);
   [[nodiscard]] absl::Status OpenFacts(const exchange::PatientLink& patient, Opened& opened);
   [[nodiscard]] absl::Status Price(std::vector<Acceptance>& acceptances);
-  [[nodiscard]] absl::StatusOr<Evidence> Gather(const std::vector<exchange::PatientLink>& person, std::vector<Acceptance> acceptances);
-  [[nodiscard]] absl::Status Project(const std::vector<Acceptance>& acceptances, const std::vector<std::vector<KnownState>>& timeline);
+  [[nodiscard]] absl::StatusOr<Evidence> Gather(const std::vector<exchange::PatientLink>& person,
+                                                std::vector<Acceptance> acceptances);
+  [[nodiscard]] absl::Status Project(const std::vector<Acceptance>& acceptances,
+                                     const std::vector<std::vector<KnownState>>& timeline);
   [[nodiscard]] absl::StatusOr<bool> HasFacts(const std::vector<exchange::PatientLink>& person) const;
   [[nodiscard]] absl::Status PlanDue();
-  // Null: everything that waits.
-  [[nodiscard]] absl::Status Post(const std::vector<std::string>* avoidance_ids);
-  [[nodiscard]] absl::Status PostAggregates();
 
   const Parts parts_;
   const std::unique_ptr<Turns> turns_;
+  const std::unique_ptr<Poster> poster_;
 };
 
 }  // namespace custodian::savings

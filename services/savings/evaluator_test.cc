@@ -97,7 +97,8 @@ TEST_F(EvaluatorTest, ARedoElsewhereReachesTheTenantsWithTheMonthsAggregate) {
   EXPECT_EQ(net->Exams(), "1/0/0/1/0");
   EXPECT_EQ(net->Exams("lakeside"), "1/1/0/0/0");
   EXPECT_EQ(net->Exams("summit"), "1/1/0/0/0");
-  EXPECT_THAT(net->MoneyOf("harbor"), UnorderedElementsAre("AVOIDANCE_REVERSED ordering -9414 -1", "AVOIDANCE_REVERSED source -9413 -1"));
+  EXPECT_THAT(net->MoneyOf("harbor"),
+              UnorderedElementsAre("AVOIDANCE_REVERSED ordering -9414 -1", "AVOIDANCE_REVERSED source -9413 -1"));
   EXPECT_THAT(net->MoneyOf("lakeside"), IsEmpty());
   const std::string metrics = Metrics(*net->reporter).Render();
   EXPECT_THAT(metrics, HasSubstr(R"(custodian_savings_reversed_usd_total{modality="MR",side="ordering",tenant="lakeside"} 0)"));
@@ -159,7 +160,8 @@ TEST_F(EvaluatorTest, AGapKnownBeforeALateAcceptanceCensorsItToo) {
 TEST_F(EvaluatorTest, ADeathCensors) {
   net->Accept("lakeside", "summit", "c1");
   net->clock.Set(t0 + Days(20));
-  net->Put("harbor", "Patient/" + net->PatientName(), net->PatientJson(absl::StrCat(R"(,"deceasedDateTime":")", net->year, R"(-03-25T10:00:00-05:00")")));
+  net->Put("harbor", "Patient/" + net->PatientName(),
+           net->PatientJson(absl::StrCat(R"(,"deceasedDateTime":")", net->year, R"(-03-25T10:00:00-05:00")")));
   EXPECT_EQ(net->Exams(), "1/0/0/0/1");
 }
 
@@ -171,8 +173,9 @@ TEST_F(EvaluatorTest, ALateRedoTakesTheConfirmationBack) {
   net->PutExam("lakeside", "A1", t0 + Days(50));
   EXPECT_EQ(net->Exams(), "1/0/0/1/0");
   EXPECT_EQ(net->Exams("", t0 + Days(91)), "1/0/1/0/0");
-  EXPECT_THAT(net->MoneyOf("lakeside"), ElementsAre("AVOIDANCE_CONFIRMED ordering 9414 1", "AVOIDANCE_CONFIRMED ordering -9414 -1",
-                                                   "AVOIDANCE_REVERSED ordering -9414 -1"));
+  EXPECT_THAT(net->MoneyOf("lakeside"),
+              ElementsAre("AVOIDANCE_CONFIRMED ordering 9414 1", "AVOIDANCE_CONFIRMED ordering -9414 -1",
+                          "AVOIDANCE_REVERSED ordering -9414 -1"));
 }
 
 TEST_F(EvaluatorTest, ACancelledRedoReversesNoLonger) {
@@ -235,12 +238,14 @@ TEST_F(EvaluatorTest, AGapCopiedBeforeACrashStillCensors) {
   Drain();
   net->clock.Set(t0 + Days(10));
   net->Feed("harbor", true, t0 + Days(3), t0 + Days(4));
-  ASSERT_TRUE(net->network
-                  ->Sql(absl::StrCat("INSERT INTO savings.feed (feed_tenant, entry_index, kind, from_ms, through_ms, arrived_ms) VALUES ('harbor', ",
-                                     net->database("harbor").One("SELECT max(entry_index) FROM savings.feed"), ", 'gap', ",
-                                     absl::ToUnixMillis(t0 + Days(3)), ", ", absl::ToUnixMillis(t0 + Days(4)), ", ",
-                                     absl::ToUnixMillis(t0 + Days(10)), ")"))
-                  .ok());
+  ASSERT_TRUE(
+      net->network
+          ->Sql(absl::StrCat(
+              "INSERT INTO savings.feed (feed_tenant, entry_index, kind, from_ms, through_ms, arrived_ms) VALUES ('harbor', ",
+              net->database("harbor").One("SELECT max(entry_index) FROM savings.feed"), ", 'gap', ",
+              absl::ToUnixMillis(t0 + Days(3)), ", ", absl::ToUnixMillis(t0 + Days(4)), ", ", absl::ToUnixMillis(t0 + Days(10)),
+              ")"))
+          .ok());
   EXPECT_EQ(net->Exams(), "1/0/0/0/1");
 }
 
@@ -261,7 +266,8 @@ TEST_F(EvaluatorTest, TheProjectionHoldsNoPatient) {
   Drain();
   EXPECT_NE(net->network->One("SELECT count(*) FROM savings.posting"), "0");
   for (const char* table : {"avoidance", "known_state", "posting", "feed"}) {
-    const std::string text = net->network->One(absl::StrCat("SELECT coalesce(string_agg(t::text, ''), '') FROM savings.", table, " t"));
+    const std::string text =
+        net->network->One(absl::StrCat("SELECT coalesce(string_agg(t::text, ''), '') FROM savings.", table, " t"));
     for (const char* tenant : TestNetwork::kNames) EXPECT_THAT(text, ::testing::Not(HasSubstr(net->Patient(tenant).hex())));
     EXPECT_THAT(text, ::testing::Not(HasSubstr("urn:orders")));
   }
@@ -282,19 +288,23 @@ TEST_F(EvaluatorTest, TheListLeadsToEveryEntry) {
   net->clock.Set(t0 + Days(5));
   net->PutExam("harbor", "H1", t0 + Days(4));
   Drain();
-  const auto list = net->reporter->List({.tenant = "lakeside", .side = "ordering", .modality = "MR", .month = MonthOf(t0), .state = "reversed"},
-                                       std::nullopt, 10, 0);
+  const auto list =
+      net->reporter->List({.tenant = "lakeside", .side = "ordering", .modality = "MR", .month = MonthOf(t0), .state = "reversed"},
+                          std::nullopt, 10, 0);
   ASSERT_TRUE(list.ok()) << list.status();
   ASSERT_EQ(list->size(), 1u);
   EXPECT_EQ(list->front().why, "redo");
   ASSERT_EQ(list->front().entries.size(), 3u);
   for (const auto& entry : list->front().entries) EXPECT_TRUE(entry.index.has_value());
-  const auto none = net->reporter->List({.tenant = "lakeside", .side = "source", .modality = "", .month = "", .state = ""}, std::nullopt, 10, 0);
+  const auto none = net->reporter->List({.tenant = "lakeside", .side = "source", .modality = "", .month = "", .state = ""},
+                                        std::nullopt, 10, 0);
   ASSERT_TRUE(none.ok());
   EXPECT_THAT(*none, IsEmpty());
 }
 
-TEST_F(EvaluatorTest, AnUnknownTenantHasNoReport) { EXPECT_EQ(net->reporter->Make(std::nullopt, "nobody").status().code(), absl::StatusCode::kNotFound); }
+TEST_F(EvaluatorTest, AnUnknownTenantHasNoReport) {
+  EXPECT_EQ(net->reporter->Make(std::nullopt, "nobody").status().code(), absl::StatusCode::kNotFound);
+}
 
 }  // namespace
 }  // namespace custodian::savings

@@ -28,8 +28,10 @@ double Dollars(const Count& count) { return static_cast<double>(count.cents) / 1
 }  // namespace
 
 std::vector<prometheus::MetricFamily> FamiliesOf(const Report& report) {
-  auto exams = Family("custodian_exams_avoided_total", "Exams avoided, gross: pending, confirmed, reversed and censored. An exam counts once a side.");
-  auto dollars = Family("custodian_savings_usd_total", "Dollars of the exams avoided, gross: the side's share at the ordering tenant's price.");
+  auto exams = Family("custodian_exams_avoided_total",
+                      "Exams avoided, gross: pending, confirmed, reversed and censored. An exam counts once a side.");
+  auto dollars = Family("custodian_savings_usd_total",
+                        "Dollars of the exams avoided, gross: the side's share at the ordering tenant's price.");
   auto reversed = Family("custodian_savings_reversed_usd_total", "Dollars of avoided exams that were reversed since.");
   for (const Report::Row& row : report.rows) {
     Add(exams, row, static_cast<double>(row.figures.gross.exams));

@@ -32,8 +32,11 @@ constexpr char kContentSecurityPolicy[] =
 
 HttpResponse Answer(int status, std::string content_type, std::string body) {
   return {.status = status,
-          .headers = {{"Content-Type", std::move(content_type)}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"},
-                      {"Content-Security-Policy", kContentSecurityPolicy}, {"Referrer-Policy", "no-referrer"}},
+          .headers = {{"Content-Type", std::move(content_type)},
+                      {"Cache-Control", "no-store"},
+                      {"X-Content-Type-Options", "nosniff"},
+                      {"Content-Security-Policy", kContentSecurityPolicy},
+                      {"Referrer-Policy", "no-referrer"}},
           .body = std::move(body)};
 }
 
@@ -95,7 +98,8 @@ const char* WhatOf(const ListedAvoidance::Entry& entry) {
 
 }  // namespace
 
-PageService::PageService(std::map<std::string, Asset> assets, const Reporter& reporter, const tenants::Registry& registry, Receipt receipt)
+PageService::PageService(std::map<std::string, Asset> assets, const Reporter& reporter, const tenants::Registry& registry,
+                         Receipt receipt)
     : assets_(std::move(assets)), reporter_(reporter), registry_(registry), receipt_(std::move(receipt)) {}
 
 absl::StatusOr<std::unique_ptr<PageService>> PageService::Create(const std::string& assets_directory, const Reporter& reporter,
@@ -113,7 +117,8 @@ absl::StatusOr<std::unique_ptr<PageService>> PageService::Create(const std::stri
     assets.emplace(entry->path().filename(), Asset{ContentType(entry->path()), std::move(body)});
   }
   if (!assets.contains("index.html")) {
-    return absl::NotFoundError(absl::StrCat("no index.html in ", assets_directory, "; run monitoring/savings/build ", assets_directory));
+    return absl::NotFoundError(
+        absl::StrCat("no index.html in ", assets_directory, "; run monitoring/savings/build ", assets_directory));
   }
   return std::unique_ptr<PageService>(new PageService(std::move(assets), reporter, registry, std::move(receipt)));
 }
@@ -160,9 +165,9 @@ HttpResponse PageService::FiguresAnswer(const HttpRequest& request) const {
   }
   Json names = Json::Object();
   for (const tenants::Tenant& tenant : registry_.Tenants()) names.Set(tenant.name, Json::String(tenant.display_name));
-  return JsonAnswer(200, Json::Object({{"as_of", Json::String(FormatAsOf(detailed->as_of))},
-                                       {"rows", std::move(rows)},
-                                       {"tenants", std::move(names)}}));
+  return JsonAnswer(
+      200, Json::Object(
+               {{"as_of", Json::String(FormatAsOf(detailed->as_of))}, {"rows", std::move(rows)}, {"tenants", std::move(names)}}));
 }
 
 HttpResponse PageService::AvoidancesAnswer(const HttpRequest& request) const {
@@ -185,7 +190,8 @@ HttpResponse PageService::AvoidancesAnswer(const HttpRequest& request) const {
   if (more) list->pop_back();
   std::map<std::string, std::string> origins;
   for (const tenants::Tenant& tenant : registry_.Tenants()) origins.emplace(tenant.name, tenant.origin);
-  const auto entry_json = [&](const std::string& log, const std::string& what, std::optional<std::int64_t> index, std::optional<std::int64_t> cents) {
+  const auto entry_json = [&](const std::string& log, const std::string& what, std::optional<std::int64_t> index,
+                              std::optional<std::int64_t> cents) {
     Json json = Json::Object();
     if (cents) json.Set("cents", Json::Integer(*cents));
     if (index) json.Set("index", Json::Integer(*index));
@@ -200,7 +206,9 @@ HttpResponse PageService::AvoidancesAnswer(const HttpRequest& request) const {
     Json entries = Json::Array();
     entries.Append(entry_json(avoidance.ordering_tenant, "card accepted", avoidance.acceptance_index, std::nullopt));
     for (const ListedAvoidance::Entry& entry : listed.entries) {
-      entries.Append(entry_json(entry.log_tenant, absl::StrCat(WhatOf(entry), entry.aggregate ? " (in the month's aggregate)" : ""), entry.index, entry.cents));
+      entries.Append(entry_json(entry.log_tenant,
+                                absl::StrCat(WhatOf(entry), entry.aggregate ? " (in the month's aggregate)" : ""), entry.index,
+                                entry.cents));
     }
     rows.Append(Json::Object({{"accepted", Json::String(FormatAsOf(avoidance.t))},
                               {"cents", Json::Integer(avoidance.cents)},
@@ -226,7 +234,8 @@ HttpResponse PageService::ReceiptAnswer(const HttpRequest& request) const {
   auto receipt = receipt_(origin, index);
   if (!receipt.ok()) return ErrorAnswer(receipt.status());
   HttpResponse response = Answer(200, "application/octet-stream", *std::move(receipt));
-  response.headers.emplace_back("Content-Disposition", absl::StrCat("attachment; filename=\"", tenant->name, "-", index, ".tlog-proof\""));
+  response.headers.emplace_back("Content-Disposition",
+                                absl::StrCat("attachment; filename=\"", tenant->name, "-", index, ".tlog-proof\""));
   return response;
 }
 

@@ -23,16 +23,18 @@ class PageService {
   using Receipt = std::function<absl::StatusOr<std::string>(std::string_view origin, std::uint64_t index)>;
 
   // `assets_directory` is what monitoring/savings/build made: index.html and what it names, flat. NotFound when it is not there.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<PageService>> Create(const std::string& assets_directory, const Reporter& reporter,
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<PageService>> Create(const std::string& assets_directory,
+                                                                           const Reporter& reporter,
                                                                            const tenants::Registry& registry, Receipt receipt);
 
   // GET only:
   //   /savings/, /savings/<file>
   //   /savings/api/report?tenant=&as_of=            the report of SAVINGS.md
   //   /savings/api/report.csv?tenant=&as_of=
-  //   /savings/api/figures?as_of=                   {"as_of","rows":[{cents, exams, modality, month, ordering, source, source_cents, state}]}
-  //   /savings/api/avoidances?tenant=&side=&modality=&month=&state=&as_of=&page=
-  //                                                 {"as_of","more","page","rows":[{..., "entries":[{index, log, origin, what, ...}]}]}
+  //   /savings/api/figures?as_of=                   {"as_of","rows":[{cents, exams, modality, month, ordering, source,
+  //   source_cents, state}]} /savings/api/avoidances?tenant=&side=&modality=&month=&state=&as_of=&page=
+  //                                                 {"as_of","more","page","rows":[{..., "entries":[{index, log, origin, what,
+  //                                                 ...}]}]}
   //   /savings/api/receipt?origin=&index=           tlog-proof, as a download
   // 400 names a parameter that cannot be read; 404 for anything else.
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;

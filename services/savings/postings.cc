@@ -50,7 +50,8 @@ struct Planner {
     }
     if (!network) return;
     const bool open = TenantsSeeOpen();
-    if (open && Passed()) Want(ordering, ledger::v1::KIND_AVOIDANCE_CONFIRMED, ledger::v1::SIDE_ORDERING, MonthOf(avoidance.deadline));
+    if (open && Passed())
+      Want(ordering, ledger::v1::KIND_AVOIDANCE_CONFIRMED, ledger::v1::SIDE_ORDERING, MonthOf(avoidance.deadline));
     if (!open && network->standing == Standing::kReversed) {
       Want(ordering, ledger::v1::KIND_AVOIDANCE_REVERSED, ledger::v1::SIDE_ORDERING, MonthOf(*network->ended_at));
       return;
@@ -61,7 +62,8 @@ struct Planner {
 
   // The redo's own entry, at once; everything else follows the tenants' view.
   bool IsAtOnce(const Place& place) const {
-    return std::get<Kind>(place) == ledger::v1::KIND_AVOIDANCE_REVERSED && std::get<std::string>(place) != avoidance.ordering_tenant;
+    return std::get<Kind>(place) == ledger::v1::KIND_AVOIDANCE_REVERSED &&
+           std::get<std::string>(place) != avoidance.ordering_tenant;
   }
 
   PostingPlan Plan(bool aggregates) {
@@ -120,7 +122,8 @@ struct Planner {
       if (state.known_from > now) at(state.known_from);
       if (state.known_to > now && state.known_to < absl::InfiniteFuture()) at(state.known_to);
     }
-    if (network_elsewhere != tenants_elsewhere) at(absl::FromCivil(absl::ToCivilMonth(now, absl::UTCTimeZone()) + 1, absl::UTCTimeZone()));
+    if (network_elsewhere != tenants_elsewhere)
+      at(absl::FromCivil(absl::ToCivilMonth(now, absl::UTCTimeZone()) + 1, absl::UTCTimeZone()));
     if (TenantsSeeOpen() && !Passed()) plan.feed_due = avoidance.deadline;
   }
 };
@@ -129,7 +132,9 @@ struct Planner {
 
 std::string MonthOf(absl::Time time) { return absl::FormatTime("%Y-%m", time, absl::UTCTimeZone()); }
 
-absl::Time MonthStart(absl::Time time) { return absl::FromCivil(absl::ToCivilMonth(time, absl::UTCTimeZone()), absl::UTCTimeZone()); }
+absl::Time MonthStart(absl::Time time) {
+  return absl::FromCivil(absl::ToCivilMonth(time, absl::UTCTimeZone()), absl::UTCTimeZone());
+}
 
 absl::Time TenantViewOf(absl::Time now) { return MonthStart(now) - absl::Milliseconds(1); }
 

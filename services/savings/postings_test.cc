@@ -6,14 +6,14 @@
 namespace custodian::savings {
 namespace {
 
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using ledger::v1::KIND_AVOIDANCE_CENSORED;
 using ledger::v1::KIND_AVOIDANCE_CONFIRMED;
 using ledger::v1::KIND_AVOIDANCE_REVERSED;
 using ledger::v1::KIND_SOURCE_CREDITED;
 using ledger::v1::SIDE_ORDERING;
 using ledger::v1::SIDE_SOURCE;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 absl::Time Utc(int month, int day, int hour = 0) {
   return absl::FromCivil(absl::CivilSecond(2025, month, day, hour, 0, 0), absl::UTCTimeZone());
@@ -35,7 +35,12 @@ KnownState Open(absl::Time from, absl::Time to = absl::InfiniteFuture()) {
   return {.known_from = from, .known_to = to, .why = "", .reversed_by = "", .ended_at = std::nullopt};
 }
 KnownState Redone(absl::Time from, std::string by, absl::Time performed, absl::Time to = absl::InfiniteFuture()) {
-  return {.known_from = from, .known_to = to, .standing = Standing::kReversed, .why = "redo", .reversed_by = std::move(by), .ended_at = performed};
+  return {.known_from = from,
+          .known_to = to,
+          .standing = Standing::kReversed,
+          .why = "redo",
+          .reversed_by = std::move(by),
+          .ended_at = performed};
 }
 
 // Plans step by step, as the evaluator does, and keeps what was posted.
@@ -179,7 +184,8 @@ TEST(Postings, AWindowThatEndsBetweenRedoAndAggregateIsConfirmedForTheTenantsUnt
 TEST(Postings, ARedoTakenBackCompensatesThereAtOnceAndHereAMonthLater) {
   Book book;
   (void)book.At(Utc(3, 10), {Open(Utc(3, 10))}, absl::InfinitePast());
-  std::vector<KnownState> states = {Open(Utc(3, 10), Utc(3, 20)), Redone(Utc(3, 20), "harbor", Utc(3, 19), Utc(4, 10)), Open(Utc(4, 10))};
+  std::vector<KnownState> states = {Open(Utc(3, 10), Utc(3, 20)), Redone(Utc(3, 20), "harbor", Utc(3, 19), Utc(4, 10)),
+                                    Open(Utc(4, 10))};
   (void)book.At(Utc(3, 20), states, absl::InfinitePast());
   (void)book.At(Utc(4, 1), states, absl::InfinitePast());
   (void)book.At(Utc(4, 10), states, absl::InfinitePast());
@@ -195,7 +201,8 @@ TEST(Postings, ARedoTakenBackCompensatesThereAtOnceAndHereAMonthLater) {
 TEST(Postings, ARedoTakenBackWithinTheMonthNeverReachesTheTenants) {
   Book book;
   (void)book.At(Utc(3, 10), {Open(Utc(3, 10))}, absl::InfinitePast());
-  const std::vector<KnownState> states = {Open(Utc(3, 10), Utc(3, 20)), Redone(Utc(3, 20), "harbor", Utc(3, 19), Utc(3, 25)), Open(Utc(3, 25))};
+  const std::vector<KnownState> states = {Open(Utc(3, 10), Utc(3, 20)), Redone(Utc(3, 20), "harbor", Utc(3, 19), Utc(3, 25)),
+                                          Open(Utc(3, 25))};
   (void)book.At(Utc(3, 20), states, absl::InfinitePast());
   (void)book.At(Utc(3, 25), states, absl::InfinitePast());
   EXPECT_THAT(book.At(Utc(4, 1), states, absl::InfinitePast()), IsEmpty());
@@ -205,7 +212,8 @@ TEST(Postings, ARedoTakenBackWithinTheMonthNeverReachesTheTenants) {
 TEST(Postings, ALateCensoringTakesTheConfirmationBack) {
   Book book;
   (void)book.At(Utc(6, 8), {Open(Utc(3, 10))}, Utc(6, 8));
-  KnownState censored{.known_from = Utc(6, 20), .standing = Standing::kCensored, .why = "gap", .reversed_by = "", .ended_at = Utc(5, 1)};
+  KnownState censored{
+      .known_from = Utc(6, 20), .standing = Standing::kCensored, .why = "gap", .reversed_by = "", .ended_at = Utc(5, 1)};
   (void)book.At(Utc(6, 20), {Open(Utc(3, 10), Utc(6, 20)), censored}, Utc(6, 20));
   EXPECT_EQ(book.Cents("lakeside", KIND_AVOIDANCE_CONFIRMED, SIDE_ORDERING), 0);
   EXPECT_EQ(book.Cents("lakeside", KIND_AVOIDANCE_CENSORED, SIDE_ORDERING), 10'012);

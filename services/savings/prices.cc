@@ -47,7 +47,8 @@ absl::StatusOr<PriceTable> PriceTable::Parse(std::string_view csv) {
     std::string_view line(raw.data(), raw.size());
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
     if (number == 1) {
-      if (line != kHeader) return Fault(number, absl::StrCat("expected the header ", absl::string_view(kHeader.data(), kHeader.size())));
+      if (line != kHeader)
+        return Fault(number, absl::StrCat("expected the header ", absl::string_view(kHeader.data(), kHeader.size())));
       continue;
     }
     if (line.empty()) continue;

@@ -49,7 +49,8 @@ TEST_P(PricesRefused, NamesTheLine) {
 
 INSTANTIATE_TEST_SUITE_P(
     Rows, PricesRefused,
-    ::testing::Values(BadTable{"", "line 1: expected the header"}, BadTable{"class,from,cents\na,2025-01-01,1\n", "line 1: expected the header"},
+    ::testing::Values(BadTable{"", "line 1: expected the header"},
+                      BadTable{"class,from,cents\na,2025-01-01,1\n", "line 1: expected the header"},
                       BadTable{"class_id,valid_from,cents\n", "expected at least one price"},
                       BadTable{"class_id,valid_from,cents\na,2025-01-01\n", "line 2: expected three fields"},
                       BadTable{"class_id,valid_from,cents\na,2025-01-01,1,2\n", "line 2: expected three fields"},

@@ -24,7 +24,9 @@ constexpr Column kColumns[] = {{"censored", &Figures::censored},
                                {"pending", &Figures::pending},
                                {"reversed", &Figures::reversed}};
 
-Json CountJson(const Count& count) { return Json::Object({{"cents", Json::Integer(count.cents)}, {"exams", Json::Integer(count.exams)}}); }
+Json CountJson(const Count& count) {
+  return Json::Object({{"cents", Json::Integer(count.cents)}, {"exams", Json::Integer(count.exams)}});
+}
 
 // RFC 4180: quoted when it must be. A leading sign that a spreadsheet would take for a formula cannot occur in names of ours.
 std::string CsvField(const std::string& text) {
@@ -37,9 +39,11 @@ std::string CsvField(const std::string& text) {
   return quoted + '"';
 }
 
-void AppendCsv(std::string& csv, const std::string& tenant, const std::string& modality, const std::string& side, const Figures& figures) {
+void AppendCsv(std::string& csv, const std::string& tenant, const std::string& modality, const std::string& side,
+               const Figures& figures) {
   absl::StrAppend(&csv, CsvField(tenant), ",", CsvField(modality), ",", side);
-  for (const Count Figures::*count : {&Figures::gross, &Figures::pending, &Figures::confirmed, &Figures::reversed, &Figures::censored}) {
+  for (const Count Figures::*count :
+       {&Figures::gross, &Figures::pending, &Figures::confirmed, &Figures::reversed, &Figures::censored}) {
     absl::StrAppend(&csv, ",", (figures.*count).exams, ",", (figures.*count).cents);
   }
   absl::StrAppend(&csv, "\r\n");
@@ -62,7 +66,9 @@ Report MakeReport(const std::vector<FigureRow>& figures, absl::Time as_of, std::
     const bool orders = tenant.empty() || figure.ordering_tenant == tenant;
     const bool gives = tenant.empty() || figure.source_tenant == tenant;
     if (!orders && !gives) continue;
-    if (orders) rows[{figure.ordering_tenant, figure.modality, "ordering"}].Add(figure.state, figure.exams, figure.cents - figure.source_cents);
+    if (orders)
+      rows[{figure.ordering_tenant, figure.modality, "ordering"}].Add(figure.state, figure.exams,
+                                                                      figure.cents - figure.source_cents);
     if (gives) rows[{figure.source_tenant, figure.modality, "source"}].Add(figure.state, figure.exams, figure.source_cents);
     report.total.Add(figure.state, figure.exams, figure.cents);
   }
@@ -139,8 +145,8 @@ absl::StatusOr<std::string> Reporter::MakeJson(std::optional<absl::Time> as_of, 
   return ToJson(*report);
 }
 
-absl::StatusOr<std::vector<ListedAvoidance>> Reporter::List(const AvoidanceFilter& filter, std::optional<absl::Time> as_of, int limit,
-                                                            int offset) const {
+absl::StatusOr<std::vector<ListedAvoidance>> Reporter::List(const AvoidanceFilter& filter, std::optional<absl::Time> as_of,
+                                                            int limit, int offset) const {
   const absl::Time moment = TruncateToMilliseconds(as_of.value_or(network_clock_.Now()));
   const auto watermark = SmallestWatermark(network_database_, registry_, moment);
   if (!watermark.ok()) return watermark.status();

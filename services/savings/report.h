@@ -80,8 +80,8 @@ class Reporter {
     std::vector<FigureRow> rows;
   };
   [[nodiscard]] absl::StatusOr<Detailed> Read(std::optional<absl::Time> as_of, bool tenants_view) const;
-  [[nodiscard]] absl::StatusOr<std::vector<ListedAvoidance>> List(const AvoidanceFilter& filter, std::optional<absl::Time> as_of, int limit,
-                                                                  int offset) const;
+  [[nodiscard]] absl::StatusOr<std::vector<ListedAvoidance>> List(const AvoidanceFilter& filter, std::optional<absl::Time> as_of,
+                                                                  int limit, int offset) const;
 
  private:
   const tenants::Database& network_database_;

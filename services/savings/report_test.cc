@@ -38,8 +38,8 @@ TEST(Report, AnExamCountsOnceASideAndOnceInTheTotal) {
   EXPECT_EQ(report.rows[3].figures.gross.exams, 2);
   EXPECT_EQ(report.total.gross.exams, 5);
   EXPECT_EQ(report.total.gross.cents, 86'270);
-  EXPECT_EQ(report.total.gross.cents,
-            report.total.pending.cents + report.total.confirmed.cents + report.total.reversed.cents + report.total.censored.cents);
+  EXPECT_EQ(report.total.gross.cents, report.total.pending.cents + report.total.confirmed.cents + report.total.reversed.cents +
+                                          report.total.censored.cents);
 }
 
 TEST(Report, ATenantsReportHoldsItsOwnSidesOnly) {
@@ -50,17 +50,19 @@ TEST(Report, ATenantsReportHoldsItsOwnSidesOnly) {
 }
 
 TEST(Report, JsonHasSortedKeysAndIntegers) {
-  EXPECT_EQ(ToJson(MakeReport({{"a", "b", "MR", "2026-01", "confirmed", 1, 7, 3}}, AsOf(), "a")),
-            R"({"as_of":"2026-03-01T00:00:00Z","currency":"USD","rows":[{"censored":{"cents":0,"exams":0},"confirmed":{"cents":4,"exams":1},)"
-            R"("gross":{"cents":4,"exams":1},"modality":"MR","pending":{"cents":0,"exams":0},"reversed":{"cents":0,"exams":0},)"
-            R"("side":"ordering","tenant":"a"}],"total":{"censored":{"cents":0,"exams":0},"confirmed":{"cents":7,"exams":1},)"
-            R"("gross":{"cents":7,"exams":1},"pending":{"cents":0,"exams":0},"reversed":{"cents":0,"exams":0}}})");
+  EXPECT_EQ(
+      ToJson(MakeReport({{"a", "b", "MR", "2026-01", "confirmed", 1, 7, 3}}, AsOf(), "a")),
+      R"({"as_of":"2026-03-01T00:00:00Z","currency":"USD","rows":[{"censored":{"cents":0,"exams":0},"confirmed":{"cents":4,"exams":1},)"
+      R"("gross":{"cents":4,"exams":1},"modality":"MR","pending":{"cents":0,"exams":0},"reversed":{"cents":0,"exams":0},)"
+      R"("side":"ordering","tenant":"a"}],"total":{"censored":{"cents":0,"exams":0},"confirmed":{"cents":7,"exams":1},)"
+      R"("gross":{"cents":7,"exams":1},"pending":{"cents":0,"exams":0},"reversed":{"cents":0,"exams":0}}})");
 }
 
 TEST(Report, NothingIsAnEmptyReport) {
-  EXPECT_EQ(ToJson(MakeReport({}, AsOf(), "")),
-            R"({"as_of":"2026-03-01T00:00:00Z","currency":"USD","rows":[],"total":{"censored":{"cents":0,"exams":0},)"
-            R"("confirmed":{"cents":0,"exams":0},"gross":{"cents":0,"exams":0},"pending":{"cents":0,"exams":0},"reversed":{"cents":0,"exams":0}}})");
+  EXPECT_EQ(
+      ToJson(MakeReport({}, AsOf(), "")),
+      R"({"as_of":"2026-03-01T00:00:00Z","currency":"USD","rows":[],"total":{"censored":{"cents":0,"exams":0},)"
+      R"("confirmed":{"cents":0,"exams":0},"gross":{"cents":0,"exams":0},"pending":{"cents":0,"exams":0},"reversed":{"cents":0,"exams":0}}})");
 }
 
 TEST(Report, AsOfHasMillisecondsOnlyWhenThereAreAny) {
@@ -70,7 +72,9 @@ TEST(Report, AsOfHasMillisecondsOnlyWhenThereAreAny) {
 
 TEST(Report, CsvHasALineARowAndTheTotal) {
   const std::string csv = ToCsv(MakeReport({{"a", "b", "MR", "2026-01", "confirmed", 1, 7, 3}}, AsOf(), ""));
-  EXPECT_THAT(csv, HasSubstr("\r\na,MR,ordering,1,4,0,0,1,4,0,0,0,0\r\nb,MR,source,1,3,0,0,1,3,0,0,0,0\r\ntotal,,,1,7,0,0,1,7,0,0,0,0\r\n"));
+  EXPECT_THAT(
+      csv,
+      HasSubstr("\r\na,MR,ordering,1,4,0,0,1,4,0,0,0,0\r\nb,MR,source,1,3,0,0,1,3,0,0,0,0\r\ntotal,,,1,7,0,0,1,7,0,0,0,0\r\n"));
 }
 
 TEST(Metrics, CarryTenantModalityAndSide) {

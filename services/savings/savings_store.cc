@@ -52,7 +52,8 @@ Standing StandingOf(const std::string& name) {
 }
 
 constexpr char kAvoidanceColumns[] =
-    "a.avoidance_id, a.ordering_tenant, a.source_tenant, a.class_id, a.modality, a.cents, a.t_ms, a.deadline_ms, a.acceptance_index";
+    "a.avoidance_id, a.ordering_tenant, a.source_tenant, a.class_id, a.modality, a.cents, a.t_ms, a.deadline_ms, "
+    "a.acceptance_index";
 
 AvoidanceRow AvoidanceOf(const pqxx::row& row) {
   return {.avoidance_id = BytesOf(row[0]),
@@ -74,9 +75,9 @@ constexpr char kFigure[] =
 
 std::vector<FactRow> ReadFacts(tenants::ReadTransaction& tenant, const PatientId& patient) {
   std::vector<FactRow> facts;
-  for (const pqxx::row& row : tenant.sql().exec_params(
-           "SELECT fact_id, sealed, arrived_ms, entry_index FROM savings.fact WHERE patient_id = $1 ORDER BY entry_index, fact_id",
-           Binary(patient.bytes()))) {
+  for (const pqxx::row& row : tenant.sql().exec_params("SELECT fact_id, sealed, arrived_ms, entry_index FROM savings.fact WHERE "
+                                                       "patient_id = $1 ORDER BY entry_index, fact_id",
+                                                       Binary(patient.bytes()))) {
     facts.push_back({BytesOf(row[0]), BytesOf(row[1]), TimeOf(row[2]), Integer(row[3])});
   }
   return facts;
@@ -117,7 +118,8 @@ std::int64_t LastFeedIndex(tenants::ReadTransaction& network, const std::string&
 void InsertFeed(tenants::WriteTransaction& network, const std::string& feed_tenant, const std::vector<FeedRow>& rows) {
   for (const FeedRow& row : rows) {
     network.sql().exec_params(
-        "INSERT INTO savings.feed (feed_tenant, entry_index, kind, from_ms, through_ms, arrived_ms) VALUES ($1, $2, $3, $4, $5, $6) "
+        "INSERT INTO savings.feed (feed_tenant, entry_index, kind, from_ms, through_ms, arrived_ms) VALUES ($1, $2, $3, $4, $5, "
+        "$6) "
         "ON CONFLICT DO NOTHING",
         feed_tenant, row.entry_index, row.is_gap ? "gap" : "watermark", Ms(row.from), Ms(row.through), Ms(row.arrived));
   }
@@ -125,9 +127,9 @@ void InsertFeed(tenants::WriteTransaction& network, const std::string& feed_tena
 
 std::map<std::string, absl::Time> ReadWatermarks(tenants::ReadTransaction& network, absl::Time as_of) {
   std::map<std::string, absl::Time> watermarks;
-  for (const pqxx::row& row : network.sql().exec_params(
-           "SELECT feed_tenant, max(through_ms) FROM savings.feed WHERE kind = 'watermark' AND arrived_ms <= $1 GROUP BY feed_tenant",
-           Ms(as_of))) {
+  for (const pqxx::row& row : network.sql().exec_params("SELECT feed_tenant, max(through_ms) FROM savings.feed WHERE kind = "
+                                                        "'watermark' AND arrived_ms <= $1 GROUP BY feed_tenant",
+                                                        Ms(as_of))) {
     watermarks.emplace(Text(row[0]), TimeOf(row[1]));
   }
   return watermarks;
@@ -157,7 +159,8 @@ std::vector<AcceptanceEntry> ReadOpenInGaps(tenants::ReadTransaction& network) {
   return entries;
 }
 
-std::map<std::string, AvoidanceRow> ReadAvoidances(tenants::ReadTransaction& network, const std::vector<std::string>& avoidance_ids) {
+std::map<std::string, AvoidanceRow> ReadAvoidances(tenants::ReadTransaction& network,
+                                                   const std::vector<std::string>& avoidance_ids) {
   std::map<std::string, AvoidanceRow> avoidances;
   for (const pqxx::row& row : network.sql().exec_params(
            std::string("SELECT ") + kAvoidanceColumns + " FROM savings.avoidance a WHERE a.avoidance_id = ANY($1::bytea[])",
@@ -183,7 +186,7 @@ void LockAvoidances(tenants::WriteTransaction& network, const std::vector<std::s
 }
 
 std::map<std::string, std::vector<KnownState>> ReadStates(tenants::ReadTransaction& network,
-                                                         const std::vector<std::string>& avoidance_ids) {
+                                                          const std::vector<std::string>& avoidance_ids) {
   std::map<std::string, std::vector<KnownState>> states;
   for (const pqxx::row& row : network.sql().exec_params(
            "SELECT avoidance_id, known_from_ms, known_to_ms, state, why, reversed_by, ended_ms FROM savings.known_state "
@@ -214,7 +217,7 @@ void ReplaceStates(tenants::WriteTransaction& network, const std::string& avoida
 }
 
 std::map<std::string, std::vector<Posting>> ReadPostings(tenants::ReadTransaction& network,
-                                                        const std::vector<std::string>& avoidance_ids) {
+                                                         const std::vector<std::string>& avoidance_ids) {
   std::map<std::string, std::vector<Posting>> postings;
   for (const pqxx::row& row : network.sql().exec_params(
            "SELECT avoidance_id, log_tenant, kind, side, sequence, cents, exams, month, aggregate_month FROM savings.posting "
@@ -234,8 +237,8 @@ std::map<std::string, std::vector<Posting>> ReadPostings(tenants::ReadTransactio
 
 std::int64_t NextAggregateNumber(tenants::ReadTransaction& network, const std::string& log_tenant, const std::string& month) {
   const pqxx::result rows = network.sql().exec_params(
-      "SELECT coalesce(max(aggregate_number), 0) + 1 FROM savings.posting WHERE log_tenant = $1 AND aggregate_month = $2", log_tenant,
-      month);
+      "SELECT coalesce(max(aggregate_number), 0) + 1 FROM savings.posting WHERE log_tenant = $1 AND aggregate_month = $2",
+      log_tenant, month);
   return Integer(rows[0][0]);
 }
 
@@ -252,21 +255,22 @@ void SetDue(tenants::WriteTransaction& network, const std::string& avoidance_id,
             std::optional<absl::Time> feed_due) {
   const std::int64_t due_ms = due ? Ms(*due) : 0;
   const std::int64_t feed_due_ms = feed_due ? Ms(*feed_due) : 0;
-  network.sql().exec_params("UPDATE savings.avoidance SET due_ms = $2, feed_due_ms = $3 WHERE avoidance_id = $1", Binary(avoidance_id),
-                            due ? &due_ms : nullptr, feed_due ? &feed_due_ms : nullptr);
+  network.sql().exec_params("UPDATE savings.avoidance SET due_ms = $2, feed_due_ms = $3 WHERE avoidance_id = $1",
+                            Binary(avoidance_id), due ? &due_ms : nullptr, feed_due ? &feed_due_ms : nullptr);
 }
 
 std::vector<std::string> ReadDue(tenants::ReadTransaction& network, absl::Time now, absl::Time watermark, int limit) {
   std::vector<std::string> ids;
-  for (const pqxx::row& row : network.sql().exec_params(
-           "SELECT avoidance_id FROM savings.avoidance WHERE due_ms <= $1 OR feed_due_ms <= $2 ORDER BY t_ms, avoidance_id LIMIT $3",
-           Ms(now), Ms(std::min(now, watermark)), limit)) {
+  for (const pqxx::row& row : network.sql().exec_params("SELECT avoidance_id FROM savings.avoidance WHERE due_ms <= $1 OR "
+                                                        "feed_due_ms <= $2 ORDER BY t_ms, avoidance_id LIMIT $3",
+                                                        Ms(now), Ms(std::min(now, watermark)), limit)) {
     ids.push_back(BytesOf(row[0]));
   }
   return ids;
 }
 
-std::vector<WaitingPosting> ReadWaiting(tenants::ReadTransaction& network, const std::vector<std::string>* avoidance_ids, int limit) {
+std::vector<WaitingPosting> ReadWaiting(tenants::ReadTransaction& network, const std::vector<std::string>* avoidance_ids,
+                                        int limit) {
   std::vector<WaitingPosting> waiting;
   const pqxx::binarystring ids = ByteaArray(avoidance_ids ? *avoidance_ids : std::vector<std::string>());
   for (const pqxx::row& row : network.sql().exec_params(
@@ -291,9 +295,10 @@ std::vector<WaitingPosting> ReadWaiting(tenants::ReadTransaction& network, const
 void SetEntryIndex(tenants::WriteTransaction& network, const WaitingPosting& waiting, std::int64_t entry_index) {
   const Posting& posting = waiting.posting;
   network.sql().exec_params(
-      "UPDATE savings.posting SET entry_index = $6 WHERE avoidance_id = $1 AND log_tenant = $2 AND kind = $3 AND side = $4 AND sequence = $5",
-      Binary(waiting.avoidance_id), posting.log_tenant, static_cast<int>(posting.kind), static_cast<int>(posting.side), posting.sequence,
-      entry_index);
+      "UPDATE savings.posting SET entry_index = $6 WHERE avoidance_id = $1 AND log_tenant = $2 AND kind = $3 AND side = $4 AND "
+      "sequence = $5",
+      Binary(waiting.avoidance_id), posting.log_tenant, static_cast<int>(posting.kind), static_cast<int>(posting.side),
+      posting.sequence, entry_index);
 }
 
 std::vector<WaitingAggregate> ReadWaitingAggregates(tenants::ReadTransaction& network) {
@@ -301,7 +306,8 @@ std::vector<WaitingAggregate> ReadWaitingAggregates(tenants::ReadTransaction& ne
   // Over all rows of the aggregate: they were planned together and are marked together.
   for (const pqxx::row& row : network.sql().exec_params(
            "SELECT p.log_tenant, p.aggregate_month, p.aggregate_number, p.kind, p.side, a.class_id, a.modality, "
-           "sum(p.cents)::bigint, sum(p.exams)::bigint FROM savings.posting p JOIN savings.avoidance a ON a.avoidance_id = p.avoidance_id "
+           "sum(p.cents)::bigint, sum(p.exams)::bigint FROM savings.posting p JOIN savings.avoidance a ON a.avoidance_id = "
+           "p.avoidance_id "
            "WHERE p.entry_index IS NULL AND p.aggregate_month <> '' "
            "GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7")) {
     const std::string log_tenant = Text(row[0]);
@@ -311,7 +317,8 @@ std::vector<WaitingAggregate> ReadWaitingAggregates(tenants::ReadTransaction& ne
         aggregates.back().number != number) {
       aggregates.push_back({log_tenant, month, number, {}});
     }
-    aggregates.back().lines.push_back({KindOf(row[3]), SideOf(row[4]), Text(row[5]), Text(row[6]), Integer(row[7]), Integer(row[8])});
+    aggregates.back().lines.push_back(
+        {KindOf(row[3]), SideOf(row[4]), Text(row[5]), Text(row[6]), Integer(row[7]), Integer(row[8])});
   }
   return aggregates;
 }
@@ -321,52 +328,61 @@ void SetEntryIndexes(tenants::WriteTransaction& network, const WaitingAggregate&
     const WaitingAggregate::Line& line = aggregate.lines[i];
     network.sql().exec_params(
         "UPDATE savings.posting p SET entry_index = $8 FROM savings.avoidance a WHERE a.avoidance_id = p.avoidance_id AND "
-        "p.log_tenant = $1 AND p.aggregate_month = $2 AND p.aggregate_number = $3 AND p.kind = $4 AND p.side = $5 AND a.class_id = $6 AND a.modality = $7",
-        aggregate.log_tenant, aggregate.month, aggregate.number, static_cast<int>(line.kind), static_cast<int>(line.side), line.class_id,
-        line.modality, first_index + static_cast<std::int64_t>(i));
+        "p.log_tenant = $1 AND p.aggregate_month = $2 AND p.aggregate_number = $3 AND p.kind = $4 AND p.side = $5 AND a.class_id "
+        "= $6 AND a.modality = $7",
+        aggregate.log_tenant, aggregate.month, aggregate.number, static_cast<int>(line.kind), static_cast<int>(line.side),
+        line.class_id, line.modality, first_index + static_cast<std::int64_t>(i));
   }
 }
 
 std::vector<FigureRow> ReadFigures(tenants::ReadTransaction& network, absl::Time as_of, absl::Time watermark, bool tenants_view) {
   // `known` is what counts at $1. In the tenants' view ($3) a redo elsewhere counts as it was known at the end of the last month
   // ($4); one known since leaves the avoidance open for them. services/savings/postings.h defines the same for entries.
-  const std::string sql = std::string(
-      "WITH current AS ("
-      "  SELECT s.avoidance_id, s.state, s.state = 'reversed' AND s.reversed_by <> '' AND s.reversed_by <> b.ordering_tenant AS elsewhere"
-      "  FROM savings.known_state s JOIN savings.avoidance b ON b.avoidance_id = s.avoidance_id"
-      "  WHERE s.known_from_ms <= $1 AND s.known_to_ms > $1"
-      "), month_before AS ("
-      "  SELECT s.avoidance_id FROM savings.known_state s JOIN savings.avoidance b ON b.avoidance_id = s.avoidance_id"
-      "  WHERE $3 AND s.known_from_ms <= $4 AND s.known_to_ms > $4"
-      "  AND s.state = 'reversed' AND s.reversed_by <> '' AND s.reversed_by <> b.ordering_tenant"
-      "), known AS ("
-      "  SELECT coalesce(c.avoidance_id, m.avoidance_id) AS avoidance_id,"
-      "    CASE WHEN m.avoidance_id IS NOT NULL THEN 'reversed' WHEN $3 AND c.elsewhere THEN 'open' ELSE c.state END AS state"
-      "  FROM current c FULL JOIN month_before m ON m.avoidance_id = c.avoidance_id"
-      ") SELECT a.ordering_tenant, a.source_tenant, a.modality, a.month, ") + kFigure +
+  const std::string sql =
+      std::string(
+          "WITH current AS ("
+          "  SELECT s.avoidance_id, s.state, s.state = 'reversed' AND s.reversed_by <> '' AND s.reversed_by <> b.ordering_tenant "
+          "AS elsewhere"
+          "  FROM savings.known_state s JOIN savings.avoidance b ON b.avoidance_id = s.avoidance_id"
+          "  WHERE s.known_from_ms <= $1 AND s.known_to_ms > $1"
+          "), month_before AS ("
+          "  SELECT s.avoidance_id FROM savings.known_state s JOIN savings.avoidance b ON b.avoidance_id = s.avoidance_id"
+          "  WHERE $3 AND s.known_from_ms <= $4 AND s.known_to_ms > $4"
+          "  AND s.state = 'reversed' AND s.reversed_by <> '' AND s.reversed_by <> b.ordering_tenant"
+          "), known AS ("
+          "  SELECT coalesce(c.avoidance_id, m.avoidance_id) AS avoidance_id,"
+          "    CASE WHEN m.avoidance_id IS NOT NULL THEN 'reversed' WHEN $3 AND c.elsewhere THEN 'open' ELSE c.state END AS state"
+          "  FROM current c FULL JOIN month_before m ON m.avoidance_id = c.avoidance_id"
+          ") SELECT a.ordering_tenant, a.source_tenant, a.modality, a.month, ") +
+      kFigure +
       " AS figure, count(*), sum(a.cents)::bigint, sum(a.cents / 2)::bigint"
       " FROM known JOIN savings.avoidance a ON a.avoidance_id = known.avoidance_id GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5";
   std::vector<FigureRow> figures;
-  for (const pqxx::row& row : network.sql().exec_params(sql, Ms(as_of), Ms(std::min(as_of, watermark)), tenants_view, Ms(TenantViewOf(as_of)))) {
-    figures.push_back({Text(row[0]), Text(row[1]), Text(row[2]), Text(row[3]), Text(row[4]), Integer(row[5]), Integer(row[6]), Integer(row[7])});
+  for (const pqxx::row& row :
+       network.sql().exec_params(sql, Ms(as_of), Ms(std::min(as_of, watermark)), tenants_view, Ms(TenantViewOf(as_of)))) {
+    figures.push_back({Text(row[0]), Text(row[1]), Text(row[2]), Text(row[3]), Text(row[4]), Integer(row[5]), Integer(row[6]),
+                       Integer(row[7])});
   }
   return figures;
 }
 
 std::vector<ListedAvoidance> ListAvoidances(tenants::ReadTransaction& network, const AvoidanceFilter& filter, absl::Time as_of,
                                             absl::Time watermark, int limit, int offset) {
-  const std::string sql = std::string("SELECT ") + kAvoidanceColumns + ", " + kFigure +
-                          ", known.why FROM savings.known_state known JOIN savings.avoidance a ON a.avoidance_id = known.avoidance_id"
-                          " WHERE known.known_from_ms <= $1 AND known.known_to_ms > $1"
-                          " AND ($3 = '' OR ($4 <> 'source' AND a.ordering_tenant = $3) OR ($4 <> 'ordering' AND a.source_tenant = $3))"
-                          " AND ($5 = '' OR a.modality = $5) AND ($6 = '' OR a.month = $6) AND ($7 = '' OR " + kFigure + " = $7)"
-                          " ORDER BY a.t_ms DESC, a.avoidance_id LIMIT $8 OFFSET $9";
+  const std::string sql =
+      std::string("SELECT ") + kAvoidanceColumns + ", " + kFigure +
+      ", known.why FROM savings.known_state known JOIN savings.avoidance a ON a.avoidance_id = known.avoidance_id"
+      " WHERE known.known_from_ms <= $1 AND known.known_to_ms > $1"
+      " AND ($3 = '' OR ($4 <> 'source' AND a.ordering_tenant = $3) OR ($4 <> 'ordering' AND a.source_tenant = $3))"
+      " AND ($5 = '' OR a.modality = $5) AND ($6 = '' OR a.month = $6) AND ($7 = '' OR " +
+      kFigure +
+      " = $7)"
+      " ORDER BY a.t_ms DESC, a.avoidance_id LIMIT $8 OFFSET $9";
   std::vector<ListedAvoidance> list;
   std::vector<std::string> ids;
   std::map<std::string, std::size_t> place;
   for (const pqxx::row& row :
-       network.sql().exec_params(sql, Ms(as_of), Ms(std::min(as_of, watermark)), filter.tenant, filter.side, filter.modality, filter.month,
-                                 filter.state, limit, offset)) {
+       network.sql().exec_params(sql, Ms(as_of), Ms(std::min(as_of, watermark)), filter.tenant, filter.side, filter.modality,
+                                 filter.month, filter.state, limit, offset)) {
     place.emplace(BytesOf(row[0]), list.size());
     ids.push_back(BytesOf(row[0]));
     list.push_back({AvoidanceOf(row), Text(row[9]), Text(row[10]), {}});

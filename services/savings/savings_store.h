@@ -65,25 +65,27 @@ struct AcceptanceEntry {
 
 // Those of `avoidance_ids` that are known, by id.
 [[nodiscard]] std::map<std::string, AvoidanceRow> ReadAvoidances(tenants::ReadTransaction& network,
-                                                                const std::vector<std::string>& avoidance_ids);
+                                                                 const std::vector<std::string>& avoidance_ids);
 // Leaves an avoidance that exists as it is: what was once priced stays so (T9).
 void InsertAvoidance(tenants::WriteTransaction& network, const AvoidanceRow& avoidance);
 // Against other planners of the same avoidances, until the transaction ends.
 void LockAvoidances(tenants::WriteTransaction& network, const std::vector<std::string>& avoidance_ids);
 [[nodiscard]] std::map<std::string, std::vector<KnownState>> ReadStates(tenants::ReadTransaction& network,
-                                                                       const std::vector<std::string>& avoidance_ids);
+                                                                        const std::vector<std::string>& avoidance_ids);
 void ReplaceStates(tenants::WriteTransaction& network, const std::string& avoidance_id, const std::vector<KnownState>& states);
 
 [[nodiscard]] std::map<std::string, std::vector<Posting>> ReadPostings(tenants::ReadTransaction& network,
-                                                                      const std::vector<std::string>& avoidance_ids);
+                                                                       const std::vector<std::string>& avoidance_ids);
 // Number of a new aggregate of that log and month: one more than the last planned.
-[[nodiscard]] std::int64_t NextAggregateNumber(tenants::ReadTransaction& network, const std::string& log_tenant, const std::string& month);
+[[nodiscard]] std::int64_t NextAggregateNumber(tenants::ReadTransaction& network, const std::string& log_tenant,
+                                               const std::string& month);
 void InsertPosting(tenants::WriteTransaction& network, const std::string& avoidance_id, const Posting& posting,
                    std::int64_t aggregate_number);
 void SetDue(tenants::WriteTransaction& network, const std::string& avoidance_id, std::optional<absl::Time> due,
             std::optional<absl::Time> feed_due);
 // Ids for which entries may be due, oldest first.
-[[nodiscard]] std::vector<std::string> ReadDue(tenants::ReadTransaction& network, absl::Time now, absl::Time watermark, int limit);
+[[nodiscard]] std::vector<std::string> ReadDue(tenants::ReadTransaction& network, absl::Time now, absl::Time watermark,
+                                               int limit);
 
 // A planned entry of its own without an index yet.
 struct WaitingPosting {
@@ -93,8 +95,8 @@ struct WaitingPosting {
   Posting posting;
 };
 // Of those avoidances; of all when `avoidance_ids` is null. What takes back comes before what states anew. At most `limit`.
-[[nodiscard]] std::vector<WaitingPosting> ReadWaiting(tenants::ReadTransaction& network, const std::vector<std::string>* avoidance_ids,
-                                                      int limit);
+[[nodiscard]] std::vector<WaitingPosting> ReadWaiting(tenants::ReadTransaction& network,
+                                                      const std::vector<std::string>* avoidance_ids, int limit);
 void SetEntryIndex(tenants::WriteTransaction& network, const WaitingPosting& posting, std::int64_t entry_index);
 
 // A monthly aggregate with an entry a line.

@@ -53,14 +53,15 @@ class TestNetwork {
     EXPECT_TRUE(registry->Load().ok());
     locator = std::make_unique<exchange::Locator>(network->database(), keys->client());
     records = std::make_unique<exchange::PatientRecords>(partitions, *sealer);
-    evaluator = std::make_unique<Evaluator>(Evaluator::Parts{.partitions = partitions,
-                                                             .registry = *registry,
-                                                             .network_database = network->database(),
-                                                             .locator = *locator,
-                                                             .records = *records,
-                                                             .sealer = *sealer,
-                                                             .network_clock = clock,
-                                                             .current_table = [](std::string_view table, std::string_view) { return Table(table); }});
+    evaluator = std::make_unique<Evaluator>(
+        Evaluator::Parts{.partitions = partitions,
+                         .registry = *registry,
+                         .network_database = network->database(),
+                         .locator = *locator,
+                         .records = *records,
+                         .sealer = *sealer,
+                         .network_clock = clock,
+                         .current_table = [](std::string_view table, std::string_view) { return Table(table); }});
     for (tenants::Partition* partition : partitions.All()) {
       evaluator->Attach(*partition);
       partition->outbox->Handle("locator", [this, id = partition->tenant.id](const PatientId& patient) {
@@ -98,8 +99,9 @@ class TestNetwork {
 
   // Stores one resource at a tenant as its client would.
   void Put(const std::string& tenant, const std::string& name, const std::string& resource) {
-    const std::string bundle = absl::StrCat(R"({"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"https://x/)", name,
-                                            R"(","resource":)", resource, R"(,"request":{"method":"PUT","url":")", name, R"("}}]})");
+    const std::string bundle =
+        absl::StrCat(R"({"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"https://x/)", name, R"(","resource":)",
+                     resource, R"(,"request":{"method":"PUT","url":")", name, R"("}}]})");
     auto entries = exchange::ReadTransaction(*exchange::Json::Parse(bundle), 10);
     ASSERT_TRUE(std::holds_alternative<std::vector<exchange::TransactionEntry>>(entries));
     exchange::FhirWriter writer(*sealer, keys->client(), {});
@@ -109,27 +111,38 @@ class TestNetwork {
                                       .idempotency_key = "",
                                       .content = bundle,
                                       .entries = std::get<0>(std::move(entries))});
-    if (const auto* refusal = std::get_if<exchange::Refusal>(&stored)) FAIL() << refusal->status << " " << refusal->issues.at(0).diagnostics;
+    if (const auto* refusal = std::get_if<exchange::Refusal>(&stored))
+      FAIL() << refusal->status << " " << refusal->issues.at(0).diagnostics;
   }
   std::string PatientName() const { return absl::StrCat("p", year); }
   std::string PatientJson(const std::string& more = "") const {
-    return absl::StrCat(R"({"resourceType":"Patient","id":")", PatientName(), R"(","identifier":[{"type":{"coding":[{"system":)"
-                        R"("http://terminology.hl7.org/CodeSystem/v2-0203","code":"SS"}]},"system":"http://hl7.org/fhir/sid/us-ssn",)"
-                        R"("value":"999-12-)", year, R"("}],"name":[{"family":"Example)", year, R"(","given":["Ada"]}],"gender":"female",)"
-                        R"("birthDate":"1970-02-03")", more, "}");
+    return absl::StrCat(
+        R"({"resourceType":"Patient","id":")", PatientName(),
+        R"(","identifier":[{"type":{"coding":[{"system":)"
+        R"("http://terminology.hl7.org/CodeSystem/v2-0203","code":"SS"}]},"system":"http://hl7.org/fhir/sid/us-ssn",)"
+        R"("value":"999-12-)",
+        year, R"("}],"name":[{"family":"Example)", year,
+        R"(","given":["Ada"]}],"gender":"female",)"
+        R"("birthDate":"1970-02-03")",
+        more, "}");
   }
   // MR of the lumbar spine, performed and reported.
   void PutExam(const std::string& tenant, const std::string& name, absl::Time performed, const std::string& status = "final") {
     const std::string accession = absl::StrCat(name, "-", year);
     Put(tenant, "DiagnosticReport/" + accession,
-        absl::StrCat(R"({"resourceType":"DiagnosticReport","id":")", accession, R"(","identifier":[{"type":{"coding":[{"system":)"
-                     R"("http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},"system":"urn:accession:)", tenant, R"(","value":")",
-                     accession, R"("}],"status":")", status,
-                     R"(","code":{"coding":[{"system":"http://loinc.org","code":"30679-5"}]},"subject":{"reference":"Patient/)", PatientName(), R"("},)"
-                     R"("effectiveDateTime":")", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", performed, absl::UTCTimeZone()), R"("})"));
+        absl::StrCat(R"({"resourceType":"DiagnosticReport","id":")", accession,
+                     R"(","identifier":[{"type":{"coding":[{"system":)"
+                     R"("http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},"system":"urn:accession:)",
+                     tenant, R"(","value":")", accession, R"("}],"status":")", status,
+                     R"(","code":{"coding":[{"system":"http://loinc.org","code":"30679-5"}]},"subject":{"reference":"Patient/)",
+                     PatientName(),
+                     R"("},)"
+                     R"("effectiveDateTime":")",
+                     absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", performed, absl::UTCTimeZone()), R"("})"));
   }
 
-  // What the exchange writes for an acceptance at `tenant` of a prior at `source`, or for its withdrawal. Returns the avoidance id.
+  // What the exchange writes for an acceptance at `tenant` of a prior at `source`, or for its withdrawal. Returns the avoidance
+  // id.
   std::string Accept(const std::string& tenant, const std::string& source, const std::string& card) {
     exchange::Fact fact{.kind = exchange::Fact::Kind::kAcceptance,
                         .card_id = card,
@@ -161,8 +174,8 @@ class TestNetwork {
     write.request_digest = RandomBytes(32);
     write.entries.emplace_back().set_kind(kind);
     write.rows.push_back({&exchange::kFactTable,
-                          {tenants::Bytes{id}, tenants::Bytes{Patient(tenant).bytes()}, tenants::Bytes{sealed->ciphertext}, tenants::CommitTime{},
-                           tenants::IndexOf{0}}});
+                          {tenants::Bytes{id}, tenants::Bytes{Patient(tenant).bytes()}, tenants::Bytes{sealed->ciphertext},
+                           tenants::CommitTime{}, tenants::IndexOf{0}}});
     write.rows.push_back(tenants::OutboxRow("savings", Patient(tenant)));
     const auto admitted = partition.writer->Apply(std::move(write));
     ASSERT_TRUE(admitted.ok()) << admitted.status();
@@ -171,7 +184,8 @@ class TestNetwork {
   // What FeedService writes.
   void Feed(const std::string& tenant, bool gap, absl::Time from, absl::Time through) {
     static const tenants::Table table{
-        "savings.feed", {{"kind", "text"}, {"from_ms", "bigint"}, {"through_ms", "bigint"}, {"arrived_ms", "bigint"}, {"entry_index", "bigint"}}};
+        "savings.feed",
+        {{"kind", "text"}, {"from_ms", "bigint"}, {"through_ms", "bigint"}, {"arrived_ms", "bigint"}, {"entry_index", "bigint"}}};
     tenants::Write write;
     write.idempotency_key = RandomBytes(32);
     write.request_digest = RandomBytes(32);
@@ -183,8 +197,9 @@ class TestNetwork {
     } else {
       entry.mutable_watermark()->mutable_through()->set_seconds(absl::ToUnixSeconds(through));
     }
-    write.rows.push_back({&table, {std::string(gap ? "gap" : "watermark"), absl::ToUnixMillis(from), absl::ToUnixMillis(through),
-                                   tenants::CommitTime{}, tenants::IndexOf{0}}});
+    write.rows.push_back({&table,
+                          {std::string(gap ? "gap" : "watermark"), absl::ToUnixMillis(from), absl::ToUnixMillis(through),
+                           tenants::CommitTime{}, tenants::IndexOf{0}}});
     write.rows.push_back(tenants::OutboxRow("savings-feed", PatientId()));
     const auto admitted = At(tenant).writer->Apply(std::move(write));
     ASSERT_TRUE(admitted.ok()) << admitted.status();
@@ -207,8 +222,8 @@ class TestNetwork {
       if (!leaf->entry.has_money()) continue;
       const auto& money = leaf->entry.money();
       lines.push_back(absl::StrCat(ledger::v1::Kind_Name(leaf->entry.kind()).substr(5), " ",
-                                   money.side() == ledger::v1::SIDE_ORDERING ? "ordering" : "source", " ", money.cents(), " ", money.exams(),
-                                   money.aggregate() ? " aggregate" : ""));
+                                   money.side() == ledger::v1::SIDE_ORDERING ? "ordering" : "source", " ", money.cents(), " ",
+                                   money.exams(), money.aggregate() ? " aggregate" : ""));
     }
     return lines;
   }
@@ -218,7 +233,8 @@ class TestNetwork {
     const auto report = reporter->Make(as_of, tenant);
     if (!report.ok()) return report.status().ToString();
     const Figures& total = report->total;
-    return absl::StrCat(total.gross.exams, "/", total.pending.exams, "/", total.confirmed.exams, "/", total.reversed.exams, "/", total.censored.exams);
+    return absl::StrCat(total.gross.exams, "/", total.pending.exams, "/", total.confirmed.exams, "/", total.reversed.exams, "/",
+                        total.censored.exams);
   }
 
   static absl::StatusOr<std::string> Table(std::string_view name) {
@@ -252,7 +268,8 @@ class TestNetwork {
     ASSERT_TRUE(database.ok()) << database.status();
     partition->database = std::make_unique<tenants::Database>((*database)->login(), 8);
     databases_.emplace(name, *std::move(database));
-    auto writer = tenants::PartitionWriter::Create({.origin = tenant.origin, .author = kAuthor}, *partition->database, *signer_, roster_, clock);
+    auto writer = tenants::PartitionWriter::Create({.origin = tenant.origin, .author = kAuthor}, *partition->database, *signer_,
+                                                   roster_, clock);
     ASSERT_TRUE(writer.ok()) << writer.status();
     partition->writer = *std::move(writer);
     partition->log = std::make_unique<tenants::LogReader>(tenant.origin, *partition->database);
@@ -261,8 +278,8 @@ class TestNetwork {
     const auto inserted = network->Sql(absl::StrCat(
         "INSERT INTO registry.tenant (tenant_id, name, display_name, cell, database, key_database, origin, log_vkey, time_zone, "
         "organization_system, organization_value, accession_system, cds_issuer, cds_tenant, cds_jwks) VALUES ('",
-        tenant.id.text(), "', '", name, "', '", name, "', 'main', 't_", name, "', 'k_", name, "', '", tenant.origin, "', 'vkey', '",
-        tenant.time_zone, "', 'urn:organizations', '", name, "', '", tenant.accession_system, "', '', '', '')"));
+        tenant.id.text(), "', '", name, "', '", name, "', 'main', 't_", name, "', 'k_", name, "', '", tenant.origin,
+        "', 'vkey', '", tenant.time_zone, "', 'urn:organizations', '", name, "', '", tenant.accession_system, "', '', '', '')"));
     ASSERT_TRUE(inserted.ok()) << inserted.status();
     partitions.Add(std::move(partition));
   }

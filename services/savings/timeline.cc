@@ -92,7 +92,8 @@ class Replay {
     const auto patient = exchange::Json::Parse(record.json);
     if (!patient.ok()) return before;
     const auto at = exchange::ParseFhirTime(patient->TextOf("deceasedDateTime"), zone_of_(record.tenant_name));
-    if (at) return Censoring{.from = at->begin, .to = at->begin, .arrived = before ? before->arrived : record.arrived, .why = "death"};
+    if (at)
+      return Censoring{.from = at->begin, .to = at->begin, .arrived = before ? before->arrived : record.arrived, .why = "death"};
     if (!(*patient)["deceasedBoolean"].boolean()) return std::nullopt;
     const absl::Time said = before ? before->arrived : record.arrived;
     return Censoring{.from = said, .to = said, .arrived = said, .why = "death"};
@@ -119,7 +120,8 @@ class Replay {
     censorings.insert(censorings.end(), deaths_.begin(), deaths_.end());
     std::map<std::size_t, KnownState> known;
     for (const Avoidance& avoidance : Evaluate(acceptances, RedosOf(members), censorings, absl::InfinitePast(), now)) {
-      KnownState state{.known_from = now, .why = avoidance.why, .reversed_by = avoidance.reversed_by_tenant, .ended_at = avoidance.ended_at};
+      KnownState state{
+          .known_from = now, .why = avoidance.why, .reversed_by = avoidance.reversed_by_tenant, .ended_at = avoidance.ended_at};
       if (avoidance.state == State::kReversed) state.standing = Standing::kReversed;
       if (avoidance.state == State::kCensored) state.standing = Standing::kCensored;
       known.emplace(members[avoidance.acceptance], std::move(state));
@@ -156,7 +158,8 @@ class Replay {
 
 }  // namespace
 
-std::vector<std::vector<KnownState>> Timeline(const Evidence& evidence, const ExamsFunction& exams_of, const ZoneFunction& zone_of) {
+std::vector<std::vector<KnownState>> Timeline(const Evidence& evidence, const ExamsFunction& exams_of,
+                                              const ZoneFunction& zone_of) {
   return Replay(evidence, exams_of, zone_of).Run();
 }
 

@@ -37,7 +37,8 @@ Acceptance AcceptanceAt(absl::Time t, std::string order = "o1") {
 }
 
 // The exams of these tests: a record "Exam" whose JSON is "<class> <laterality> <status> <performed ms>"; the newest version says
-// what is so, the earliest performed one since when it is known. (What FHIR resources become exams is exchange::ExamsOf's business.)
+// what is so, the earliest performed one since when it is known. (What FHIR resources become exams is exchange::ExamsOf's
+// business.)
 std::vector<Exam> ExamsOfLines(const std::vector<OpenedRecord>& records) {
   std::map<std::string, std::vector<const OpenedRecord*>> by_id;
   for (const OpenedRecord& record : records) {
@@ -66,7 +67,8 @@ std::vector<Exam> ExamsOfLines(const std::vector<OpenedRecord>& records) {
   return exams;
 }
 
-OpenedRecord ExamRecord(std::string id, std::uint64_t version, std::string class_and_side, std::string status, absl::Time performed, absl::Time arrived) {
+OpenedRecord ExamRecord(std::string id, std::uint64_t version, std::string class_and_side, std::string status,
+                        absl::Time performed, absl::Time arrived) {
   return {.tenant_name = "summit",
           .resource_type = "Exam",
           .id = std::move(id),
@@ -76,7 +78,12 @@ OpenedRecord ExamRecord(std::string id, std::uint64_t version, std::string class
 }
 
 OpenedRecord PatientRecord(std::uint64_t version, std::string json, absl::Time arrived) {
-  return {.tenant_name = "lakeside", .resource_type = "Patient", .id = "p", .version = version, .json = std::move(json), .arrived = arrived};
+  return {.tenant_name = "lakeside",
+          .resource_type = "Patient",
+          .id = "p",
+          .version = version,
+          .json = std::move(json),
+          .arrived = arrived};
 }
 
 std::vector<std::vector<KnownState>> TimelineOf(const Evidence& evidence) {
@@ -117,10 +124,11 @@ TEST(Timeline, AFutureExamReversesOnlyWhenItHasHappened) {
 }
 
 TEST(Timeline, ARedoEnteredInErrorReversesOnlyWhileItStood) {
-  const Evidence evidence{.acceptances = {AcceptanceAt(T0())},
-                          .history = {ExamRecord("x", 1, "mr-knee-wo left", "final", T0() + Days(10), T0() + Days(11)),
-                                      ExamRecord("x", 2, "mr-knee-wo left", "entered-in-error", T0() + Days(10), T0() + Days(20))},
-                          .gaps = {}};
+  const Evidence evidence{
+      .acceptances = {AcceptanceAt(T0())},
+      .history = {ExamRecord("x", 1, "mr-knee-wo left", "final", T0() + Days(10), T0() + Days(11)),
+                  ExamRecord("x", 2, "mr-knee-wo left", "entered-in-error", T0() + Days(10), T0() + Days(20))},
+      .gaps = {}};
   const auto states = TimelineOf(evidence);
   ASSERT_THAT(states[0], SizeIs(3));
   EXPECT_EQ(states[0][1].standing, Standing::kReversed);
@@ -130,12 +138,13 @@ TEST(Timeline, ARedoEnteredInErrorReversesOnlyWhileItStood) {
 
 TEST(Timeline, OnlyTheReversalSetAndTheSameSideReverse) {
   for (const auto& [what, reverses] : std::vector<std::pair<std::string, bool>>{{"mr-knee-wo left", true},
-                                                                              {"mr-knee-w left", true},
-                                                                              {"mr-knee-wo bilateral", true},
-                                                                              {"mr-knee-wo right", false},
-                                                                              {"mr-lumbar-wo left", false}}) {
-    const auto states = TimelineOf(
-        {.acceptances = {AcceptanceAt(T0())}, .history = {ExamRecord("x", 1, what, "final", T0() + Days(1), T0() + Days(1))}, .gaps = {}});
+                                                                                {"mr-knee-w left", true},
+                                                                                {"mr-knee-wo bilateral", true},
+                                                                                {"mr-knee-wo right", false},
+                                                                                {"mr-lumbar-wo left", false}}) {
+    const auto states = TimelineOf({.acceptances = {AcceptanceAt(T0())},
+                                    .history = {ExamRecord("x", 1, what, "final", T0() + Days(1), T0() + Days(1))},
+                                    .gaps = {}});
     EXPECT_EQ(states[0].back().standing == Standing::kReversed, reverses) << what;
   }
 }
@@ -169,10 +178,11 @@ TEST(Timeline, AGapCensorsFromItsArrival) {
 }
 
 TEST(Timeline, ADeathCensorsWhicheverTenantReportsIt) {
-  const Evidence evidence{.acceptances = {AcceptanceAt(T0())},
-                          .history = {PatientRecord(1, R"({"resourceType":"Patient"})", T0() - Days(9)),
-                                      PatientRecord(2, R"({"resourceType":"Patient","deceasedDateTime":"2025-10-20"})", T0() + Days(30))},
-                          .gaps = {}};
+  const Evidence evidence{
+      .acceptances = {AcceptanceAt(T0())},
+      .history = {PatientRecord(1, R"({"resourceType":"Patient"})", T0() - Days(9)),
+                  PatientRecord(2, R"({"resourceType":"Patient","deceasedDateTime":"2025-10-20"})", T0() + Days(30))},
+      .gaps = {}};
   const auto states = TimelineOf(evidence);
   ASSERT_THAT(states[0], SizeIs(2));
   EXPECT_EQ(states[0][1].why, "death");
