@@ -15,7 +15,8 @@ Match MatchActors(const std::vector<Actor>& actors, const Party& asked) {
   Match match{actors.empty(), actors.empty()};
   for (const Actor& actor : actors) {
     const bool named = std::find(actor.identifiers.begin(), actor.identifiers.end(), asked) != actor.identifiers.end();
-    const bool recipient = std::any_of(actor.roles.begin(), actor.roles.end(), [](const std::string& role) { return role == "IRCP" || role == "PRCP"; });
+    const bool recipient = std::any_of(actor.roles.begin(), actor.roles.end(),
+                                       [](const std::string& role) { return role == "IRCP" || role == "PRCP"; });
     match.narrow = match.narrow || (named && recipient);
     match.broad = match.broad || named || actor.identifiers.empty();
   }

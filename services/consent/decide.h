@@ -1,12 +1,13 @@
-// Whether a patient's consents let an organization see their records for a purpose at a time (DESIGN, section 7, "Consent"). Pure:
-// the newest versions of the consents held at the source in, a decision out; services/exchange/consent_reader.h reads them from FHIR.
+// Whether a patient's consents let an organization see their records for a purpose at a time (DESIGN, section 7, "Consent").
+// Pure: the newest versions of the consents held at the source in, a decision out; services/exchange/consent_reader.h reads them
+// from FHIR.
 //
 // Opt-in: without a consent that permits, the answer is no. Only active consents speak; an inactive, rejected or mistaken one is
 // as if it did not exist, which is how a revocation works. What permits is read narrowly and what denies broadly: where a rule
-// has a criterion that is not evaluated here (data class, security label, an actor named by a plain reference), a permission does not
-// apply and a denial does. Within one consent a nested provision is an exception to the one around it (R4: "rules that provide
-// exceptions to the base rule"), so the innermost that applies decides; among siblings, and between consents, a denial wins: two
-// statements that contradict each other are no clear permission, and what was shown cannot be unshown.
+// has a criterion that is not evaluated here (data class, security label, an actor named by a plain reference), a permission does
+// not apply and a denial does. Within one consent a nested provision is an exception to the one around it (R4: "rules that
+// provide exceptions to the base rule"), so the innermost that applies decides; among siblings, and between consents, a denial
+// wins: two statements that contradict each other are no clear permission, and what was shown cannot be unshown.
 #ifndef CUSTODIAN_SERVICES_CONSENT_DECIDE_H_
 #define CUSTODIAN_SERVICES_CONSENT_DECIDE_H_
 

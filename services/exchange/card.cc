@@ -43,7 +43,8 @@ std::string DetailOf(const CardFacts& facts) {
   std::string detail = absl::StrCat("**", facts.exam_class->label, "**");
   if (!facts.exam->laterality.empty()) absl::StrAppend(&detail, ", ", facts.exam->laterality);
   absl::StrAppend(&detail, ", performed ", DateOf(facts), " at ", facts.performing_tenant.display_name);
-  if (facts.source_tenant.id != facts.performing_tenant.id) absl::StrAppend(&detail, ", held by ", facts.source_tenant.display_name);
+  if (facts.source_tenant.id != facts.performing_tenant.id)
+    absl::StrAppend(&detail, ", held by ", facts.source_tenant.display_name);
   absl::StrAppend(&detail, ". The patient's consent lets you view it; your view is recorded.");
   if (!facts.exam_class->clinical_source.empty()) absl::StrAppend(&detail, " Basis: ", facts.exam_class->clinical_source, ".");
   if (!facts.exam_class->approved_by.empty()) absl::StrAppend(&detail, " Approved by ", facts.exam_class->approved_by, ".");
@@ -62,7 +63,8 @@ Json Suggestions(const CardFacts& facts) {
 Json Reasons() {
   Json reasons = Json::Array();
   for (const OverrideReason& reason : kReasons)
-    reasons.Append(Json::Object({{"code", Text(reason.code)}, {"system", Text(kOverrideReasons)}, {"display", Text(reason.display)}}));
+    reasons.Append(
+        Json::Object({{"code", Text(reason.code)}, {"system", Text(kOverrideReasons)}, {"display", Text(reason.display)}}));
   return reasons;
 }
 
@@ -70,12 +72,15 @@ Json Service(std::string_view hook) {
   const Json prefetch = Json::Object({{"patient", Text("Patient/{{context.patientId}}")},
                                       {"encounter", Text("Encounter/{{context.encounterId}}")},
                                       {"conditions", Text("Condition?patient={{context.patientId}}")}});
-  return Json::Object({{"hook", Text(hook)},
-                       {"id", Text(kServiceId)},
-                       {"title", Text("Prior results elsewhere")},
-                       {"description", Text("Says when a usable result of the ordered exam is available at another health system, with the patient's consent.")},
-                       {"prefetch", prefetch},
-                       {"usageRequirements", Text("Without patient, encounter and conditions in prefetch, cards inform but never suggest to cancel an order.")}});
+  return Json::Object(
+      {{"hook", Text(hook)},
+       {"id", Text(kServiceId)},
+       {"title", Text("Prior results elsewhere")},
+       {"description",
+        Text("Says when a usable result of the ordered exam is available at another health system, with the patient's consent.")},
+       {"prefetch", prefetch},
+       {"usageRequirements",
+        Text("Without patient, encounter and conditions in prefetch, cards inform but never suggest to cancel an order.")}});
 }
 
 }  // namespace
@@ -106,7 +111,8 @@ Json CardJson(const CardFacts& facts) {
     card.Set("selectionBehavior", Text("at-most-one"));
   }
   card.Set("overrideReasons", Reasons());
-  card.Set("links", Json::Array({Json::Object({{"label", Text("View the result")}, {"url", Text(ResultUrl(facts))}, {"type", Text("absolute")}})}));
+  card.Set("links", Json::Array({Json::Object(
+                        {{"label", Text("View the result")}, {"url", Text(ResultUrl(facts))}, {"type", Text("absolute")}})}));
   return card;
 }
 

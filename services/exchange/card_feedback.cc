@@ -71,7 +71,8 @@ class CardFeedback::Card {
     const std::string what = absl::StrCat(item_.card_id, "\n", outcome);
     auto key = parts_.sealer.IndexToken(tenant_, "feedback\n" + what);
     if (!key.ok()) return key.status();
-    auto digest = parts_.sealer.IndexToken(tenant_, absl::StrCat("feedback-request\n", what, "\n", absl::ToUnixMillis(verdict->t)));
+    auto digest =
+        parts_.sealer.IndexToken(tenant_, absl::StrCat("feedback-request\n", what, "\n", absl::ToUnixMillis(verdict->t)));
     if (!digest.ok()) return digest.status();
     write.idempotency_key = *std::move(key);
     write.request_digest = *std::move(digest);
@@ -124,16 +125,23 @@ class CardFeedback::Card {
     write.rows.push_back(OutcomeRow(item_.card_id, verdict.ordinal, item_.accepted, std::move(sealed->ciphertext), 0));
 
     if (item_.accepted || verdict.ordinal == 2) {
-      const Fact fact{item_.accepted ? Fact::Kind::kAcceptance : Fact::Kind::kWithdrawal, uuid, order, kept_.TextOf("class_id"),
-                      kept_.TextOf("modality"), kept_.TextOf("laterality"), kept_.TextOf("source_tenant"), verdict.t,
+      const Fact fact{item_.accepted ? Fact::Kind::kAcceptance : Fact::Kind::kWithdrawal,
+                      uuid,
+                      order,
+                      kept_.TextOf("class_id"),
+                      kept_.TextOf("modality"),
+                      kept_.TextOf("laterality"),
+                      kept_.TextOf("source_tenant"),
+                      verdict.t,
                       kept_.TextOf("avoidance_id")};
       const std::string fact_id = RandomBytes(16);
       auto sealed_fact = parts_.sealer.Seal({tenant_, patient_, fact_id, 1}, SerializeFact(fact), kPurpose);
       if (!sealed_fact.ok()) return sealed_fact.status();
       entry.add_record_sha256(HashText(sealed_fact->sha256));
-      write.rows.push_back(tenants::Row{&kFactTable,
-                                        {tenants::Bytes{fact_id}, tenants::Bytes{patient_.bytes()},
-                                         tenants::Bytes{std::move(sealed_fact->ciphertext)}, tenants::CommitTime{}, tenants::IndexOf{0}}});
+      write.rows.push_back(
+          tenants::Row{&kFactTable,
+                       {tenants::Bytes{fact_id}, tenants::Bytes{patient_.bytes()},
+                        tenants::Bytes{std::move(sealed_fact->ciphertext)}, tenants::CommitTime{}, tenants::IndexOf{0}}});
       write.rows.push_back(tenants::OutboxRow("savings", patient_));
     }
 
@@ -143,7 +151,8 @@ class CardFeedback::Card {
                                       {"t", Text(FormatInstant(verdict.t))},
                                       {"token_sha256", Text(HexEncode(call_.token.token_sha256))},
                                       {"withdrawal", Json::Bool(verdict.ordinal == 2)}});
-    if (absl::Status status = SetDetail(parts_.sealer, tenant_, patient_, detail.Text(), kDetailBytes, entry); !status.ok()) return status;
+    if (absl::Status status = SetDetail(parts_.sealer, tenant_, patient_, detail.Text(), kDetailBytes, entry); !status.ok())
+      return status;
     write.entries.push_back(std::move(entry));
 
     auto order_key = parts_.sealer.IndexToken(tenant_, absl::StrCat("order\n", order));

@@ -1,6 +1,6 @@
-// Feedback on cards (CDS Hooks 2.0, "Feedback"; SAVINGS T5): the first outcome of a card binds, a later override of an accepted card
-// withdraws it, duplicates and forgeries change nothing. Each recorded outcome is one Write: CARD_ACCEPTED or CARD_OVERRIDDEN, the
-// outcome, the savings fact and what must follow it. Thread-safe.
+// Feedback on cards (CDS Hooks 2.0, "Feedback"; SAVINGS T5): the first outcome of a card binds, a later override of an accepted
+// card withdraws it, duplicates and forgeries change nothing. Each recorded outcome is one Write: CARD_ACCEPTED or
+// CARD_OVERRIDDEN, the outcome, the savings fact and what must follow it. Thread-safe.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_CARD_FEEDBACK_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_CARD_FEEDBACK_H_
 
@@ -43,8 +43,8 @@ class CardFeedback {
  public:
   explicit CardFeedback(const ExchangeParts& parts) : parts_(parts) {}
 
-  // All items are checked before the first is recorded. NotFound for a card that is not this tenant's, the same as for none at all;
-  // InvalidArgument as above; Unauthenticated for a token used before. After any other error the feedback may be sent again.
+  // All items are checked before the first is recorded. NotFound for a card that is not this tenant's, the same as for none at
+  // all; InvalidArgument as above; Unauthenticated for a token used before. After any other error the feedback may be sent again.
   [[nodiscard]] absl::Status Record(const CdsCall& call, const std::vector<FeedbackItem>& items) const;
 
  private:

@@ -30,7 +30,8 @@ const tenants::Table kOutcomeTable{"exchange.card_outcome",
                                     {"entry_index", "bigint"},
                                     {"arrived_ms", "bigint"}}};
 const tenants::Table kJtiTable{"exchange.jti", {{"jti", "bytea"}, {"expires_ms", "bigint"}}};
-const tenants::Table kOrderStateTable{"exchange.order_state", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true};
+const tenants::Table kOrderStateTable{
+    "exchange.order_state", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true};
 
 const char* NameOf(OrderState state) {
   switch (state) {
@@ -53,17 +54,19 @@ bool JtiUsed(ReadTransaction& transaction, std::string_view jti_sha256) {
 
 Row AnswerRow(std::string check_key, std::string digest, const PatientId& patient, std::string sealed, std::size_t entry) {
   return Row{&kAnswerTable,
-             {Bytes{std::move(check_key)}, Bytes{std::move(digest)}, Bytes{patient.bytes()}, Bytes{std::move(sealed)}, IndexOf{entry}, CommitTime{}}};
+             {Bytes{std::move(check_key)}, Bytes{std::move(digest)}, Bytes{patient.bytes()}, Bytes{std::move(sealed)},
+              IndexOf{entry}, CommitTime{}}};
 }
 
 Row CardRow(std::string card_id, const PatientId& patient, std::string sealed, std::size_t entry) {
-  return Row{&kCardTable, {Bytes{std::move(card_id)}, Bytes{patient.bytes()}, Bytes{std::move(sealed)}, IndexOf{entry}, CommitTime{}}};
+  return Row{&kCardTable,
+             {Bytes{std::move(card_id)}, Bytes{patient.bytes()}, Bytes{std::move(sealed)}, IndexOf{entry}, CommitTime{}}};
 }
 
 Row OutcomeRow(std::string card_id, std::int64_t ordinal, bool accepted, std::string sealed, std::size_t entry) {
   return Row{&kOutcomeTable,
-             {Bytes{std::move(card_id)}, ordinal, std::string(accepted ? "accepted" : "overridden"), Bytes{std::move(sealed)}, IndexOf{entry},
-              CommitTime{}}};
+             {Bytes{std::move(card_id)}, ordinal, std::string(accepted ? "accepted" : "overridden"), Bytes{std::move(sealed)},
+              IndexOf{entry}, CommitTime{}}};
 }
 
 Row JtiRow(std::string jti_sha256, absl::Time expires) {
@@ -105,10 +108,11 @@ absl::StatusOr<bool> CardStore::IsJtiUsed(std::string_view jti_sha256) const {
 absl::StatusOr<std::optional<StoredCard>> CardStore::FindCard(std::string_view card_id) const {
   std::optional<StoredCard> card;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows =
-        transaction.sql().exec_params("SELECT patient_id, sealed, arrived_ms FROM exchange.card WHERE card_id = $1", Binary(card_id));
+    const pqxx::result rows = transaction.sql().exec_params(
+        "SELECT patient_id, sealed, arrived_ms FROM exchange.card WHERE card_id = $1", Binary(card_id));
     if (rows.empty()) return absl::OkStatus();
-    card = StoredCard{PatientId::FromBytes(BytesOf(rows[0][0])).value(), BytesOf(rows[0][1]), absl::FromUnixMillis(rows[0][2].as<std::int64_t>())};
+    card = StoredCard{PatientId::FromBytes(BytesOf(rows[0][0])).value(), BytesOf(rows[0][1]),
+                      absl::FromUnixMillis(rows[0][2].as<std::int64_t>())};
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -120,7 +124,8 @@ absl::StatusOr<std::vector<StoredOutcome>> CardStore::Outcomes(std::string_view 
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
     // At most two, by the table's CHECK.
     const pqxx::result rows = transaction.sql().exec_params(
-        "SELECT ordinal, outcome, sealed FROM exchange.card_outcome WHERE card_id = $1 ORDER BY ordinal LIMIT 2", Binary(card_id));
+        "SELECT ordinal, outcome, sealed FROM exchange.card_outcome WHERE card_id = $1 ORDER BY ordinal LIMIT 2",
+        Binary(card_id));
     for (const pqxx::row& row : rows)
       outcomes.push_back({row[0].as<std::int64_t>(), row[1].as<std::string>() == "accepted", BytesOf(row[2])});
     return absl::OkStatus();

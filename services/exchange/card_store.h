@@ -47,9 +47,11 @@ struct StoredOutcome {
 };
 
 // `entry`: position in the Write of the entry that carries the hash of `sealed`.
-[[nodiscard]] tenants::Row AnswerRow(std::string check_key, std::string digest, const PatientId& patient, std::string sealed, std::size_t entry);
+[[nodiscard]] tenants::Row AnswerRow(std::string check_key, std::string digest, const PatientId& patient, std::string sealed,
+                                     std::size_t entry);
 [[nodiscard]] tenants::Row CardRow(std::string card_id, const PatientId& patient, std::string sealed, std::size_t entry);
-[[nodiscard]] tenants::Row OutcomeRow(std::string card_id, std::int64_t ordinal, bool accepted, std::string sealed, std::size_t entry);
+[[nodiscard]] tenants::Row OutcomeRow(std::string card_id, std::int64_t ordinal, bool accepted, std::string sealed,
+                                      std::size_t entry);
 // A token used twice refuses the Write (AlreadyExists).
 [[nodiscard]] tenants::Row JtiRow(std::string jti_sha256, absl::Time expires);
 // An order that came so far before stays as it is.

@@ -58,6 +58,8 @@ rpc::HttpResponse TryAgain(std::string_view text) {
 
 // One order check between its caller and a worker.
 struct CdsHooks::Job {
+  explicit Job(absl::Time deadline) : claim(deadline) {}
+
   CdsCall call;
   CheckRequest request;
   std::shared_ptr<const ExamTable> table;
@@ -66,13 +68,14 @@ struct CdsHooks::Job {
   absl::Notification done;
 };
 
-CdsHooks::CdsHooks(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
-                   keys::KeyClient& keys, const Locator& locator, const PatientRecords& records, const Clock& network_clock,
-                   const Clock& machine_clock, ExamTables tables)
+CdsHooks::CdsHooks(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry,
+                   keys::Sealer& sealer, keys::KeyClient& keys, const Locator& locator, const PatientRecords& records,
+                   const Clock& network_clock, const Clock& machine_clock, ExamTables tables)
     : options_(std::move(options)),
       parts_{partitions, registry, sealer, keys, records, locator, network_clock, options_.public_url},
       tables_(std::move(tables)),
-      verifier_([this](std::string_view issuer, std::string_view cds_tenant) { return parts_.registry.FindByCdsIssuer(issuer, cds_tenant); },
+      verifier_([this](std::string_view issuer,
+                       std::string_view cds_tenant) { return parts_.registry.FindByCdsIssuer(issuer, cds_tenant); },
                 machine_clock),
       used_(machine_clock),
       check_(parts_),
@@ -124,7 +127,7 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request)
   auto parsed = ParseCheckRequest(request.body);
   if (!parsed.ok()) return Refusal(400, std::string(parsed.status().message()));
   const tenants::Tenant& tenant = call.partition->tenant;
-  auto job = std::make_shared<Job>();
+  auto job = std::make_shared<Job>(deadline);
   job->call = std::move(call);
   job->request = *std::move(parsed);
   job->table = tables_(tenant.id);
@@ -140,7 +143,7 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request)
   } else if (!Enqueue(job)) {
     return Fault(tenant, absl::ResourceExhaustedError("too many order checks wait"));
   }
-  if (!job->done.WaitForNotificationWithDeadline(deadline)) {
+  if (!job->done.WaitForNotificationWithDeadline(deadline) || absl::IsCancelled(job->answer.status())) {
     job->claim.GiveUp();
     return Fault(tenant, absl::DeadlineExceededError("an order check was late"));
   }
@@ -152,8 +155,8 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request)
 
 rpc::HttpResponse CdsHooks::Fault(const tenants::Tenant& tenant, const absl::Status& why) {
   ++faults_;
-  spdlog::error("event=order_check_failed alarm=true tenant={} code={} reason=\"{}\"", tenant.id.text(), absl::StatusCodeToString(why.code()),
-                std::string(why.message()));
+  spdlog::error("event=order_check_failed alarm=true tenant={} code={} reason=\"{}\"", tenant.id.text(),
+                absl::StatusCodeToString(why.code()), std::string(why.message()));
   rpc::HttpResponse response = Answer(std::string(kNoCards));
   response.headers.emplace_back("retry-after", "1");
   return response;
@@ -168,7 +171,8 @@ rpc::HttpResponse CdsHooks::Feedback(const CdsCall& call, const rpc::HttpRequest
   if (absl::IsUnauthenticated(status)) return Unauthorized(status);
   if (absl::IsInvalidArgument(status)) return Refusal(400, text);
   if (absl::IsNotFound(status)) return Refusal(404, text);
-  spdlog::error("event=feedback_failed tenant={} code={} reason=\"{}\"", call.partition->tenant.id.text(), absl::StatusCodeToString(status.code()), text);
+  spdlog::error("event=feedback_failed tenant={} code={} reason=\"{}\"", call.partition->tenant.id.text(),
+                absl::StatusCodeToString(status.code()), text);
   return TryAgain("the feedback could not be recorded now; send it again");
 }
 
@@ -180,7 +184,8 @@ bool CdsHooks::Enqueue(const std::shared_ptr<Job>& job) {
 }
 
 void CdsHooks::RunJob(Job& job) {
-  job.answer = job.claim.given_up() ? absl::CancelledError("the caller gave up") : check_.Run(job.call, job.request, *job.table, job.claim);
+  job.answer = job.claim.given_up() ? absl::CancelledError("the caller gave up")
+                                    : check_.Run(job.call, job.request, *job.table, job.claim);
   job.done.Notify();
 }
 
@@ -194,7 +199,9 @@ void CdsHooks::Work() {
     {
       const absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(
-          +[](CdsHooks* hooks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(hooks->mutex_) { return hooks->stopping_ || !hooks->queue_.empty(); }, this));
+          +[](CdsHooks* hooks)
+               ABSL_EXCLUSIVE_LOCKS_REQUIRED(hooks->mutex_) { return hooks->stopping_ || !hooks->queue_.empty(); },
+          this));
       if (queue_.empty()) {
         --workers_;
         return;

@@ -3,8 +3,9 @@
 // with no cards when something failed: care is never blocked. Thread-safe; Handle() is called from the HTTPS server's threads.
 //
 // Answers: 200; 400 a body that cannot be taken, and why; 401 a token that is not believed, and why; 404, 405, 413; 503 with
-// Retry-After for discovery and feedback that failed. An order check never answers 5xx: its fault is 200 without cards and, unlike any
-// other answer, with Retry-After; nothing was recorded as answered, so the same call with a new token is checked afresh.
+// Retry-After for discovery and feedback that failed. An order check never answers 5xx: its fault is 200 without cards and,
+// unlike any other answer, with Retry-After; nothing was recorded as answered, so the same call with a new token is checked
+// afresh.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_CDS_HOOKS_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_CDS_HOOKS_H_
 
@@ -57,8 +58,9 @@ class CdsHooks {
   // As the router's refusal: {"error": text}.
   [[nodiscard]] static rpc::HttpResponse Refusal(int status, std::string_view text);
 
-  // Runs order checks until Stop(): a check that hangs in a database must not hold its caller. Called on as many threads as checks may
-  // run at once, started in services/main; with none, checks run on their caller's thread and keep the deadline between steps only.
+  // Runs order checks until Stop(): a check that hangs in a database must not hold its caller. Called on as many threads as
+  // checks may run at once, started in services/main; with none, checks run on their caller's thread and keep the deadline
+  // between steps only.
   void Work();
   void Stop();
 

@@ -27,10 +27,12 @@ namespace {
 using ledger::v1::Entry;
 
 constexpr char kTable[] =
-    "class_id,label,modality,body_region,laterality_required,contrast,loinc,rsna_rpid,mode,setting,min_age_years,reuse_days,observe_days,"
+    "class_id,label,modality,body_region,laterality_required,contrast,loinc,rsna_rpid,mode,setting,min_age_years,reuse_days,"
+    "observe_days,"
     "reversal_set,clinical_source,approved_by\n"
     "mr-knee-wo,MR knee without contrast,MR,knee,yes,without,30691-0,,suggest,ambulatory,18,90,90,mr-knee-wo,,\n"
-    "ct-chest-wo,CT chest without contrast,CT,chest,no,without,29252-4,,suggest,ambulatory,18,30,30,ct-chest-wo,A source,A committee\n"
+    "ct-chest-wo,CT chest without contrast,CT,chest,no,without,29252-4,,suggest,ambulatory,18,30,30,ct-chest-wo,A source,A "
+    "committee\n"
     "ct-chest-w,CT chest with contrast,CT,chest,no,with,24628-0,,info,ambulatory,18,30,30,ct-chest-w,,\n"
     "xr-chest-2v,X-ray chest,DX,chest,no,none,36643-5,,off,ambulatory,18,7,30,xr-chest-2v,,\n";
 
@@ -43,7 +45,8 @@ class InterruptingKeys final : public keys::KeyClient {
   InterruptingKeys(keys::KeyClient& real, TenantId tenant, std::function<void()> interruption)
       : real_(real), tenant_(std::move(tenant)), interruption_(std::move(interruption)) {}
 
-  absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin, const keys::KeyPlacement& placement) override {
+  absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin,
+                                           const keys::KeyPlacement& placement) override {
     return real_.CreateTenant(tenant, origin, placement);
   }
   absl::StatusOr<std::string> CreateLogKey(std::string_view origin) override { return real_.CreateLogKey(origin); }
@@ -77,7 +80,9 @@ class CdsHooksTest : public ::testing::Test {
     world_ = new TestWorld();
     for (const char* name : {"alpha", "beta"}) {
       const std::string jwks = absl::StrCat(R"({"keys":[)", TestJwk::Elliptic("ec", false), "]}");
-      ASSERT_TRUE(world_->network().Sql(absl::StrCat("UPDATE registry.tenant SET cds_jwks = '", jwks, "' WHERE name = '", name, "'")).ok());
+      ASSERT_TRUE(world_->network()
+                      .Sql(absl::StrCat("UPDATE registry.tenant SET cds_jwks = '", jwks, "' WHERE name = '", name, "'"))
+                      .ok());
     }
     ASSERT_TRUE(world_->registry().Load().ok());
     table_ = new std::shared_ptr<const ExamTable>(std::make_shared<const ExamTable>(*ExamTable::Parse(kTable)));
@@ -88,16 +93,19 @@ class CdsHooksTest : public ::testing::Test {
   }
 
   CdsHooksTest() {
-    hooks_ = MakeHooks({.public_url = kPublicUrl});
+    hooks_ = MakeHooks(Patient());
     const std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
     // A family of its own, so that patients of two tests are never one person.
     family_ = absl::StrCat("Roe", test);
     patient_ = absl::StrCat("p-", HexEncode(RandomBytes(6)));
   }
 
+  // A loaded machine may be slow; what the deadline does has a test of its own.
+  static CdsHooks::Options Patient() { return {.public_url = kPublicUrl, .deadline = absl::Minutes(1)}; }
   static std::unique_ptr<CdsHooks> MakeHooks(CdsHooks::Options options, keys::Sealer* sealer = nullptr) {
-    return std::make_unique<CdsHooks>(options, world_->partitions(), world_->registry(), sealer != nullptr ? *sealer : world_->sealer(),
-                                      world_->key_process().client(), world_->locator(), world_->records(), world_->clock(), machine_clock_,
+    return std::make_unique<CdsHooks>(options, world_->partitions(), world_->registry(),
+                                      sealer != nullptr ? *sealer : world_->sealer(), world_->key_process().client(),
+                                      world_->locator(), world_->records(), world_->clock(), machine_clock_,
                                       [](const TenantId&) { return *table_; });
   }
 
@@ -108,26 +116,30 @@ class CdsHooksTest : public ::testing::Test {
   }
   void AddPatient(const std::string& tenant) {
     Put(tenant, "Patient", patient_,
-        absl::StrCat(R"({"resourceType":"Patient","id":")", patient_, R"(","gender":"female","birthDate":"1970-04-05","name":[{"family":")", family_,
+        absl::StrCat(R"({"resourceType":"Patient","id":")", patient_,
+                     R"(","gender":"female","birthDate":"1970-04-05","name":[{"family":")", family_,
                      R"(","given":["Jane"]}],"address":[{"line":["12 Larkspur Street"],"city":"Zion"}]})"));
   }
-  void AddReport(const std::string& tenant, const std::string& code = "29252-4", const std::string& status = "final", absl::Duration age = absl::Hours(48)) {
+  void AddReport(const std::string& tenant, const std::string& code = "29252-4", const std::string& status = "final",
+                 absl::Duration age = absl::Hours(48)) {
     Put(tenant, "DiagnosticReport", "report-" + patient_,
-        absl::StrCat(R"({"resourceType":"DiagnosticReport","id":"report-)", patient_, R"(","status":")", status,
-                     R"(","code":{"coding":[{"system":"http://loinc.org","code":")", code, R"("}]},"subject":{"reference":"Patient/)", patient_,
-                     R"("},"effectiveDateTime":")", FormatInstant(world_->clock().Now() - age),
-                     R"(","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},"system":"urn:accession:)",
-                     tenant, R"(","value":"A-)", patient_, R"("}]})"));
+        absl::StrCat(
+            R"({"resourceType":"DiagnosticReport","id":"report-)", patient_, R"(","status":")", status,
+            R"(","code":{"coding":[{"system":"http://loinc.org","code":")", code, R"("}]},"subject":{"reference":"Patient/)",
+            patient_, R"("},"effectiveDateTime":")", FormatInstant(world_->clock().Now() - age),
+            R"(","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},"system":"urn:accession:)",
+            tenant, R"(","value":"A-)", patient_, R"("}]})"));
   }
   void AddConsent(const std::string& type = "permit", const std::string& status = "active") {
     Put("alpha", "Consent", "consent-" + patient_,
-        absl::StrCat(R"({"resourceType":"Consent","id":"consent-)", patient_, R"(","status":")", status,
-                     R"(","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},)",
-                     R"("category":[{"text":"privacy"}],"policyRule":{"coding":[{"code":"OPTIN"}]},"patient":{"reference":"Patient/)", patient_,
-                     R"("},"provision":{"type":")", type,
-                     R"(","actor":[{"role":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]},)",
-                     R"("reference":{"identifier":{"system":"urn:org","value":"beta"}}}],)",
-                     R"("purpose":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"TREAT"}]}})"));
+        absl::StrCat(
+            R"({"resourceType":"Consent","id":"consent-)", patient_, R"(","status":")", status,
+            R"(","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},)",
+            R"("category":[{"text":"privacy"}],"policyRule":{"coding":[{"code":"OPTIN"}]},"patient":{"reference":"Patient/)",
+            patient_, R"("},"provision":{"type":")", type,
+            R"(","actor":[{"role":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]},)",
+            R"("reference":{"identifier":{"system":"urn:org","value":"beta"}}}],)",
+            R"("purpose":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"TREAT"}]}})"));
   }
   void AddEverything() {
     AddPatient("alpha");
@@ -136,12 +148,13 @@ class CdsHooksTest : public ::testing::Test {
     AddConsent();
   }
 
-  [[nodiscard]] std::string OrderBody(const std::string& hook_instance, const std::string& code = "29252-4", const std::string& hook = "order-sign",
-                                      bool prefetch = true) const {
+  [[nodiscard]] std::string OrderBody(const std::string& hook_instance, const std::string& code = "29252-4",
+                                      const std::string& hook = "order-sign", bool prefetch = true) const {
     return absl::StrCat(
-        R"({"hook":")", hook, R"(","hookInstance":")", hook_instance, R"(","context":{"userId":"Practitioner/u","patientId":")", patient_,
-        R"(","encounterId":"e","selections":["ServiceRequest/o-)", patient_, R"("],"draftOrders":{"resourceType":"Bundle","entry":[{"resource":{)",
-        R"("resourceType":"ServiceRequest","id":"o-)", patient_, R"(","identifier":[{"system":"urn:orders","value":")", patient_,
+        R"({"hook":")", hook, R"(","hookInstance":")", hook_instance, R"(","context":{"userId":"Practitioner/u","patientId":")",
+        patient_, R"(","encounterId":"e","selections":["ServiceRequest/o-)", patient_,
+        R"("],"draftOrders":{"resourceType":"Bundle","entry":[{"resource":{)", R"("resourceType":"ServiceRequest","id":"o-)",
+        patient_, R"(","identifier":[{"system":"urn:orders","value":")", patient_,
         R"("}],"status":"draft","intent":"order","code":{"coding":[{"system":"http://loinc.org","code":")", code,
         R"("}]},"subject":{"reference":"Patient/)", patient_, R"("}}}]}})",
         prefetch ? absl::StrCat(R"(,"prefetch":{"patient":{"resourceType":"Patient","id":")", patient_,
@@ -152,7 +165,8 @@ class CdsHooksTest : public ::testing::Test {
   }
 
   // A token of the tenant for a URL; `claims` replaces, `header` too.
-  static std::string Token(const std::string& tenant, const std::string& url, const std::string& jti = "", const Json& changes = Json()) {
+  static std::string Token(const std::string& tenant, const std::string& url, const std::string& jti = "",
+                           const Json& changes = Json()) {
     const auto now = absl::ToUnixSeconds(absl::Now());
     Json payload = Json::Object({{"iss", Json::String("https://ehr." + tenant)},
                                  {"tenant", Json::String(tenant)},
@@ -196,10 +210,14 @@ class CdsHooksTest : public ::testing::Test {
   rpc::HttpResponse Feedback(const std::string& body, const std::string& tenant = "beta") {
     return Send(*hooks_, tenant, "POST", "cds-services/prior-results/feedback", body);
   }
-  static std::string FeedbackBody(const Json& card, const std::string& outcome, absl::Time t, const std::string& suggestion = "") {
-    return absl::StrCat(R"({"feedback":[{"card":")", card.TextOf("uuid"), R"(","outcome":")", outcome, R"(","acceptedSuggestions":[)",
-                        outcome == "accepted" ? absl::StrCat(R"({"id":")", suggestion.empty() ? card["suggestions"][0].TextOf("uuid") : suggestion, "\"}") : "",
-                        R"(],"outcomeTimestamp":")", FormatInstant(t), "\"}]}");
+  static std::string FeedbackBody(const Json& card, const std::string& outcome, absl::Time t,
+                                  const std::string& suggestion = "") {
+    return absl::StrCat(
+        R"({"feedback":[{"card":")", card.TextOf("uuid"), R"(","outcome":")", outcome, R"(","acceptedSuggestions":[)",
+        outcome == "accepted"
+            ? absl::StrCat(R"({"id":")", suggestion.empty() ? card["suggestions"][0].TextOf("uuid") : suggestion, "\"}")
+            : "",
+        R"(],"outcomeTimestamp":")", FormatInstant(t), "\"}]}");
   }
   // The one card of an answer; null when there is none.
   static Json CardIn(const rpc::HttpResponse& response) {
@@ -228,15 +246,17 @@ class CdsHooksTest : public ::testing::Test {
   }
   static std::uint64_t SizeOf(const std::string& tenant) { return world_->partition(tenant).writer->size(); }
   static Json DetailOf(const std::string& tenant, const Entry& entry) {
-    const auto detail = OpenDetail(world_->sealer(), {world_->partition(tenant).tenant.id, *PatientId::FromBytes(entry.subject()), "", 1},
-                                   entry.sealed_detail(), entry.detail_commitment());
+    const auto detail =
+        OpenDetail(world_->sealer(), {world_->partition(tenant).tenant.id, *PatientId::FromBytes(entry.subject()), "", 1},
+                   entry.sealed_detail(), entry.detail_commitment());
     EXPECT_TRUE(detail.ok()) << detail.status();
     return *Json::Parse(*detail);
   }
   // Rows of every table that checks and feedback write.
   static std::string AllCounts(const std::string& tenant) {
     std::string sql = "SELECT concat_ws(' '";
-    for (const char* table : {"exchange.check_answer", "exchange.card", "exchange.card_outcome", "exchange.jti", "exchange.order_state", "savings.fact", "ledger.outbox"})
+    for (const char* table : {"exchange.check_answer", "exchange.card", "exchange.card_outcome", "exchange.jti",
+                              "exchange.order_state", "savings.fact", "ledger.outbox"})
       absl::StrAppend(&sql, ", (SELECT count(*) FROM ", table, ")");
     return world_->database(tenant).One(sql + ")");
   }
@@ -270,8 +290,8 @@ TEST_F(CdsHooksTest, APriorElsewhereIsDisclosedRecordedAndShownInThatOrder) {
   EXPECT_EQ(card.TextOf("indicator"), "info");
   EXPECT_EQ(card["suggestions"][0]["actions"][0].TextOf("type"), "delete");
   EXPECT_EQ(card["suggestions"][0]["actions"][0].TextOf("resourceId"), "ServiceRequest/o-" + patient_);
-  EXPECT_EQ(card["links"][0].TextOf("url"),
-            absl::StrCat("https://host/fhir/00000000000000aa/DiagnosticReport?_id=report-", patient_, "&_revinclude=Provenance:target"));
+  EXPECT_EQ(card["links"][0].TextOf("url"), absl::StrCat("https://host/fhir/00000000000000aa/DiagnosticReport?_id=report-",
+                                                         patient_, "&_revinclude=Provenance:target"));
   EXPECT_NE(card.TextOf("detail").find("Basis: A source."), std::string::npos);
   EXPECT_EQ(response.body.find(family_), std::string::npos);
 
@@ -312,11 +332,13 @@ TEST_F(CdsHooksTest, WhateverTheReasonAnAnswerWithoutCardIsTheSame) {
     for (std::size_t i = 0; i < after.size(); ++i) absl::StrAppend(&one.entries, std::stoi(after[i]) - std::stoi(before[i]), " ");
     for (const Entry& entry : Entries("beta", beta)) {
       // Sizes: only the counter's and the time's own digits may differ.
-      absl::StrAppend(&one.entries, ledger::v1::Kind_Name(entry.kind()), " ", entry.sealed_detail().size(), " ", entry.record_sha256_size(), " ",
-                      entry.subject().size(), " ", entry.detail_commitment().size(), ";");
+      absl::StrAppend(&one.entries, ledger::v1::Kind_Name(entry.kind()), " ", entry.sealed_detail().size(), " ",
+                      entry.record_sha256_size(), " ", entry.subject().size(), " ", entry.detail_commitment().size(), ";");
       EXPECT_EQ(DetailOf("beta", entry).TextOf("outcome"), outcome);
     }
-    std::string sealed = world_->database("beta").One("SELECT string_agg(DISTINCT octet_length(sealed)::text, ',') FROM exchange.check_answer WHERE entry_index >= " + std::to_string(beta));
+    std::string sealed = world_->database("beta").One(
+        "SELECT string_agg(DISTINCT octet_length(sealed)::text, ',') FROM exchange.check_answer WHERE entry_index >= " +
+        std::to_string(beta));
     absl::StrAppend(&one.entries, " sealed ", sealed);
     cases.push_back(one);
     // Another person: two of one name and address would veto each other.
@@ -377,7 +399,7 @@ TEST_F(CdsHooksTest, AReplayedTokenIsRefusedAlsoAfterARestart) {
   EXPECT_EQ(Order(OrderBody("one-" + patient_), token).status, 200);
   EXPECT_EQ(Order(OrderBody("one-" + patient_), token).status, 401);
   EXPECT_EQ(Order(OrderBody("two-" + patient_), token).status, 401);
-  hooks_ = MakeHooks({.public_url = kPublicUrl});
+  hooks_ = MakeHooks(Patient());
   const std::uint64_t alpha = SizeOf("alpha"), beta = SizeOf("beta");
   const auto replayed = Order(OrderBody("two-" + patient_), token);
   EXPECT_EQ(replayed.status, 401);
@@ -387,7 +409,7 @@ TEST_F(CdsHooksTest, AReplayedTokenIsRefusedAlsoAfterARestart) {
   // A resend's token too is remembered.
   const std::string resend = Token("beta", url);
   EXPECT_EQ(Order(OrderBody("one-" + patient_), resend).status, 200);
-  hooks_ = MakeHooks({.public_url = kPublicUrl});
+  hooks_ = MakeHooks(Patient());
   EXPECT_EQ(Order(OrderBody("one-" + patient_), resend).status, 401);
 }
 
@@ -445,11 +467,15 @@ TEST_F(CdsHooksTest, AnAcceptanceBindsOnceAndALaterOverrideWithdrawsIt) {
   EXPECT_EQ(after.overridden, before.overridden + 1);
 
   // The facts, as savings reads them.
-  const std::string hex = world_->database("beta").One(
-      absl::StrCat("SELECT string_agg(encode(fact_id, 'hex') || ':' || encode(sealed, 'hex'), ',' ORDER BY entry_index) FROM savings.fact WHERE entry_index >= ", beta));
+  const std::string hex =
+      world_->database("beta").One(absl::StrCat("SELECT string_agg(encode(fact_id, 'hex') || ':' || encode(sealed, 'hex'), ',' "
+                                                "ORDER BY entry_index) FROM savings.fact WHERE entry_index >= ",
+                                                beta));
   std::vector<std::string> kinds;
   for (const auto& one : {hex.substr(0, hex.find(',')), hex.substr(hex.find(',') + 1)}) {
-    const auto opened = world_->sealer().Open({tenant, *PatientId::FromBytes(entries[0].subject()), *HexDecode(one.substr(0, 32)), 1}, *HexDecode(one.substr(33)), "test");
+    const auto opened =
+        world_->sealer().Open({tenant, *PatientId::FromBytes(entries[0].subject()), *HexDecode(one.substr(0, 32)), 1},
+                              *HexDecode(one.substr(33)), "test");
     ASSERT_TRUE(opened.ok()) << opened.status();
     const auto fact = Json::Parse(*opened);
     kinds.push_back(fact->TextOf("kind"));
@@ -463,10 +489,11 @@ TEST_F(CdsHooksTest, AnAcceptanceBindsOnceAndALaterOverrideWithdrawsIt) {
 
 TEST_F(CdsHooksTest, AConsentRevokedWhileItIsDecidedOnIsDecidedAnew) {
   AddEverything();
-  InterruptingKeys keys(world_->key_process().client(), world_->partition("alpha").tenant.id, [this] { AddConsent("permit", "inactive"); });
+  InterruptingKeys keys(world_->key_process().client(), world_->partition("alpha").tenant.id,
+                        [this] { AddConsent("permit", "inactive"); });
   keys::Sealer sealer(keys, machine_clock_);
   const PatientRecords records(world_->partitions(), sealer);
-  CdsHooks hooks({.public_url = kPublicUrl}, world_->partitions(), world_->registry(), sealer, keys, world_->locator(), records, world_->clock(),
+  CdsHooks hooks(Patient(), world_->partitions(), world_->registry(), sealer, keys, world_->locator(), records, world_->clock(),
                  machine_clock_, [](const TenantId&) { return *table_; });
   const std::uint64_t beta = SizeOf("beta");
   const std::uint64_t alpha = SizeOf("alpha");
@@ -504,7 +531,7 @@ TEST_F(CdsHooksTest, AFaultAnswersWithoutCardsAndTheSameCallLaterIsCheckedAfresh
   AddEverything();
   // Nothing leased: everything must be asked of the key process.
   keys::Sealer fresh(world_->key_process().client(), machine_clock_);
-  hooks_ = MakeHooks({.public_url = kPublicUrl}, &fresh);
+  hooks_ = MakeHooks(Patient(), &fresh);
   const std::string rows = AllCounts("beta");
   world_->key_process().Stop();
   const auto failed = Order(OrderBody("fault-" + patient_));
@@ -514,21 +541,28 @@ TEST_F(CdsHooksTest, AFaultAnswersWithoutCardsAndTheSameCallLaterIsCheckedAfresh
   EXPECT_EQ(hooks_->faults(), 1u);
   EXPECT_EQ(AllCounts("beta"), rows);
   ASSERT_TRUE(world_->key_process().Start().ok());
-  while (!world_->key_process().client().IndexKey(world_->partition("beta").tenant.id).ok()) absl::SleepFor(absl::Milliseconds(10));
+  while (!world_->key_process().client().IndexKey(world_->partition("beta").tenant.id).ok())
+    absl::SleepFor(absl::Milliseconds(10));
   EXPECT_FALSE(CardIn(Order(OrderBody("fault-" + patient_))).is_null());
 }
 
 TEST_F(CdsHooksTest, ALateCheckAnswersWithoutCardsAndRecordsNothing) {
   AddEverything();
   auto late = MakeHooks({.public_url = kPublicUrl, .deadline = absl::ZeroDuration()});
+  const std::uint64_t beta = SizeOf("beta");
+  const auto ask = [&] {
+    const auto answer = Send(*late, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_));
+    EXPECT_EQ(answer.body, "{\"cards\":[]}");
+    EXPECT_EQ(TestWorld::HeaderOf(answer, "retry-after"), "1");
+  };
+  // On the caller's thread, and on a worker's.
+  ask();
   std::thread worker([&late] { late->Work(); });
   absl::SleepFor(absl::Milliseconds(50));
-  const std::uint64_t beta = SizeOf("beta");
-  const auto answer = Send(*late, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_));
-  EXPECT_EQ(answer.body, "{\"cards\":[]}");
-  EXPECT_EQ(TestWorld::HeaderOf(answer, "retry-after"), "1");
+  ask();
   late->Stop();
   worker.join();
+  EXPECT_EQ(late->faults(), 2u);
   EXPECT_EQ(SizeOf("beta"), beta);
   EXPECT_FALSE(CardIn(Order(OrderBody("late-" + patient_))).is_null());
 }

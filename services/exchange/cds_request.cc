@@ -55,10 +55,13 @@ absl::Status AddOrder(const Json& resource, const std::string& path, CheckReques
     return Bad(absl::StrCat(path, ".subject is not context.patientId"));
   DraftOrder order{OrderOf(resource), resource.TextOf("id"), resource};
   if (order.order.empty()) return Bad(absl::StrCat(path, " has neither an identifier nor an id"));
-  if (!IsPlain(order.order, kOrderBytesMax)) return Bad(absl::StrCat(path, ".identifier is longer than ", kOrderBytesMax, " bytes"));
-  if (!order.id.empty() && !IsPlain(order.id, kIdBytesMax)) return Bad(absl::StrCat(path, ".id is longer than ", kIdBytesMax, " bytes"));
+  if (!IsPlain(order.order, kOrderBytesMax))
+    return Bad(absl::StrCat(path, ".identifier is longer than ", kOrderBytesMax, " bytes"));
+  if (!order.id.empty() && !IsPlain(order.id, kIdBytesMax))
+    return Bad(absl::StrCat(path, ".id is longer than ", kIdBytesMax, " bytes"));
   if (!resource["code"].is_object()) return Bad(absl::StrCat(path, ".code is missing"));
-  if (request.orders.size() == kOrdersMax) return Bad(absl::StrCat("context.draftOrders holds more than ", kOrdersMax, " ServiceRequests"));
+  if (request.orders.size() == kOrdersMax)
+    return Bad(absl::StrCat("context.draftOrders holds more than ", kOrdersMax, " ServiceRequests"));
   // The same order twice in one call is one order.
   for (const DraftOrder& known : request.orders)
     if (known.order == order.order) return absl::OkStatus();
@@ -80,7 +83,8 @@ absl::Status ReadOrders(const Json& context, CheckRequest& request) {
   for (std::size_t i = 0; entries != nullptr && i < entries->items().size(); ++i) {
     const Json& resource = (*entries)[i]["resource"];
     const std::string path = absl::StrCat("context.draftOrders.entry[", i, "].resource");
-    if (!resource.is_object() || resource.TextOf("resourceType").empty()) return Bad(absl::StrCat(path, " must be a FHIR resource"));
+    if (!resource.is_object() || resource.TextOf("resourceType").empty())
+      return Bad(absl::StrCat(path, " must be a FHIR resource"));
     if (resource.TextOf("resourceType") != "ServiceRequest") continue;
     if (request.hook == "order-select") {
       const std::string reference = absl::StrCat("ServiceRequest/", resource.TextOf("id"));
@@ -116,7 +120,8 @@ absl::Status ReadOutcome(const Json& json, const std::string& path, FeedbackItem
   }
   item.reason = json["overrideReason"];
   if (!item.reason.is_null() && !item.reason.is_object()) return Bad(absl::StrCat(path, ".overrideReason must be an object"));
-  if (item.reason.Text().size() > kReasonBytesMax) return Bad(absl::StrCat(path, ".overrideReason is longer than ", kReasonBytesMax, " bytes"));
+  if (item.reason.Text().size() > kReasonBytesMax)
+    return Bad(absl::StrCat(path, ".overrideReason is longer than ", kReasonBytesMax, " bytes"));
   return absl::OkStatus();
 }
 
@@ -128,11 +133,14 @@ absl::StatusOr<CheckRequest> ParseCheckRequest(std::string_view body) {
   CheckRequest request;
   request.hook = json->TextOf("hook");
   if (request.hook != "order-select" && request.hook != "order-sign") return Bad("hook must be order-select or order-sign");
-  if (absl::Status status = RequireText(*json, "hookInstance", "", kIdBytesMax, request.hook_instance); !status.ok()) return status;
+  if (absl::Status status = RequireText(*json, "hookInstance", "", kIdBytesMax, request.hook_instance); !status.ok())
+    return status;
   const Json& context = (*json)["context"];
   if (!context.is_object()) return Bad("context must be an object");
-  if (absl::Status status = RequireText(context, "userId", "context.", kUserBytesMax, request.user_id); !status.ok()) return status;
-  if (absl::Status status = RequireText(context, "patientId", "context.", kIdBytesMax, request.patient_id); !status.ok()) return status;
+  if (absl::Status status = RequireText(context, "userId", "context.", kUserBytesMax, request.user_id); !status.ok())
+    return status;
+  if (absl::Status status = RequireText(context, "patientId", "context.", kIdBytesMax, request.patient_id); !status.ok())
+    return status;
   request.patient_id = LastSegment(request.patient_id);
   if (absl::Status status = ReadOrders(context, request); !status.ok()) return status;
   request.prefetch = (*json)["prefetch"];
@@ -162,7 +170,8 @@ absl::StatusOr<std::vector<FeedbackItem>> ParseFeedback(std::string_view body) {
 
 std::string UuidText(std::string_view bytes) {
   const std::string hex = HexEncode(bytes);
-  return absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-", hex.substr(16, 4), "-", hex.substr(20));
+  return absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-", hex.substr(16, 4), "-",
+                      hex.substr(20));
 }
 
 std::optional<std::string> UuidBytes(std::string_view text) {

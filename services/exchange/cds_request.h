@@ -1,5 +1,6 @@
-// The bodies of CDS Hooks calls, read and checked: order checks (order-select, order-sign) and feedback. CDS Hooks 2.0's wire format,
-// fields of 3.0 and extensions are passed over. Pure. Source: https://cds-hooks.hl7.org/2.0/, "Calling a CDS Service", "Feedback".
+// The bodies of CDS Hooks calls, read and checked: order checks (order-select, order-sign) and feedback. CDS Hooks 2.0's wire
+// format, fields of 3.0 and extensions are passed over. Pure. Source: https://cds-hooks.hl7.org/2.0/, "Calling a CDS Service",
+// "Feedback".
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_CDS_REQUEST_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_CDS_REQUEST_H_
 

@@ -17,8 +17,9 @@ std::string Order(const std::string& id, const std::string& more = "") {
   return absl::StrCat(R"({"resource":{"resourceType":"ServiceRequest","id":")", id, R"(","code":{"text":"x"})", more, "}}");
 }
 std::string Check(const std::string& entries, const std::string& hook = "order-sign", const std::string& context = "") {
-  return absl::StrCat(R"({"hook":")", hook, R"(","hookInstance":"i","context":{"userId":"Practitioner/u","patientId":"p")", context,
-                      R"(,"draftOrders":{"resourceType":"Bundle","entry":[)", entries, R"(]}},"extension":{"com.example":1}})");
+  return absl::StrCat(R"({"hook":")", hook, R"(","hookInstance":"i","context":{"userId":"Practitioner/u","patientId":"p")",
+                      context, R"(,"draftOrders":{"resourceType":"Bundle","entry":[)", entries,
+                      R"(]}},"extension":{"com.example":1}})");
 }
 std::string Refusal(const std::string& body) {
   const auto request = ParseCheckRequest(body);
@@ -29,8 +30,10 @@ std::string Refusal(const std::string& body) {
 
 TEST(CheckRequest, AnOrderIsKnownByItsPlacerIdentifierElseItsFirstElseItsId) {
   const auto request = ParseCheckRequest(Check(
-      Order("a", R"(,"identifier":[{"system":"urn:f","value":"1"},{"type":{"coding":[{"code":"PLAC"}]},"system":"urn:p","value":"2"}])") + "," +
-      Order("b", R"(,"identifier":[{"system":"urn:f"},{"system":"urn:f","value":"3"}])") + "," + Order("c") +
+      Order(
+          "a",
+          R"(,"identifier":[{"system":"urn:f","value":"1"},{"type":{"coding":[{"code":"PLAC"}]},"system":"urn:p","value":"2"}])") +
+      "," + Order("b", R"(,"identifier":[{"system":"urn:f"},{"system":"urn:f","value":"3"}])") + "," + Order("c") +
       R"(,{"resource":{"resourceType":"MedicationRequest"}})"));
   ASSERT_TRUE(request.ok()) << request.status();
   ASSERT_EQ(request->orders.size(), 3u);
@@ -40,7 +43,8 @@ TEST(CheckRequest, AnOrderIsKnownByItsPlacerIdentifierElseItsFirstElseItsId) {
 }
 
 TEST(CheckRequest, OrderSelectLooksAtTheSelectionOnly) {
-  const auto request = ParseCheckRequest(Check(Order("a") + "," + Order("b"), "order-select", R"(,"selections":["ServiceRequest/b"])"));
+  const auto request =
+      ParseCheckRequest(Check(Order("a") + "," + Order("b"), "order-select", R"(,"selections":["ServiceRequest/b"])"));
   ASSERT_TRUE(request.ok()) << request.status();
   ASSERT_EQ(request->orders.size(), 1u);
   EXPECT_EQ(request->orders[0].id, "b");
@@ -67,7 +71,8 @@ TEST(CheckRequest, RefusesWhatIsMissingOrOfTheWrongKind) {
   EXPECT_EQ(Refusal("{\"hook\":\"patient-view\"}"), "hook must be order-select or order-sign");
   EXPECT_EQ(Refusal(R"({"hook":"order-sign"})"), "hookInstance must be a text of 1 to 64 bytes");
   EXPECT_EQ(Refusal(R"({"hook":"order-sign","hookInstance":"i"})"), "context must be an object");
-  EXPECT_EQ(Refusal(R"({"hook":"order-sign","hookInstance":"i","context":{"patientId":"p"}})"), "context.userId must be a text of 1 to 128 bytes");
+  EXPECT_EQ(Refusal(R"({"hook":"order-sign","hookInstance":"i","context":{"patientId":"p"}})"),
+            "context.userId must be a text of 1 to 128 bytes");
   EXPECT_EQ(Refusal(R"({"hook":"order-sign","hookInstance":"i","context":{"userId":"u","patientId":"p","draftOrders":[]}})"),
             "context.draftOrders must be a FHIR Bundle");
   EXPECT_EQ(Refusal(Check("{}")), "context.draftOrders.entry[0].resource must be a FHIR resource");
@@ -76,7 +81,8 @@ TEST(CheckRequest, RefusesWhatIsMissingOrOfTheWrongKind) {
             "context.draftOrders.entry[0].resource has neither an identifier nor an id");
   EXPECT_EQ(Refusal(Check(Order("a", R"(,"subject":{"reference":"Patient/other"})"))),
             "context.draftOrders.entry[0].resource.subject is not context.patientId");
-  EXPECT_EQ(Refusal(Check(R"({"resource":{"resourceType":"ServiceRequest","id":"a"}})")), "context.draftOrders.entry[0].resource.code is missing");
+  EXPECT_EQ(Refusal(Check(R"({"resource":{"resourceType":"ServiceRequest","id":"a"}})")),
+            "context.draftOrders.entry[0].resource.code is missing");
   std::string many = Order("o0");
   for (int i = 1; i <= 20; ++i) many += "," + Order(absl::StrCat("o", i));
   EXPECT_EQ(Refusal(Check(many)), "context.draftOrders holds more than 20 ServiceRequests");
@@ -99,7 +105,9 @@ TEST(Feedback, ReadsTheExamplesOfTheSpecification) {
 }
 
 TEST(Feedback, RefusesWhatIsMissingOrOfTheWrongKind) {
-  const auto refusal = [](const std::string& item) { return std::string(ParseFeedback(absl::StrCat(R"({"feedback":[)", item, "]}")).status().message()); };
+  const auto refusal = [](const std::string& item) {
+    return std::string(ParseFeedback(absl::StrCat(R"({"feedback":[)", item, "]}")).status().message());
+  };
   EXPECT_EQ(refusal(""), "feedback must be an array of 1 to 20 items");
   EXPECT_EQ(refusal("{}"), "feedback[0].card must be a card's uuid");
   EXPECT_EQ(refusal(R"({"card":"x","outcome":"ignored"})"), "feedback[0].outcome must be accepted or overridden");

@@ -16,7 +16,9 @@ constexpr std::string_view kActCode = "http://terminology.hl7.org/CodeSystem/v3-
 constexpr std::string_view kParticipation = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 constexpr std::string_view kAction = "http://terminology.hl7.org/CodeSystem/consentaction";
 
-std::string CodeIn(const Json& coding, std::string_view system) { return coding.TextOf("system") == system ? coding.TextOf("code") : ""; }
+std::string CodeIn(const Json& coding, std::string_view system) {
+  return coding.TextOf("system") == system ? coding.TextOf("code") : "";
+}
 
 void AddParty(const Json& identifier, consent::Actor& actor) {
   if (!identifier.TextOf("value").empty()) actor.identifiers.push_back({identifier.TextOf("system"), identifier.TextOf("value")});
@@ -101,7 +103,8 @@ absl::StatusOr<consent::Consent> ReadConsent(std::string_view consent_json, absl
   return consent;
 }
 
-consent::Decision DecideConsent(const std::vector<OpenedRecord>& records, const consent::Question& question, absl::TimeZone zone) {
+consent::Decision DecideConsent(const std::vector<OpenedRecord>& records, const consent::Question& question,
+                                absl::TimeZone zone) {
   std::map<std::string, const OpenedRecord*> newest;
   for (const OpenedRecord& record : records) {
     if (record.resource_type != "Consent" || record.arrived > question.time) continue;

@@ -15,11 +15,13 @@
 namespace custodian::exchange {
 
 // InvalidArgument when the text is no Consent.
-[[nodiscard]] absl::StatusOr<consent::Consent> ReadConsent(std::string_view consent_json, absl::Time arrived, absl::TimeZone zone);
+[[nodiscard]] absl::StatusOr<consent::Consent> ReadConsent(std::string_view consent_json, absl::Time arrived,
+                                                           absl::TimeZone zone);
 
 // Decides on the newest version of each Consent among a patient's records at one tenant (others are passed over). `zone` is that
 // tenant's. A Consent that cannot be read denies.
-[[nodiscard]] consent::Decision DecideConsent(const std::vector<OpenedRecord>& records, const consent::Question& question, absl::TimeZone zone);
+[[nodiscard]] consent::Decision DecideConsent(const std::vector<OpenedRecord>& records, const consent::Question& question,
+                                              absl::TimeZone zone);
 
 }  // namespace custodian::exchange
 

@@ -18,11 +18,14 @@ constexpr char kActor[] =
 constexpr char kPurpose[] = R"("purpose":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"TREAT"}])";
 
 std::string ConsentJson(const std::string& provision, const char* status = "active", const std::string& more = "") {
-  return absl::StrCat(R"({"resourceType":"Consent","status":")", status,
-                      R"(","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]})", more,
-                      R"(,"provision":)", provision, "}");
+  return absl::StrCat(
+      R"({"resourceType":"Consent","status":")", status,
+      R"(","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]})", more,
+      R"(,"provision":)", provision, "}");
 }
-std::string Permit(const std::string& more = "") { return absl::StrCat(R"({"type":"permit",)", kActor, ",", kPurpose, more, "}"); }
+std::string Permit(const std::string& more = "") {
+  return absl::StrCat(R"({"type":"permit",)", kActor, ",", kPurpose, more, "}");
+}
 
 consent::Decision Ask(const std::string& json, absl::Time time = At("2026-01-15T12:00:00Z"), const char* actor = "north") {
   return DecideConsent({{"south", "Consent", "c", 1, json, absl::InfinitePast()}}, {{"urn:org", actor}, "TREAT", time}, kChicago);
@@ -37,7 +40,8 @@ TEST(ConsentReader, ReadsActorPurposeAndType) {
 }
 
 TEST(ConsentReader, PeriodIsHalfOpenAndADateOnlyEndIncludesItsDay) {
-  const std::string exact = ConsentJson(Permit(R"(,"period":{"start":"2026-01-15T12:00:00.000Z","end":"2026-01-15T12:00:00.002Z"})"));
+  const std::string exact =
+      ConsentJson(Permit(R"(,"period":{"start":"2026-01-15T12:00:00.000Z","end":"2026-01-15T12:00:00.002Z"})"));
   EXPECT_FALSE(Ask(exact, At("2026-01-15T11:59:59.999Z")).permit);
   EXPECT_TRUE(Ask(exact, At("2026-01-15T12:00:00Z")).permit);
   EXPECT_TRUE(Ask(exact, At("2026-01-15T12:00:00.001Z")).permit);
@@ -50,21 +54,28 @@ TEST(ConsentReader, PeriodIsHalfOpenAndADateOnlyEndIncludesItsDay) {
 }
 
 TEST(ConsentReader, CriteriaItDoesNotEvaluateNeverPermit) {
-  for (const char* more : {R"(,"securityLabel":[{"code":"R"}])", R"(,"class":[{"code":"DiagnosticReport"}])", R"(,"period":{"end":"soon"})",
-                           R"(,"action":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentaction","code":"correct"}]}])"})
+  for (const char* more :
+       {R"(,"securityLabel":[{"code":"R"}])", R"(,"class":[{"code":"DiagnosticReport"}])", R"(,"period":{"end":"soon"})",
+        R"(,"action":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentaction","code":"correct"}]}])"})
     EXPECT_FALSE(Ask(ConsentJson(Permit(more))).permit) << more;
-  EXPECT_TRUE(Ask(ConsentJson(Permit(R"(,"action":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentaction","code":"access"}]}])"))).permit);
+  EXPECT_TRUE(
+      Ask(ConsentJson(Permit(
+              R"(,"action":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentaction","code":"access"}]}])")))
+          .permit);
 }
 
 TEST(ConsentReader, TheBaseRuleMayStandInPolicyRule) {
-  const char* opt_out = R"(,"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]})";
+  const char* opt_out =
+      R"(,"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]})";
   EXPECT_EQ(Ask(ConsentJson("{}", "active", opt_out)).reason, consent::Reason::kDenied);
   EXPECT_TRUE(Ask(ConsentJson(absl::StrCat(R"({"provision":[)", Permit(), "]}"), "active", opt_out)).permit);
 }
 
 TEST(ConsentReader, AContainedOrganizationIsReadAndAPlainReferenceIsNot) {
-  const std::string role = R"("role":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]})";
-  const std::string contained = R"(,"contained":[{"resourceType":"Organization","id":"o","identifier":[{"system":"urn:org","value":"north"}]}])";
+  const std::string role =
+      R"("role":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]})";
+  const std::string contained =
+      R"(,"contained":[{"resourceType":"Organization","id":"o","identifier":[{"system":"urn:org","value":"north"}]}])";
   const auto with = [&](const char* reference, const char* type) {
     return absl::StrCat(R"({"type":")", type, R"(","actor":[{)", role, R"(,"reference":{"reference":")", reference, R"("}}]})");
   };

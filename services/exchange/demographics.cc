@@ -15,21 +15,25 @@ constexpr std::size_t kIdentifierMin = 5;
 
 // U+00C0..U+00FF without case and accent; '*' marks what becomes more than one letter or none.
 constexpr std::string_view kLatin1 =
-    "aaaaaa*c" "eeeeiiii" "dnooooo*" "ouuuuy**"
-    "aaaaaa*c" "eeeeiiii" "dnooooo*" "ouuuuy*y";
+    "aaaaaa*ceeeeiiiidnooooo*ouuuuy**"
+    "aaaaaa*ceeeeiiiidnooooo*ouuuuy*y";
 // U+0100..U+017F.
 constexpr std::string_view kExtendedA =
-    "aaaaaacc" "ccccccdd" "ddeeeeee" "eeeegggg" "gggghhhh" "iiiiiiii" "ii**jjkk" "klllllll"
-    "lllnnnnn" "nnnnoooo" "oo**rrrr" "rrssssss" "sstttttt" "uuuuuuuu" "uuuuwwyy" "yzzzzzzs";
+    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii**jjkkklllllll"
+    "lllnnnnnnnnnoooooo**rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
 static_assert(kLatin1.size() == 64 && kExtendedA.size() == 128);
 
 std::string_view Ligature(std::uint32_t point) {
   switch (point) {
-    case 0xC6: case 0xE6: return "ae";
-    case 0xDE: case 0xFE: return "th";
+    case 0xC6:
+    case 0xE6: return "ae";
+    case 0xDE:
+    case 0xFE: return "th";
     case 0xDF: return "ss";
-    case 0x132: case 0x133: return "ij";
-    case 0x152: case 0x153: return "oe";
+    case 0x132:
+    case 0x133: return "ij";
+    case 0x152:
+    case 0x153: return "oe";
     default: return "";
   }
 }
@@ -76,13 +80,15 @@ std::vector<std::string> Words(std::string_view text) {
 }
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 44> kStreetWords{{
-    {"apartment", "apt"}, {"avenue", "ave"}, {"av", "ave"}, {"bend", "bnd"}, {"bluff", "blf"}, {"boulevard", "blvd"}, {"circle", "cir"},
-    {"court", "ct"}, {"creek", "crk"}, {"crescent", "cres"}, {"crest", "crst"}, {"drive", "dr"}, {"east", "e"}, {"fort", "ft"},
-    {"freeway", "fwy"}, {"heights", "hts"}, {"highway", "hwy"}, {"hill", "hl"}, {"hollow", "holw"}, {"lane", "ln"}, {"mount", "mt"},
-    {"north", "n"}, {"northeast", "ne"}, {"northwest", "nw"}, {"parkway", "pkwy"}, {"place", "pl"}, {"plaza", "plz"}, {"ridge", "rdg"},
-    {"road", "rd"}, {"route", "rte"}, {"saint", "st"}, {"south", "s"}, {"southeast", "se"}, {"southwest", "sw"}, {"spring", "spg"},
-    {"square", "sq"}, {"str", "st"}, {"street", "st"}, {"suite", "ste"}, {"terrace", "ter"}, {"trail", "trl"}, {"unit", "apt"},
-    {"valley", "vly"}, {"west", "w"},
+    {"apartment", "apt"},  {"avenue", "ave"},  {"av", "ave"},       {"bend", "bnd"},     {"bluff", "blf"},
+    {"boulevard", "blvd"}, {"circle", "cir"},  {"court", "ct"},     {"creek", "crk"},    {"crescent", "cres"},
+    {"crest", "crst"},     {"drive", "dr"},    {"east", "e"},       {"fort", "ft"},      {"freeway", "fwy"},
+    {"heights", "hts"},    {"highway", "hwy"}, {"hill", "hl"},      {"hollow", "holw"},  {"lane", "ln"},
+    {"mount", "mt"},       {"north", "n"},     {"northeast", "ne"}, {"northwest", "nw"}, {"parkway", "pkwy"},
+    {"place", "pl"},       {"plaza", "plz"},   {"ridge", "rdg"},    {"road", "rd"},      {"route", "rte"},
+    {"saint", "st"},       {"south", "s"},     {"southeast", "se"}, {"southwest", "sw"}, {"spring", "spg"},
+    {"square", "sq"},      {"str", "st"},      {"street", "st"},    {"suite", "ste"},    {"terrace", "ter"},
+    {"trail", "trl"},      {"unit", "apt"},    {"valley", "vly"},   {"west", "w"},
 }};
 
 bool AllEqual(std::string_view text) { return text.find_first_not_of(text.front()) == std::string_view::npos; }
@@ -130,12 +136,14 @@ Fields ReadFields(const Json& patient) {
     if (use == "old" || use == "maiden" || use == "temp" || use == "anonymous" || use == "nickname") continue;
     std::string family = Clipped(NormalizeName(name.TextOf("family")));
     std::string given = Clipped(NormalizeName(name["given"][0].text()));
-    if (!family.empty() && !given.empty() && fields.names.size() < kNamesMax) fields.names.emplace_back(std::move(family), std::move(given));
+    if (!family.empty() && !given.empty() && fields.names.size() < kNamesMax)
+      fields.names.emplace_back(std::move(family), std::move(given));
   }
   for (const Json& identifier : patient["identifier"].items()) {
     const std::string kind = NationalKind(identifier);
     const std::string value = Clipped(NormalizeName(identifier.TextOf("value")));
-    if (kind.empty() || identifier.TextOf("use") == "old" || value.size() < kIdentifierMin || AllEqual(value) || fields.national.size() >= kEachMax)
+    if (kind.empty() || identifier.TextOf("use") == "old" || value.size() < kIdentifierMin || AllEqual(value) ||
+        fields.national.size() >= kEachMax)
       continue;
     fields.national.emplace_back(kind, value);
     AddUnique(fields.evidence, "id|" + kind + "|" + value);
@@ -143,7 +151,8 @@ Fields ReadFields(const Json& patient) {
   for (const Json& telecom : patient["telecom"].items()) {
     const std::string& system = telecom.TextOf("system");
     if ((system != "phone" && system != "sms") || telecom.TextOf("use") == "old") continue;
-    if (std::string phone = NormalizePhone(telecom.TextOf("value")); !phone.empty()) AddUnique(fields.evidence, "phone|" + Clipped(std::move(phone)));
+    if (std::string phone = NormalizePhone(telecom.TextOf("value")); !phone.empty())
+      AddUnique(fields.evidence, "phone|" + Clipped(std::move(phone)));
   }
   for (const Json& address : patient["address"].items()) {
     if (address.TextOf("use") == "old") continue;
@@ -170,7 +179,8 @@ std::string NormalizeName(std::string_view text) {
 
 std::string NormalizePhone(std::string_view text) {
   // An extension is no part of the number.
-  if (const std::size_t extension = text.find_first_of("xX;"); extension != std::string_view::npos) text = text.substr(0, extension);
+  if (const std::size_t extension = text.find_first_of("xX;"); extension != std::string_view::npos)
+    text = text.substr(0, extension);
   std::string digits;
   for (const char c : text)
     if (c >= '0' && c <= '9') digits += c;

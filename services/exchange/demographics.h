@@ -1,5 +1,6 @@
-// What identifies a person, normalised so that two registrations of one person come out equal: case, accents, punctuation, "Street"
-// and "St", telephone formats, titles and middle names do not matter. Only keyed hashes of these values leave the process. Pure.
+// What identifies a person, normalised so that two registrations of one person come out equal: case, accents, punctuation,
+// "Street" and "St", telephone formats, titles and middle names do not matter. Only keyed hashes of these values leave the
+// process. Pure.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_DEMOGRAPHICS_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_DEMOGRAPHICS_H_
 

@@ -23,8 +23,8 @@ std::string Commitment(std::string_view salt, std::string_view detail) {
 
 }  // namespace
 
-absl::StatusOr<SealedDetail> SealDetail(keys::Sealer& sealer, keys::SealName name, std::string_view detail_json, std::size_t padded_to,
-                                        std::string_view purpose) {
+absl::StatusOr<SealedDetail> SealDetail(keys::Sealer& sealer, keys::SealName name, std::string_view detail_json,
+                                        std::size_t padded_to, std::string_view purpose) {
   const std::string salt = RandomBytes(kSaltBytes);
   std::string plaintext(kBeforeSalt);
   plaintext += absl::Base64Escape(salt);
@@ -32,7 +32,8 @@ absl::StatusOr<SealedDetail> SealDetail(keys::Sealer& sealer, keys::SealName nam
   plaintext += detail_json;
   plaintext += '}';
   if (plaintext.size() > padded_to)
-    return absl::InvalidArgumentError(absl::StrCat("a ledger detail of ", detail_json.size(), " bytes does not fit into ", padded_to));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a ledger detail of ", detail_json.size(), " bytes does not fit into ", padded_to));
   plaintext.resize(padded_to, ' ');
 
   name.record = RandomBytes(kNameBytes);
@@ -42,8 +43,8 @@ absl::StatusOr<SealedDetail> SealDetail(keys::Sealer& sealer, keys::SealName nam
   return SealedDetail{name.record + sealed->ciphertext, Commitment(salt, detail_json)};
 }
 
-absl::StatusOr<std::string> OpenDetail(keys::Sealer& sealer, keys::SealName name, std::string_view sealed_detail, std::string_view commitment,
-                                       std::string_view purpose) {
+absl::StatusOr<std::string> OpenDetail(keys::Sealer& sealer, keys::SealName name, std::string_view sealed_detail,
+                                       std::string_view commitment, std::string_view purpose) {
   if (sealed_detail.size() < kNameBytes) return absl::DataLossError("a sealed detail is too short");
   name.record = std::string(sealed_detail.substr(0, kNameBytes));
   name.version = 1;

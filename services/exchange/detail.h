@@ -32,8 +32,8 @@ struct SealedDetail {
                                                      std::string_view commitment, std::string_view purpose = "ledger-detail");
 
 // Puts both into an entry, with its subject.
-[[nodiscard]] absl::Status SetDetail(keys::Sealer& sealer, const TenantId& tenant, const PatientId& patient, std::string_view detail_json,
-                                     std::size_t padded_to, ledger::v1::Entry& entry);
+[[nodiscard]] absl::Status SetDetail(keys::Sealer& sealer, const TenantId& tenant, const PatientId& patient,
+                                     std::string_view detail_json, std::size_t padded_to, ledger::v1::Entry& entry);
 
 }  // namespace custodian::exchange
 

@@ -41,7 +41,8 @@ absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view text) {
       if (at < text.size() && text[at] == '"') {
         const int opened = line;
         for (++at;; ++at) {
-          if (at == text.size()) return absl::InvalidArgumentError(absl::StrCat("exam table: line ", opened, ": a quote is never closed"));
+          if (at == text.size())
+            return absl::InvalidArgumentError(absl::StrCat("exam table: line ", opened, ": a quote is never closed"));
           if (text[at] == '"') {
             if (at + 1 < text.size() && text[at + 1] == '"') {
               ++at;
@@ -109,8 +110,12 @@ class RowReader {
 
 absl::StatusOr<ExamClass> ReadClass(const RowReader& row) {
   ExamClass exam;
-  for (const auto& [column, into] : {std::pair{"class_id", &exam.class_id}, {"label", &exam.label}, {"modality", &exam.modality},
-                                     {"body_region", &exam.body_region}, {"contrast", &exam.contrast}, {"setting", &exam.setting}})
+  for (const auto& [column, into] : {std::pair{"class_id", &exam.class_id},
+                                     {"label", &exam.label},
+                                     {"modality", &exam.modality},
+                                     {"body_region", &exam.body_region},
+                                     {"contrast", &exam.contrast},
+                                     {"setting", &exam.setting}})
     if (absl::Status status = row.Required(column, *into); !status.ok()) return status;
   const std::string& laterality = row.Text("laterality_required");
   if (laterality != "yes" && laterality != "no") return Fault(row.line(), "laterality_required", "must be yes or no");
@@ -164,10 +169,12 @@ absl::StatusOr<ExamTable> ExamTable::Parse(std::string_view csv) {
   for (std::size_t i = 0; i < records->front().fields.size(); ++i)
     if (!columns.emplace(records->front().fields[i], i).second)
       return Fault(records->front().line, records->front().fields[i], "is named twice");
-  for (const char* name : {"class_id", "label", "modality", "body_region", "laterality_required", "contrast", "loinc", "rsna_rpid", "mode",
-                           "setting", "min_age_years", "reuse_days", "observe_days", "reversal_set", "clinical_source", "approved_by"})
+  for (const char* name :
+       {"class_id", "label", "modality", "body_region", "laterality_required", "contrast", "loinc", "rsna_rpid", "mode",
+        "setting", "min_age_years", "reuse_days", "observe_days", "reversal_set", "clinical_source", "approved_by"})
     if (!columns.contains(name)) return Fault(records->front().line, name, "is missing");
-  if (records->size() - 1 > kClassesMax) return absl::InvalidArgumentError(absl::StrCat("exam table: more than ", kClassesMax, " classes"));
+  if (records->size() - 1 > kClassesMax)
+    return absl::InvalidArgumentError(absl::StrCat("exam table: more than ", kClassesMax, " classes"));
 
   ExamTable table;
   std::set<std::string> ids;
@@ -189,7 +196,8 @@ absl::StatusOr<ExamTable> ExamTable::Parse(std::string_view csv) {
   }
   for (std::size_t i = 0; i < table.classes_.size(); ++i)
     for (const std::string& other : table.classes_[i].reversal_set)
-      if (!ids.contains(other)) return Fault((*records)[i + 1].line, "reversal_set", absl::StrCat(other, " is no class of this table"));
+      if (!ids.contains(other))
+        return Fault((*records)[i + 1].line, "reversal_set", absl::StrCat(other, " is no class of this table"));
   return table;
 }
 
@@ -217,7 +225,8 @@ absl::StatusOr<std::string> SwitchOnDemonstration(std::string_view csv) {
   if (mode == header.size() || demo_mode == header.size()) return Fault(1, "demo_mode", "is missing, or mode is");
   std::string out;
   for (CsvRecord& record : *records) {
-    if (record.fields.size() != header.size()) return Fault(record.line, "mode", "the row has another number of fields than the header");
+    if (record.fields.size() != header.size())
+      return Fault(record.line, "mode", "the row has another number of fields than the header");
     if (&record != &records->front()) record.fields[mode] = record.fields[demo_mode];
     for (std::size_t i = 0; i < record.fields.size(); ++i)
       absl::StrAppend(&out, i == 0 ? "" : ",", "\"", absl::StrReplaceAll(record.fields[i], {{"\"", "\"\""}}), "\"");

@@ -51,8 +51,8 @@ class ExamTable {
   std::vector<ExamClass> classes_;
 };
 
-// The same CSV with each class's mode set to its demo_mode: a demonstration, not clinical advice. InvalidArgument when a column is
-// missing.
+// The same CSV with each class's mode set to its demo_mode: a demonstration, not clinical advice. InvalidArgument when a column
+// is missing.
 [[nodiscard]] absl::StatusOr<std::string> SwitchOnDemonstration(std::string_view csv);
 
 }  // namespace custodian::exchange

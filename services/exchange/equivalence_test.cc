@@ -10,7 +10,8 @@ namespace custodian::exchange {
 namespace {
 
 constexpr char kHeader[] =
-    "class_id,label,modality,body_region,laterality_required,contrast,loinc,rsna_rpid,mode,setting,min_age_years,reuse_days,observe_days,"
+    "class_id,label,modality,body_region,laterality_required,contrast,loinc,rsna_rpid,mode,setting,min_age_years,reuse_days,"
+    "observe_days,"
     "reversal_set,clinical_source,approved_by\n";
 
 std::string Refusal(const std::string& rows) {
@@ -45,7 +46,8 @@ TEST(ExamTable, ObservesForReuseOrThirtyDaysAtLeast) {
 }
 
 TEST(ExamTable, FindsAClassByLoincOrRsnaCodeAndNeverByCpt) {
-  const auto table = ExamTable::Parse(std::string(kHeader) + "a,A,CT,head,no,without,1-1;1-2,RPID22,off,ambulatory,18,7,10,a,,\n");
+  const auto table =
+      ExamTable::Parse(std::string(kHeader) + "a,A,CT,head,no,without,1-1;1-2,RPID22,off,ambulatory,18,7,10,a,,\n");
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_NE(table->FindByCode("http://loinc.org", "1-2"), nullptr);
   EXPECT_NE(table->FindByCode("http://www.radlex.org", "RPID22"), nullptr);
@@ -55,7 +57,8 @@ TEST(ExamTable, FindsAClassByLoincOrRsnaCodeAndNeverByCpt) {
 }
 
 TEST(ExamTable, ReadsQuotedFieldsAndWindowsLineEnds) {
-  const auto table = ExamTable::Parse(std::string(kHeader) + "a,\"A, \"\"b\"\"\nc\",CT,head,no,without,1-1,,info,ambulatory,18,7,10,a,,\r\n");
+  const auto table =
+      ExamTable::Parse(std::string(kHeader) + "a,\"A, \"\"b\"\"\nc\",CT,head,no,without,1-1,,info,ambulatory,18,7,10,a,,\r\n");
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_EQ(table->classes()[0].label, "A, \"b\"\nc");
   EXPECT_EQ(table->classes()[0].mode, Mode::kInfo);
@@ -74,10 +77,12 @@ TEST(ExamTable, RefusesBadRowsNamingLineAndColumn) {
             "exam table: line 2, column loinc: a class needs a LOINC or RSNA code");
   EXPECT_EQ(Refusal("a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a;b,,\n"),
             "exam table: line 2, column reversal_set: b is no class of this table");
-  EXPECT_EQ(Refusal("a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,\na,A,CT,head,no,without,1-2,,off,ambulatory,18,7,10,a,,\n"),
-            "exam table: line 3, column class_id: names a class twice");
-  EXPECT_EQ(Refusal("a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,\nb,B,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,\n"),
-            "exam table: line 3, column loinc: 1-1 names two classes");
+  EXPECT_EQ(
+      Refusal("a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,\na,A,CT,head,no,without,1-2,,off,ambulatory,18,7,10,a,,\n"),
+      "exam table: line 3, column class_id: names a class twice");
+  EXPECT_EQ(
+      Refusal("a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,\nb,B,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,\n"),
+      "exam table: line 3, column loinc: 1-1 names two classes");
   EXPECT_EQ(Refusal("a,A\n"), "exam table: line 2 has 2 fields, not 16");
   EXPECT_EQ(Refusal("a,\"A\n"), "exam table: line 2: a quote is never closed");
   EXPECT_EQ(ExamTable::Parse("class_id,label\n").status().message(), "exam table: line 1, column modality: is missing");

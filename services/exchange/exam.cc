@@ -107,7 +107,8 @@ class Chart {
     for (auto& [key, group] : groups)
       if (std::optional<Exam> exam = Merge(key, group)) exams.push_back(*std::move(exam));
     std::sort(exams.begin(), exams.end(), [](const Exam& a, const Exam& b) {
-      return std::tie(a.performed_begin, a.performing_tenant, a.accession) < std::tie(b.performed_begin, b.performing_tenant, b.accession);
+      return std::tie(a.performed_begin, a.performing_tenant, a.accession) <
+             std::tie(b.performed_begin, b.performing_tenant, b.accession);
     });
     return exams;
   }
@@ -125,14 +126,17 @@ class Chart {
       if (!newest.ok()) continue;
       if (list.back()->resource_type == kOrder) {
         for (const Json& identifier : (*newest)["identifier"].items())
-          orders_by_identifier_.emplace(std::tuple(list.back()->tenant_name, identifier.TextOf("system"), identifier.TextOf("value")), place);
+          orders_by_identifier_.emplace(
+              std::tuple(list.back()->tenant_name, identifier.TextOf("system"), identifier.TextOf("value")), place);
         orders_.emplace(place, *std::move(newest));
         continue;
       }
       Result result{list.back(), *std::move(newest), std::nullopt, std::nullopt, {}};
       result.accession = AccessionOf(result.json);
       // Most observations are no exams; parsing their history would be for nothing.
-      if (list.back()->resource_type == kObservation && !result.accession && ClassOf(result.json, kObservation, table_) == nullptr) continue;
+      if (list.back()->resource_type == kObservation && !result.accession &&
+          ClassOf(result.json, kObservation, table_) == nullptr)
+        continue;
       for (const OpenedRecord* record : list) {
         auto version = record == list.back() ? absl::StatusOr<Json>(result.json) : Json::Parse(record->json);
         if (!version.ok() || !IsPerformed(*version)) continue;
@@ -148,11 +152,13 @@ class Chart {
     for (const Json& identifier : json["identifier"].items()) {
       bool is_accession = false;
       for (const Json& coding : identifier["type"]["coding"].items())
-        is_accession = is_accession || (coding.TextOf("code") == "ACSN" && coding.TextOf("system") == "http://terminology.hl7.org/CodeSystem/v2-0203");
+        is_accession = is_accession || (coding.TextOf("code") == "ACSN" &&
+                                        coding.TextOf("system") == "http://terminology.hl7.org/CodeSystem/v2-0203");
       const std::string& value = identifier.TextOf("value");
       if (!is_accession || value.empty()) continue;
       for (const tenants::Tenant& tenant : tenants_)
-        if (!tenant.accession_system.empty() && tenant.accession_system == identifier.TextOf("system")) return ExamKey{tenant.name, "", value};
+        if (!tenant.accession_system.empty() && tenant.accession_system == identifier.TextOf("system"))
+          return ExamKey{tenant.name, "", value};
     }
     return std::nullopt;
   }
@@ -206,8 +212,8 @@ class Chart {
     std::sort(group.begin(), group.end(), [&key](const Result* a, const Result* b) {
       const auto order = [&key](const Result* result) {
         const OpenedRecord& record = *result->record;
-        return std::tuple(Rank(record.resource_type), record.tenant_name != key.tenant, record.tenant_name, -absl::ToUnixMillis(record.arrived),
-                          record.id);
+        return std::tuple(Rank(record.resource_type), record.tenant_name != key.tenant, record.tenant_name,
+                          -absl::ToUnixMillis(record.arrived), record.id);
       };
       return order(a) < order(b);
     });
@@ -233,7 +239,8 @@ class Chart {
     exam.performed_begin = time->begin;
     exam.performed_end = time->end;
     if (exam_class != nullptr) exam.class_id = exam_class->class_id;
-    if (exam_class == nullptr || exam_class->laterality_required) exam.laterality = series_side.empty() ? order_side : series_side;
+    if (exam_class == nullptr || exam_class->laterality_required)
+      exam.laterality = series_side.empty() ? order_side : series_side;
 
     exam.arrived = absl::InfiniteFuture();
     for (const Result* result : group)
@@ -249,7 +256,8 @@ class Chart {
       const OpenedRecord& record = *result->record;
       const ExamHolding holding{record.tenant_name, record.resource_type, record.id, IsViewable(record, result->json)};
       const auto [at, inserted] = holdings.emplace(std::pair(record.tenant_name != key.tenant, record.tenant_name), holding);
-      if (!inserted && holding.viewable && !at->second.viewable && record.resource_type == at->second.resource_type) at->second = holding;
+      if (!inserted && holding.viewable && !at->second.viewable && record.resource_type == at->second.resource_type)
+        at->second = holding;
     }
     for (auto& [order, holding] : holdings) exam.holdings.push_back(std::move(holding));
   }
@@ -263,7 +271,8 @@ class Chart {
 
 }  // namespace
 
-std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table, std::span<const tenants::Tenant> tenants) {
+std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table,
+                          std::span<const tenants::Tenant> tenants) {
   return Chart(records, table, tenants).Exams();
 }
 

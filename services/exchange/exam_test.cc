@@ -13,7 +13,8 @@ namespace custodian::exchange {
 namespace {
 
 constexpr char kTable[] =
-    "class_id,label,modality,body_region,laterality_required,contrast,loinc,rsna_rpid,mode,setting,min_age_years,reuse_days,observe_days,"
+    "class_id,label,modality,body_region,laterality_required,contrast,loinc,rsna_rpid,mode,setting,min_age_years,reuse_days,"
+    "observe_days,"
     "reversal_set,clinical_source,approved_by\n"
     "mr-knee-wo,MR knee,MR,knee,yes,without,30691-0,RPID522,suggest,ambulatory,18,90,90,mr-knee-wo,,\n"
     "ct-chest-wo,CT chest,CT,chest,no,without,29252-4,,suggest,ambulatory,18,30,30,ct-chest-wo,,\n"
@@ -34,18 +35,20 @@ class ExamsOfTest : public testing::Test {
     }
   }
 
-  void Add(const char* tenant, const char* type, const char* id, const std::string& json, const char* arrived = "2026-01-10T00:00:00Z",
-           std::uint64_t version = 1) {
+  void Add(const char* tenant, const char* type, const char* id, const std::string& json,
+           const char* arrived = "2026-01-10T00:00:00Z", std::uint64_t version = 1) {
     records_.push_back({tenant, type, id, version, json, At(arrived)});
   }
   static std::string Accession(const char* tenant, const char* value) {
-    return absl::Substitute(R"("identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},)"
-                            R"("system":"urn:accession:$0","value":"$1"}])",
-                            tenant, value);
+    return absl::Substitute(
+        R"("identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},)"
+        R"("system":"urn:accession:$0","value":"$1"}])",
+        tenant, value);
   }
   static std::string Report(const std::string& more, const char* status = "final", const char* code = "29252-4") {
-    return absl::Substitute(R"({"resourceType":"DiagnosticReport","status":"$0","code":{"coding":[{"system":"http://loinc.org","code":"$1"}]}$2})", status,
-                            code, more.empty() ? "" : "," + more);
+    return absl::Substitute(
+        R"({"resourceType":"DiagnosticReport","status":"$0","code":{"coding":[{"system":"http://loinc.org","code":"$1"}]}$2})",
+        status, code, more.empty() ? "" : "," + more);
   }
   [[nodiscard]] std::vector<Exam> Exams() const { return ExamsOf(records_, *ExamTable::Parse(kTable), tenants_); }
 
@@ -54,10 +57,13 @@ class ExamsOfTest : public testing::Test {
 };
 
 TEST_F(ExamsOfTest, ReportStudyAndCopyElsewhereAreOneExam) {
-  Add("south", "DiagnosticReport", "copy", Report(Accession("north", "A1") + R"(,"effectiveDateTime":"2026-01-05T10:00:00Z")"), "2026-01-07T00:00:00Z");
-  Add("north", "ImagingStudy", "study", R"({"resourceType":"ImagingStudy","status":"available","started":"2026-01-05T08:00:00Z",)" + Accession("north", "A1") + "}",
+  Add("south", "DiagnosticReport", "copy", Report(Accession("north", "A1") + R"(,"effectiveDateTime":"2026-01-05T10:00:00Z")"),
+      "2026-01-07T00:00:00Z");
+  Add("north", "ImagingStudy", "study",
+      R"({"resourceType":"ImagingStudy","status":"available","started":"2026-01-05T08:00:00Z",)" + Accession("north", "A1") + "}",
       "2026-01-06T00:00:00Z");
-  Add("north", "DiagnosticReport", "report", Report(Accession("north", "A1") + R"(,"effectiveDateTime":"2026-01-05T09:00:00Z")"), "2026-01-08T00:00:00Z");
+  Add("north", "DiagnosticReport", "report", Report(Accession("north", "A1") + R"(,"effectiveDateTime":"2026-01-05T09:00:00Z")"),
+      "2026-01-08T00:00:00Z");
   const auto exams = Exams();
   ASSERT_EQ(exams.size(), 1u);
   EXPECT_EQ(exams[0].performing_tenant, "north");
@@ -76,8 +82,9 @@ TEST_F(ExamsOfTest, ReportStudyAndCopyElsewhereAreOneExam) {
 }
 
 TEST_F(ExamsOfTest, WithoutAccessionTheResourceIsTheExamAndLinksJoin) {
-  Add("north", "DiagnosticReport", "1", Report(R"("effectivePeriod":{"start":"2026-01-05T09:00:00Z","end":"2026-01-05T09:30:00Z"},)"
-                                               R"("imagingStudy":[{"reference":"ImagingStudy/1"}])"));
+  Add("north", "DiagnosticReport", "1",
+      Report(R"("effectivePeriod":{"start":"2026-01-05T09:00:00Z","end":"2026-01-05T09:30:00Z"},)"
+             R"("imagingStudy":[{"reference":"ImagingStudy/1"}])"));
   Add("north", "ImagingStudy", "1", R"({"resourceType":"ImagingStudy","status":"available","started":"2026-01-05T08:00:00Z"})");
   Add("south", "DiagnosticReport", "1", Report(R"("effectiveDateTime":"2026-01-05T09:00:00Z")"));
   const auto exams = Exams();
@@ -89,7 +96,8 @@ TEST_F(ExamsOfTest, WithoutAccessionTheResourceIsTheExamAndLinksJoin) {
 }
 
 TEST_F(ExamsOfTest, AReportTakesTheAccessionOfItsStudy) {
-  Add("north", "DiagnosticReport", "r", Report(R"("effectiveDateTime":"2026-01-05T09:00:00Z","imagingStudy":[{"reference":"https://h/fhir/x/ImagingStudy/s"}])"));
+  Add("north", "DiagnosticReport", "r",
+      Report(R"("effectiveDateTime":"2026-01-05T09:00:00Z","imagingStudy":[{"reference":"https://h/fhir/x/ImagingStudy/s"}])"));
   Add("north", "ImagingStudy", "s", R"({"resourceType":"ImagingStudy","status":"available",)" + Accession("north", "A9") + "}");
   const auto exams = Exams();
   ASSERT_EQ(exams.size(), 1u);
@@ -115,9 +123,10 @@ TEST_F(ExamsOfTest, StatusDecidesWhetherItWasPerformedAndMayBeViewed) {
     const char* status;
     bool performed;
     bool viewable;
-  } kCases[] = {{"registered", false, false}, {"partial", true, false},   {"preliminary", true, false}, {"final", true, true},
-                {"amended", true, true},      {"corrected", true, true},  {"appended", true, false},    {"cancelled", false, false},
-                {"entered-in-error", false, false}, {"unknown", true, false}};
+  } kCases[] = {{"registered", false, false}, {"partial", true, false},    {"preliminary", true, false},
+                {"final", true, true},        {"amended", true, true},     {"corrected", true, true},
+                {"appended", true, false},    {"cancelled", false, false}, {"entered-in-error", false, false},
+                {"unknown", true, false}};
   for (const auto& one : kCases) {
     records_.clear();
     Add("north", "DiagnosticReport", "r", Report(R"("effectiveDateTime":"2026-01-05T09:00:00Z")", one.status));
@@ -162,14 +171,29 @@ TEST_F(ExamsOfTest, WithoutATimeThereIsNoExam) {
 }
 
 TEST_F(ExamsOfTest, LateralityComesFromTheSeriesElseTheLinkedOrder) {
-  Add("north", "ServiceRequest", "o", R"({"resourceType":"ServiceRequest","identifier":[{"system":"urn:o","value":"7"}],)"
-                                      R"("bodySite":[{"coding":[{"system":"http://snomed.info/sct","code":"82169009"}]}]})");
-  Add("north", "DiagnosticReport", "r1", Report(Accession("north", "K1") + R"(,"effectiveDateTime":"2026-01-01T09:00:00Z","basedOn":[{"reference":"ServiceRequest/o"}])", "final", "30691-0"));
-  Add("north", "DiagnosticReport", "r2", Report(Accession("north", "K2") + R"(,"effectiveDateTime":"2026-01-02T09:00:00Z","basedOn":[{"identifier":{"system":"urn:o","value":"7"}}])", "final", "30691-0"));
-  Add("north", "DiagnosticReport", "r3", Report(Accession("north", "K3") + R"(,"effectiveDateTime":"2026-01-03T09:00:00Z","basedOn":[{"reference":"ServiceRequest/o"}])", "final", "30691-0"));
-  Add("north", "ImagingStudy", "s3", R"({"resourceType":"ImagingStudy","status":"available","series":[{"laterality":{"system":"http://snomed.info/sct","code":"419465000"}}],)" + Accession("north", "K3") + "}");
-  Add("north", "DiagnosticReport", "r4", Report(Accession("north", "K4") + R"(,"effectiveDateTime":"2026-01-04T09:00:00Z")", "final", "30691-0"));
-  Add("north", "DiagnosticReport", "r5", Report(Accession("north", "C5") + R"(,"effectiveDateTime":"2026-01-05T09:00:00Z","basedOn":[{"reference":"ServiceRequest/o"}])"));
+  Add("north", "ServiceRequest", "o",
+      R"({"resourceType":"ServiceRequest","identifier":[{"system":"urn:o","value":"7"}],)"
+      R"("bodySite":[{"coding":[{"system":"http://snomed.info/sct","code":"82169009"}]}]})");
+  Add("north", "DiagnosticReport", "r1",
+      Report(Accession("north", "K1") +
+                 R"(,"effectiveDateTime":"2026-01-01T09:00:00Z","basedOn":[{"reference":"ServiceRequest/o"}])",
+             "final", "30691-0"));
+  Add("north", "DiagnosticReport", "r2",
+      Report(Accession("north", "K2") +
+                 R"(,"effectiveDateTime":"2026-01-02T09:00:00Z","basedOn":[{"identifier":{"system":"urn:o","value":"7"}}])",
+             "final", "30691-0"));
+  Add("north", "DiagnosticReport", "r3",
+      Report(Accession("north", "K3") +
+                 R"(,"effectiveDateTime":"2026-01-03T09:00:00Z","basedOn":[{"reference":"ServiceRequest/o"}])",
+             "final", "30691-0"));
+  Add("north", "ImagingStudy", "s3",
+      R"({"resourceType":"ImagingStudy","status":"available","series":[{"laterality":{"system":"http://snomed.info/sct","code":"419465000"}}],)" +
+          Accession("north", "K3") + "}");
+  Add("north", "DiagnosticReport", "r4",
+      Report(Accession("north", "K4") + R"(,"effectiveDateTime":"2026-01-04T09:00:00Z")", "final", "30691-0"));
+  Add("north", "DiagnosticReport", "r5",
+      Report(Accession("north", "C5") +
+             R"(,"effectiveDateTime":"2026-01-05T09:00:00Z","basedOn":[{"reference":"ServiceRequest/o"}])"));
   const auto exams = Exams();
   ASSERT_EQ(exams.size(), 5u);
   EXPECT_EQ(exams[0].laterality, "left");
@@ -181,14 +205,17 @@ TEST_F(ExamsOfTest, LateralityComesFromTheSeriesElseTheLinkedOrder) {
 }
 
 TEST_F(ExamsOfTest, AnObservationOfAClassIsAnExamAndOthersAreNot) {
-  Add("north", "Observation", "hba1c", R"({"resourceType":"Observation","status":"final","effectiveDateTime":"2026-01-01T09:00:00Z","code":{"coding":[{"system":"http://loinc.org","code":"4548-4"}]}})");
-  Add("north", "Observation", "weight", R"({"resourceType":"Observation","status":"final","effectiveDateTime":"2026-01-01T09:00:00Z","code":{"coding":[{"system":"http://loinc.org","code":"29463-7"}]}})");
+  Add("north", "Observation", "hba1c",
+      R"({"resourceType":"Observation","status":"final","effectiveDateTime":"2026-01-01T09:00:00Z","code":{"coding":[{"system":"http://loinc.org","code":"4548-4"}]}})");
+  Add("north", "Observation", "weight",
+      R"({"resourceType":"Observation","status":"final","effectiveDateTime":"2026-01-01T09:00:00Z","code":{"coding":[{"system":"http://loinc.org","code":"29463-7"}]}})");
   Add("north", "Patient", "p", R"({"resourceType":"Patient"})");
   auto exams = Exams();
   ASSERT_EQ(exams.size(), 1u);
   EXPECT_EQ(exams[0].class_id, "lab-hba1c");
   EXPECT_TRUE(exams[0].holdings[0].viewable);
-  Add("north", "DiagnosticReport", "panel", Report(R"("effectiveDateTime":"2026-01-01T09:05:00Z","result":[{"reference":"Observation/hba1c"}])", "final", "4548-4"));
+  Add("north", "DiagnosticReport", "panel",
+      Report(R"("effectiveDateTime":"2026-01-01T09:05:00Z","result":[{"reference":"Observation/hba1c"}])", "final", "4548-4"));
   exams = Exams();
   ASSERT_EQ(exams.size(), 1u);
   EXPECT_EQ(exams[0].holdings[0].id, "panel");
@@ -208,17 +235,22 @@ TEST(FhirTime, ReadsAllFormsAndRefusesOthers) {
   EXPECT_EQ(FormatInstant(ParseFhirTime("2026", chicago)->begin), "2026-01-01T06:00:00.000Z");
   EXPECT_TRUE(ParseFhirTime("2026-02-01T12:00:00.5Z", chicago)->has_fraction);
   EXPECT_FALSE(ParseFhirTime("2026-02-01T12:00:00Z", chicago)->has_fraction);
-  for (const char* bad : {"", "26", "2026-13", "2026-02-30", "2026-02-01T", "2026-02-01T12:00:00", "2026-02-01T12:00Z", "2026-02-01 12:00:00Z",
-                          "2026-02-01T24:00:00Z", "2026-02-01T12:00:00.Z", "2026-02-01T12:00:00+6:00", "2026-02-01x"})
+  for (const char* bad :
+       {"", "26", "2026-13", "2026-02-30", "2026-02-01T", "2026-02-01T12:00:00", "2026-02-01T12:00Z", "2026-02-01 12:00:00Z",
+        "2026-02-01T24:00:00Z", "2026-02-01T12:00:00.Z", "2026-02-01T12:00:00+6:00", "2026-02-01x"})
     EXPECT_FALSE(ParseFhirTime(bad, chicago).has_value()) << bad;
 }
 
 TEST(Laterality, ReadsCodesElseWords) {
   const auto of = [](const char* text) { return LateralityOfConcepts(*Json::Parse(text)); };
   EXPECT_EQ(of(R"([{"coding":[{"system":"http://snomed.info/sct","code":"6757004"}]}])"), "right");
-  EXPECT_EQ(of(R"([{"coding":[{"system":"http://snomed.info/sct","code":"6757004"}]},{"coding":[{"system":"http://snomed.info/sct","code":"82169009"}]}])"), "bilateral");
+  EXPECT_EQ(
+      of(R"([{"coding":[{"system":"http://snomed.info/sct","code":"6757004"}]},{"coding":[{"system":"http://snomed.info/sct","code":"82169009"}]}])"),
+      "bilateral");
   EXPECT_EQ(of(R"([{"text":"Left knee"}])"), "left");
-  EXPECT_EQ(of(R"([{"coding":[{"system":"http://snomed.info/sct","code":"72696002","display":"Knee region"}],"text":"Knee, RIGHT"}])"), "right");
+  EXPECT_EQ(
+      of(R"([{"coding":[{"system":"http://snomed.info/sct","code":"72696002","display":"Knee region"}],"text":"Knee, RIGHT"}])"),
+      "right");
   EXPECT_EQ(of(R"([{"text":"both knees"}])"), "bilateral");
   EXPECT_EQ(of(R"([{"text":"cleft palate, copyright"}])"), "");
   EXPECT_EQ(of("null"), "");

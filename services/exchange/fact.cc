@@ -31,9 +31,13 @@ absl::StatusOr<Fact> ParseFact(std::string_view json) {
   const auto parsed = Json::Parse(json);
   if (!parsed.ok() || !parsed->is_object()) return absl::DataLossError("a savings fact is no JSON object");
   Fact fact;
-  for (const auto& [name, into] :
-       {std::pair{"avoidance_id", &fact.avoidance_id}, {"card_id", &fact.card_id}, {"class_id", &fact.class_id}, {"laterality", &fact.laterality},
-        {"modality", &fact.modality}, {"order", &fact.order}, {"source_tenant", &fact.source_tenant}}) {
+  for (const auto& [name, into] : {std::pair{"avoidance_id", &fact.avoidance_id},
+                                   {"card_id", &fact.card_id},
+                                   {"class_id", &fact.class_id},
+                                   {"laterality", &fact.laterality},
+                                   {"modality", &fact.modality},
+                                   {"order", &fact.order},
+                                   {"source_tenant", &fact.source_tenant}}) {
     const Json* member = parsed->Find(name);
     if (member == nullptr || !member->is_string()) return absl::DataLossError("a savings fact lacks a field");
     *into = member->text();

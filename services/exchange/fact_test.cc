@@ -6,7 +6,14 @@ namespace custodian::exchange {
 namespace {
 
 TEST(Fact, ReadsBackAsItWasWritten) {
-  const Fact fact{Fact::Kind::kWithdrawal, "card", "urn:o|\"1\"", "mr-knee-wo", "MR", "left", "north", absl::FromUnixMillis(1'767'225'600'123),
+  const Fact fact{Fact::Kind::kWithdrawal,
+                  "card",
+                  "urn:o|\"1\"",
+                  "mr-knee-wo",
+                  "MR",
+                  "left",
+                  "north",
+                  absl::FromUnixMillis(1'767'225'600'123),
                   "00112233445566778899aabbccddeeff"};
   const std::string text = SerializeFact(fact);
   EXPECT_EQ(text,
@@ -18,8 +25,11 @@ TEST(Fact, ReadsBackAsItWasWritten) {
 }
 
 TEST(Fact, WhatIsNoFactIsDataLoss) {
-  for (const char* text : {"", "[]", "{}", R"({"avoidance_id":"","card_id":"","class_id":"","kind":"gift","laterality":"","modality":"","order":"","source_tenant":"","t_ms":1})",
-                           R"({"avoidance_id":"","card_id":"","class_id":"","kind":"acceptance","laterality":"","modality":"","order":"","source_tenant":"","t_ms":1.5})"})
+  for (
+      const char* text :
+      {"", "[]", "{}",
+       R"({"avoidance_id":"","card_id":"","class_id":"","kind":"gift","laterality":"","modality":"","order":"","source_tenant":"","t_ms":1})",
+       R"({"avoidance_id":"","card_id":"","class_id":"","kind":"acceptance","laterality":"","modality":"","order":"","source_tenant":"","t_ms":1.5})"})
     EXPECT_EQ(ParseFact(text).status().code(), absl::StatusCode::kDataLoss) << text;
 }
 

@@ -66,8 +66,9 @@ std::optional<FhirTime> TimeOfDay(absl::CivilDay day, Cursor cursor) {
     offset_minutes = (west ? -1 : 1) * (offset_hour * 60 + offset_minute);
   }
   if (!cursor.done()) return std::nullopt;
-  const absl::Time begin = absl::FromCivil(absl::CivilSecond(day.year(), day.month(), day.day(), hour, minute, second), absl::UTCTimeZone()) -
-                           absl::Minutes(offset_minutes) + absl::Milliseconds(milliseconds);
+  const absl::Time begin =
+      absl::FromCivil(absl::CivilSecond(day.year(), day.month(), day.day(), hour, minute, second), absl::UTCTimeZone()) -
+      absl::Minutes(offset_minutes) + absl::Milliseconds(milliseconds);
   return FhirTime{begin, begin + absl::Milliseconds(1), true, fraction};
 }
 

@@ -44,7 +44,8 @@ absl::StatusOr<Json> Part(std::string_view part) {
 absl::StatusOr<absl::Time> NumericDate(const Json& payload, const char* claim) {
   double seconds = 0;
   const Json& value = payload[claim];
-  if (!value.is_number() || !absl::SimpleAtod(value.text(), &seconds) || !std::isfinite(seconds) || seconds < 0 || seconds > kSecondsMax)
+  if (!value.is_number() || !absl::SimpleAtod(value.text(), &seconds) || !std::isfinite(seconds) || seconds < 0 ||
+      seconds > kSecondsMax)
     return Refuse(absl::StrCat("the token's ", claim, " must be seconds since 1970"));
   return absl::UnixEpoch() + absl::Milliseconds(std::llround(seconds * 1000));
 }
@@ -57,7 +58,8 @@ absl::StatusOr<Json> FindKey(const std::string& jwks, const std::string& kid, co
   for (const Json& key : (*set)["keys"].items()) {
     if (key.TextOf("kid") != kid) continue;
     if (key.TextOf("kty") != (elliptic ? "EC" : "RSA") || (elliptic && key.TextOf("crv") != "P-384") ||
-        (key.Find("alg") != nullptr && key.TextOf("alg") != algorithm) || (key.Find("use") != nullptr && key.TextOf("use") != "sig"))
+        (key.Find("alg") != nullptr && key.TextOf("alg") != algorithm) ||
+        (key.Find("use") != nullptr && key.TextOf("use") != "sig"))
       return Refuse("the token's key is not for its algorithm");
     return key;
   }
@@ -95,14 +97,16 @@ struct Claims {
 absl::StatusOr<Claims> CheckClaims(const Json& payload, std::string_view audience, absl::Time now) {
   Claims claims{payload.TextOf("iss"), payload.TextOf("tenant"), payload.TextOf("jti"), {}};
   if (claims.issuer.empty() || !payload["iss"].is_string()) return Refuse("the token has no iss");
-  if (claims.jti.empty() || !payload["jti"].is_string() || claims.jti.size() > kJtiBytesMax) return Refuse("the token has no jti");
+  if (claims.jti.empty() || !payload["jti"].is_string() || claims.jti.size() > kJtiBytesMax)
+    return Refuse("the token has no jti");
   if (!IsFor(payload["aud"], audience)) return Refuse("the token's aud is not this endpoint's URL");
   const auto expires = NumericDate(payload, "exp");
   if (!expires.ok()) return expires.status();
   const auto issued = NumericDate(payload, "iat");
   if (!issued.ok()) return issued.status();
   if (*expires + JwtVerifier::kSkew <= now) return Refuse("the token has expired");
-  if (*expires > now + JwtVerifier::kLifetimeMax + JwtVerifier::kSkew) return Refuse("the token's exp is more than 5 minutes ahead");
+  if (*expires > now + JwtVerifier::kLifetimeMax + JwtVerifier::kSkew)
+    return Refuse("the token's exp is more than 5 minutes ahead");
   if (*issued > now + JwtVerifier::kSkew) return Refuse("the token's iat lies ahead");
   if (*issued >= *expires) return Refuse("the token's iat is not before its exp");
   if (payload.Find("nbf") != nullptr) {
@@ -134,7 +138,8 @@ absl::StatusOr<VerifiedJwt> JwtVerifier::Verify(std::string_view authorization, 
   if (token.size() > kTokenBytesMax) return Refuse("the token is too long");
   const std::size_t first = token.find('.');
   const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
-  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) return Refuse("the token is not a JWT");
+  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos)
+    return Refuse("the token is not a JWT");
 
   const auto header = Part(token.substr(0, first));
   if (!header.ok()) return header.status();
@@ -164,21 +169,25 @@ absl::StatusOr<VerifiedJwt> JwtVerifier::Verify(std::string_view authorization, 
 
 absl::Status CheckJwks(std::string_view jwks) {
   const auto set = Json::Parse(jwks);
-  if (!set.ok() || (*set)["keys"].items().empty()) return absl::InvalidArgumentError("a JWK set is {\"keys\": [...]} with at least one key");
+  if (!set.ok() || (*set)["keys"].items().empty())
+    return absl::InvalidArgumentError("a JWK set is {\"keys\": [...]} with at least one key");
   std::set<std::string> kids;
   for (std::size_t i = 0; i < (*set)["keys"].items().size(); ++i) {
     const Json& key = (*set)["keys"][i];
     const std::string which = absl::StrCat("keys[", i, "] ");
-    if (key.TextOf("kid").empty() || !kids.insert(key.TextOf("kid")).second) return absl::InvalidArgumentError(which + "needs a kid of its own");
+    if (key.TextOf("kid").empty() || !kids.insert(key.TextOf("kid")).second)
+      return absl::InvalidArgumentError(which + "needs a kid of its own");
     for (const char* part : {"d", "p", "q", "dp", "dq", "qi", "k"})
-      if (key.Find(part) != nullptr) return absl::InvalidArgumentError(which + "has a private part; register the public key only");
+      if (key.Find(part) != nullptr)
+        return absl::InvalidArgumentError(which + "has a private part; register the public key only");
     const bool elliptic = key.TextOf("kty") == "EC" && key.TextOf("crv") == "P-384";
     if (!elliptic && key.TextOf("kty") != "RSA") return absl::InvalidArgumentError(which + "must be EC P-384 or RSA");
     cjose_err error;
     const std::string text = key.Text();
     const std::unique_ptr<cjose_jwk_t, JwkRelease> jwk(cjose_jwk_import(text.data(), text.size(), &error));
     if (jwk == nullptr) return absl::InvalidArgumentError(which + "cannot be read");
-    if (!elliptic && cjose_jwk_get_keysize(jwk.get(), &error) < kRsaBytesMin * 8) return absl::InvalidArgumentError(which + "is shorter than 2048 bits");
+    if (!elliptic && cjose_jwk_get_keysize(jwk.get(), &error) < kRsaBytesMin * 8)
+      return absl::InvalidArgumentError(which + "is shorter than 2048 bits");
   }
   return absl::OkStatus();
 }

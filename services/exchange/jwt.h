@@ -56,7 +56,8 @@ class JwtVerifier {
 // forgets nothing that mattered; this set catches two calls at once, and calls that write nothing.
 class UsedTokens {
  public:
-  explicit UsedTokens(const Clock& machine_clock, std::size_t tokens_max = 1'000'000) : clock_(machine_clock), tokens_max_(tokens_max) {}
+  explicit UsedTokens(const Clock& machine_clock, std::size_t tokens_max = 1'000'000)
+      : clock_(machine_clock), tokens_max_(tokens_max) {}
 
   // Unauthenticated when the token was used before; ResourceExhausted when too many are remembered.
   [[nodiscard]] absl::Status Use(const VerifiedJwt& token);

@@ -27,10 +27,12 @@ class JwtTest : public testing::Test {
     tenant_.cds_tenant = "n1";
     tenant_.cds_jwks = absl::StrCat(R"({"keys":[)", TestJwk::Elliptic("ec", false), ",", TestJwk::Rsa("rsa", false), "]}");
   }
-  [[nodiscard]] std::string Payload(int exp_seconds = 240, const std::string& more = R"(,"jti":"j1")", const std::string& iss = "https://ehr.north.example",
+  [[nodiscard]] std::string Payload(int exp_seconds = 240, const std::string& more = R"(,"jti":"j1")",
+                                    const std::string& iss = "https://ehr.north.example",
                                     const std::string& aud = kEndpoint) const {
     const auto now = absl::ToUnixSeconds(clock_.now);
-    return absl::StrCat(R"({"iss":")", iss, R"(","tenant":"n1","aud":")", aud, R"(","iat":)", now - 1, R"(,"exp":)", now + exp_seconds, more, "}");
+    return absl::StrCat(R"({"iss":")", iss, R"(","tenant":"n1","aud":")", aud, R"(","iat":)", now - 1, R"(,"exp":)",
+                        now + exp_seconds, more, "}");
   }
   [[nodiscard]] absl::StatusOr<VerifiedJwt> Verify(const std::string& token) const {
     const JwtVerifier verifier(
@@ -46,7 +48,8 @@ class JwtTest : public testing::Test {
     EXPECT_EQ(verified.status().code(), absl::StatusCode::kUnauthenticated);
     return std::string(verified.status().message());
   }
-  static std::string Elliptic(const std::string& payload, const std::string& header = R"({"alg":"ES384","typ":"JWT","kid":"ec"})") {
+  static std::string Elliptic(const std::string& payload,
+                              const std::string& header = R"({"alg":"ES384","typ":"JWT","kid":"ec"})") {
     return TestJwk::Sign(TestJwk::Elliptic("ec", true), header, payload);
   }
 
@@ -85,7 +88,8 @@ TEST_F(JwtTest, RefusesTimesOutsideTheirBounds) {
 }
 
 TEST_F(JwtTest, RefusesOtherIssuersAudiencesAndMissingIds) {
-  EXPECT_EQ(Refusal(Elliptic(Payload(240, R"(,"jti":"j")", "https://ehr.evil.example"))), "the token's iss and tenant are not registered here");
+  EXPECT_EQ(Refusal(Elliptic(Payload(240, R"(,"jti":"j")", "https://ehr.evil.example"))),
+            "the token's iss and tenant are not registered here");
   EXPECT_EQ(Refusal(Elliptic(Payload(240, R"(,"jti":"j")", "https://ehr.north.example", absl::StrCat(kEndpoint, "/feedback")))),
             "the token's aud is not this endpoint's URL");
   EXPECT_EQ(Refusal(Elliptic(Payload(240, ""))), "the token has no jti");
@@ -98,7 +102,8 @@ TEST_F(JwtTest, RefusesAlgorithmsAndKeysThatAreNotAllowed) {
             "the token's alg must be ES384 or RS384");
   EXPECT_EQ(Refusal(absl::StrCat(absl::WebSafeBase64Escape(R"({"alg":"HS256","kid":"ec"})"), ".", payload, ".AAAA")),
             "the token's alg must be ES384 or RS384");
-  EXPECT_EQ(Refusal(Elliptic(Payload(), R"({"alg":"ES384","kid":"stranger"})")), "the token's kid is not in the registered JWK set");
+  EXPECT_EQ(Refusal(Elliptic(Payload(), R"({"alg":"ES384","kid":"stranger"})")),
+            "the token's kid is not in the registered JWK set");
   EXPECT_EQ(Refusal(Elliptic(Payload(), R"({"alg":"ES384","kid":"rsa"})")), "the token's key is not for its algorithm");
   EXPECT_EQ(Refusal(Elliptic(Payload(), R"({"alg":"ES384","kid":"ec","crit":["x"],"x":1})")),
             "the token has critical headers that are not known here");
@@ -112,7 +117,8 @@ TEST_F(JwtTest, RefusesAlteredTokens) {
   EXPECT_EQ(Refusal(token), "the token's signature is wrong");
   token = Elliptic(Payload());
   const std::string other = absl::WebSafeBase64Escape(Payload(240, R"(,"jti":"j2")"));
-  EXPECT_EQ(Refusal(absl::StrCat(token.substr(0, token.find('.') + 1), other, token.substr(token.rfind('.')))), "the token's signature is wrong");
+  EXPECT_EQ(Refusal(absl::StrCat(token.substr(0, token.find('.') + 1), other, token.substr(token.rfind('.')))),
+            "the token's signature is wrong");
   for (const char* bad : {"x", "a.b", "a.b.c", "a.b.c.d", "..", "e30.e30."}) EXPECT_NE(Refusal(bad), "accepted") << bad;
 }
 

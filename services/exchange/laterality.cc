@@ -15,10 +15,10 @@ struct SidedCode {
 };
 // SNOMED CT: qualifiers, then structures that carry their side.
 constexpr SidedCode kSnomed[] = {
-    {"7771000", kLeft},        {"24028007", kRight},   {"51440002", kBilateral},  // left, right, right and left
-    {"419161000", kLeft},      {"419465000", kRight},                             // unilateral left, unilateral right
-    {"82169009", kLeft},       {"6757004", kRight},    {"36701003", kBilateral},  // knees
-    {"80248007", kLeft},       {"73056007", kRight},   {"63762007", kBilateral},  // breasts
+    {"7771000", kLeft},   {"24028007", kRight},  {"51440002", kBilateral},  // left, right, right and left
+    {"419161000", kLeft}, {"419465000", kRight},                            // unilateral left, unilateral right
+    {"82169009", kLeft},  {"6757004", kRight},   {"36701003", kBilateral},  // knees
+    {"80248007", kLeft},  {"73056007", kRight},  {"63762007", kBilateral},  // breasts
 };
 
 std::string SideOfWords(std::string_view text) {

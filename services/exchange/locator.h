@@ -1,5 +1,6 @@
 // The record locator (DESIGN, sections 5 and 7, "Matching"): which patients at which tenants are certainly one person, found by
-// HMAC tokens of several fields combined (the key lies in the HSM). A rebuildable projection in the network database. Thread-safe.
+// HMAC tokens of several fields combined (the key lies in the HSM). A rebuildable projection in the network database.
+// Thread-safe.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_H_
 

@@ -38,16 +38,17 @@ absl::Status LocatorStore::Replace(const LocatedPatient& patient) const {
     transaction.sql().exec_params("SELECT pg_advisory_xact_lock(hashtextextended($1 || encode($2, 'hex'), 0))", tenant, id);
     transaction.sql().exec_params("DELETE FROM locator.token WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
     transaction.sql().exec_params("DELETE FROM locator.identifier WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
-    for (const auto& [strength, tokens] : {std::pair("name", &patient.name_tokens), std::pair("identifier", &patient.identifier_tokens)})
+    for (const auto& [strength, tokens] :
+         {std::pair("name", &patient.name_tokens), std::pair("identifier", &patient.identifier_tokens)})
       for (const std::string& token : *tokens)
         transaction.sql().exec_params(
-            "INSERT INTO locator.token (tenant_id, patient_id, token, strength) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", tenant, id,
-            pqxx::binarystring(token), strength);
+            "INSERT INTO locator.token (tenant_id, patient_id, token, strength) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            tenant, id, pqxx::binarystring(token), strength);
     for (const auto& [slot, values] : patient.national)
       for (const std::string& value : values)
         transaction.sql().exec_params(
-            "INSERT INTO locator.identifier (tenant_id, patient_id, slot, value) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", tenant, id,
-            pqxx::binarystring(slot), pqxx::binarystring(value));
+            "INSERT INTO locator.identifier (tenant_id, patient_id, slot, value) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            tenant, id, pqxx::binarystring(slot), pqxx::binarystring(value));
     return absl::OkStatus();
   });
 }
@@ -56,17 +57,19 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorStore::Connected(const Patien
   std::map<PatientLink, LocatedPatient> found;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
     const pqxx::binarystring id(patient.patient.bytes());
-    const pqxx::result tokens = transaction.sql().exec_params(
-        std::string(kConnected) +
-            "SELECT token.tenant_id, token.patient_id, token.token, token.strength FROM those JOIN locator.token AS token USING (tenant_id, patient_id) "
-            "ORDER BY token.tenant_id, token.patient_id",
-        patient.tenant.text(), id, kConnectedMax + 1);
+    const pqxx::result tokens =
+        transaction.sql().exec_params(std::string(kConnected) +
+                                          "SELECT token.tenant_id, token.patient_id, token.token, token.strength FROM those JOIN "
+                                          "locator.token AS token USING (tenant_id, patient_id) "
+                                          "ORDER BY token.tenant_id, token.patient_id",
+                                      patient.tenant.text(), id, kConnectedMax + 1);
     for (const pqxx::row& row : tokens) {
       const auto link = LinkOf(row);
       if (!link.ok()) return link.status();
       LocatedPatient& located = found[*link];
       located.link = *link;
-      (row[3].as<std::string>() == "name" ? located.name_tokens : located.identifier_tokens).insert(pqxx::binarystring(row[2]).str());
+      (row[3].as<std::string>() == "name" ? located.name_tokens : located.identifier_tokens)
+          .insert(pqxx::binarystring(row[2]).str());
     }
     if (found.size() > kConnectedMax) return absl::ResourceExhaustedError("more patients share tokens than one person can be");
     const pqxx::result national = transaction.sql().exec_params(

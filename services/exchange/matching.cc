@@ -60,7 +60,8 @@ bool HoldsNamesakes(const Group& group, const std::vector<LocatedPatient>& patie
 }  // namespace
 
 std::vector<PatientLink> CertainlySame(const PatientLink& of, const std::vector<LocatedPatient>& connected) {
-  const auto found = std::find_if(connected.begin(), connected.end(), [&of](const LocatedPatient& patient) { return patient.link == of; });
+  const auto found =
+      std::find_if(connected.begin(), connected.end(), [&of](const LocatedPatient& patient) { return patient.link == of; });
   if (found == connected.end()) return {of};
   const auto self = static_cast<std::size_t>(found - connected.begin());
 

@@ -22,8 +22,8 @@ struct LocatedPatient {
   std::map<std::string, std::set<std::string>> national;
 };
 
-// The patients that are certainly the same person as `of`, itself included, ordered. `connected` holds everyone whom shared tokens
-// connect to it, directly or through others.
+// The patients that are certainly the same person as `of`, itself included, ordered. `connected` holds everyone whom shared
+// tokens connect to it, directly or through others.
 //
 // A shared token makes two patients one person unless their national identifiers of one kind differ. Name tokens alone are not
 // certain where they connect a look-alike: if anyone so connected to `of` differs in a national identifier from another, or if

@@ -12,20 +12,25 @@ const TenantId kNorth = TenantId::Parse("00000000000000aa").value();
 const TenantId kSouth = TenantId::Parse("00000000000000bb").value();
 const TenantId kEast = TenantId::Parse("00000000000000cc").value();
 
-Json PatientJson(const std::string& family, const std::string& given, const std::string& more, const char* birth_date = "1970-04-05") {
-  return *Json::Parse(R"({"resourceType":"Patient","gender":"female","birthDate":")" + std::string(birth_date) + R"(","name":[{"use":"official","family":")" +
-                      family + R"(","given":[")" + given + R"("]}])" + (more.empty() ? "" : "," + more) + "}");
+Json PatientJson(const std::string& family, const std::string& given, const std::string& more,
+                 const char* birth_date = "1970-04-05") {
+  return *Json::Parse(R"({"resourceType":"Patient","gender":"female","birthDate":")" + std::string(birth_date) +
+                      R"(","name":[{"use":"official","family":")" + family + R"(","given":[")" + given + R"("]}])" +
+                      (more.empty() ? "" : "," + more) + "}");
 }
 std::string Ssn(const char* value) {
   return R"("identifier":[{"system":"urn:mrn","value":"1234567","type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR"}]}},)"
-         R"({"system":"http://hl7.org/fhir/sid/us-ssn","value":")" + std::string(value) + "\"}]";
+         R"({"system":"http://hl7.org/fhir/sid/us-ssn","value":")" +
+         std::string(value) + "\"}]";
 }
 constexpr char kAddress[] = R"("address":[{"line":["12 Larkspur Street"],"city":"Zion","postalCode":"60099"}])";
 
 LocatedPatient Located(const TenantId& tenant, char id, const Json& patient) {
   const MatchValues values = MatchValuesOf(patient);
-  LocatedPatient located{{tenant, PatientId::FromBytes(std::string(16, id)).value()}, {values.name.begin(), values.name.end()},
-                         {values.identifier.begin(), values.identifier.end()}, {}};
+  LocatedPatient located{{tenant, PatientId::FromBytes(std::string(16, id)).value()},
+                         {values.name.begin(), values.name.end()},
+                         {values.identifier.begin(), values.identifier.end()},
+                         {}};
   for (const auto& [kind, value] : values.national) located.national[kind].insert(value);
   return located;
 }
@@ -84,7 +89,8 @@ TEST(Matching, AnIdentifierCarriesAcrossAMarriageOrANickname) {
 }
 
 TEST(Matching, MedicalRecordNumbersAreNoEvidence) {
-  const char* number = R"("identifier":[{"system":"urn:mrn","value":"1234567","type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR"}]}}])";
+  const char* number =
+      R"("identifier":[{"system":"urn:mrn","value":"1234567","type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR"}]}}])";
   const auto a = Located(kNorth, 'a', PatientJson("Roe", "Jane", number));
   const auto b = Located(kSouth, 'b', PatientJson("Roe", "Jane", number));
   EXPECT_EQ(Same(a, {a, b}), "a");

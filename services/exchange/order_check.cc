@@ -89,8 +89,8 @@ const ExamClass* ClassOfOrder(const Json& order, const ExamTable& table) {
 // One evaluation of one call, and its writes.
 class OrderCheck::Attempt {
  public:
-  Attempt(const ExchangeParts& parts, const CdsCall& call, const CheckRequest& request, const ExamTable& table, std::string check_key,
-          std::string digest)
+  Attempt(const ExchangeParts& parts, const CdsCall& call, const CheckRequest& request, const ExamTable& table,
+          std::string check_key, std::string digest)
       : parts_(parts),
         call_(call),
         request_(request),
@@ -193,7 +193,8 @@ class OrderCheck::Attempt {
     if (!stored.ok()) return stored.status();
     for (const keys::StoredKey& key : *stored) {
       tenants::Write write;
-      auto idempotency_key = parts_.sealer.IndexToken(tenant_.id, absl::StrCat("key-stored\n", key.what, "\n", HexEncode(key.key_id)));
+      auto idempotency_key =
+          parts_.sealer.IndexToken(tenant_.id, absl::StrCat("key-stored\n", key.what, "\n", HexEncode(key.key_id)));
       if (!idempotency_key.ok()) return idempotency_key.status();
       write.idempotency_key = *std::move(idempotency_key);
       write.request_digest = HashText(key.wrapped_sha256);
@@ -296,7 +297,8 @@ class OrderCheck::Attempt {
   }
   [[nodiscard]] static std::int64_t VersionOf(const Judged& judged) {
     for (const OpenedRecord& record : judged.chart->records)
-      if (record.resource_type == judged.source->resource_type && record.id == judged.source->id) return static_cast<std::int64_t>(record.version);
+      if (record.resource_type == judged.source->resource_type && record.id == judged.source->id)
+        return static_cast<std::int64_t>(record.version);
     return 0;
   }
 
@@ -356,7 +358,9 @@ class OrderCheck::Attempt {
     entry.set_kind(ledger::v1::KIND_ORDER_CHECKED);
     entry.set_reported(true);
     entry.add_record_sha256(answer_sha256);
-    if (absl::Status status = SetDetail(parts_.sealer, tenant_.id, patient_, detail.Text(), kCheckDetailBytes, entry); !status.ok()) return status;
+    if (absl::Status status = SetDetail(parts_.sealer, tenant_.id, patient_, detail.Text(), kCheckDetailBytes, entry);
+        !status.ok())
+      return status;
     write.entries.push_back(std::move(entry));
     return absl::OkStatus();
   }
@@ -386,7 +390,9 @@ class OrderCheck::Attempt {
     entry.set_kind(ledger::v1::KIND_CARD_SHOWN);
     entry.set_reported(true);
     entry.add_record_sha256(HashText(sealed->sha256));
-    if (absl::Status status = SetDetail(parts_.sealer, tenant_.id, patient_, detail.Text(), kShownDetailBytes, entry); !status.ok()) return status;
+    if (absl::Status status = SetDetail(parts_.sealer, tenant_.id, patient_, detail.Text(), kShownDetailBytes, entry);
+        !status.ok())
+      return status;
     write.rows.push_back(CardRow(judged.card_id, patient_, std::move(sealed->ciphertext), write.entries.size()));
     write.rows.push_back(OrderStateRow(judged.order_key, OrderState::kShown));
     write.entries.push_back(std::move(entry));
@@ -414,7 +420,8 @@ namespace {
 // A resend: the first answer. Its token is remembered, nothing else changes.
 absl::StatusOr<std::string> FirstAnswer(const ExchangeParts& parts, const CdsCall& call, const std::string& check_key,
                                         const std::string& digest, const StoredAnswer& stored, bool remember_token) {
-  if (stored.digest != digest) return absl::InvalidArgumentError("hookInstance was used before with another context; use a new one");
+  if (stored.digest != digest)
+    return absl::InvalidArgumentError("hookInstance was used before with another context; use a new one");
   const TenantId& tenant = call.partition->tenant.id;
   auto body = parts.sealer.Open({tenant, stored.patient, check_key.substr(0, 16), 1}, stored.sealed, kPurpose);
   if (!body.ok() || !remember_token) return body;

@@ -1,7 +1,7 @@
 // One order check from verified token to recorded answer (DESIGN, section 7; SAVINGS T3, T4): the patient's person, the exams
-// of that person at every tenant, the usable prior, consent at its source, DISCLOSURE in the source's log on that very consent, then
-// ORDER_CHECKED and CARD_SHOWN with the answer in the requester's log, and only then the answer. A check without a card leaves
-// the same rows and an entry of the same size as any other without one. Thread-safe.
+// of that person at every tenant, the usable prior, consent at its source, DISCLOSURE in the source's log on that very consent,
+// then ORDER_CHECKED and CARD_SHOWN with the answer in the requester's log, and only then the answer. A check without a card
+// leaves the same rows and an entry of the same size as any other without one. Thread-safe.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_ORDER_CHECK_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_ORDER_CHECK_H_
 
@@ -10,6 +10,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "services/exchange/cds_request.h"
 #include "services/exchange/equivalence.h"
 #include "services/exchange/jwt.h"
@@ -23,14 +25,17 @@
 
 namespace custodian::exchange {
 
-// Who decides first: the check that begins to record its answer, or the caller that has waited long enough. Thread-safe.
+// Who decides first: the check that begins to record its answer, or the caller that has waited until the deadline (machine's clock).
+// Thread-safe.
 class AnswerClaim {
  public:
+  explicit AnswerClaim(absl::Time deadline = absl::InfiniteFuture()) : deadline_(deadline) {}
+
   // By the check, just before it records; false when the caller has given up, and then nothing may be recorded any more.
-  [[nodiscard]] bool Take() { return Move(kTaken); }
+  [[nodiscard]] bool Take() { return absl::Now() < deadline_ && Move(kTaken); }
   // By the caller; false when the answer is being recorded already.
   bool GiveUp() { return Move(kGivenUp); }
-  [[nodiscard]] bool given_up() const { return state_ == kGivenUp; }
+  [[nodiscard]] bool given_up() const { return state_ == kGivenUp || absl::Now() >= deadline_; }
 
  private:
   enum State { kOpen, kTaken, kGivenUp };
@@ -38,6 +43,7 @@ class AnswerClaim {
     State expected = kOpen;
     return state_.compare_exchange_strong(expected, to) || expected == to;
   }
+  const absl::Time deadline_;
   std::atomic<State> state_ = kOpen;
 };
 
@@ -66,9 +72,9 @@ class OrderCheck {
  public:
   explicit OrderCheck(const ExchangeParts& parts) : parts_(parts) {}
 
-  // The answer's body. The same (iss, hook, hookInstance) gets the first answer and changes nothing. Unauthenticated for a token used
-  // before, InvalidArgument for a hookInstance used before with another context, Cancelled when the caller gave up; any other error
-  // is a fault, after which nothing was answered and the same call may be sent again with a new token.
+  // The answer's body. The same (iss, hook, hookInstance) gets the first answer and changes nothing. Unauthenticated for a token
+  // used before, InvalidArgument for a hookInstance used before with another context, Cancelled when the caller gave up; any
+  // other error is a fault, after which nothing was answered and the same call may be sent again with a new token.
   [[nodiscard]] absl::StatusOr<std::string> Run(const CdsCall& call, const CheckRequest& request, const ExamTable& table,
                                                 AnswerClaim& claim) const;
 

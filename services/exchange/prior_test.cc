@@ -27,7 +27,8 @@ class PriorTest : public testing::Test {
     exam.holdings = {{tenant, "DiagnosticReport", accession, true}};
     return exam;
   }
-  [[nodiscard]] Prior Ask(const std::vector<Exam>& exams, const Permits& permits = [](const ExamHolding&) { return true; }) const {
+  [[nodiscard]] Prior Ask(
+      const std::vector<Exam>& exams, const Permits& permits = [](const ExamHolding&) { return true; }) const {
     return FindPrior(exams, {"north", &class_, "left", kNow}, permits);
   }
   // Accession of what is found, or the outcome.
@@ -64,7 +65,8 @@ TEST_F(PriorTest, ClassSideAndStatusMustFit) {
   exam.performed = false;
   EXPECT_EQ(Found({exam}), "none");
   const std::vector<Exam> unspecified{ExamAt("south", "a", kDay, "")};
-  EXPECT_EQ(FindPrior(unspecified, {"north", &class_, "", kNow}, [](const ExamHolding&) { return true; }).outcome, Prior::Outcome::kNone);
+  EXPECT_EQ(FindPrior(unspecified, {"north", &class_, "", kNow}, [](const ExamHolding&) { return true; }).outcome,
+            Prior::Outcome::kNone);
 }
 
 TEST_F(PriorTest, TheNewestThenTheSmallestAccessionThenTheSmallestTenant) {

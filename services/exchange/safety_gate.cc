@@ -20,12 +20,12 @@ struct Prefix {
   Concern concern;
 };
 constexpr Prefix kIcd10[] = {
-    {"O", Concern::kPregnancy},    {"Z33", Concern::kPregnancy},   {"Z34", Concern::kPregnancy},         {"Z3A", Concern::kPregnancy},
-    {"Z36", Concern::kPregnancy},  {"Z08", Concern::kSurveillance}, {"Z09", Concern::kSurveillance},     {"Z85", Concern::kSurveillance},
-    {"Z86.0", Concern::kSurveillance}, {"S", Concern::kProcedureOrTrauma}, {"T0", Concern::kProcedureOrTrauma},
-    {"T1", Concern::kProcedureOrTrauma}, {"V", Concern::kProcedureOrTrauma}, {"W", Concern::kProcedureOrTrauma},
-    {"X", Concern::kProcedureOrTrauma}, {"Y", Concern::kProcedureOrTrauma}, {"Z48", Concern::kProcedureOrTrauma},
-    {"Z98", Concern::kProcedureOrTrauma},
+    {"O", Concern::kPregnancy},         {"Z33", Concern::kPregnancy},         {"Z34", Concern::kPregnancy},
+    {"Z3A", Concern::kPregnancy},       {"Z36", Concern::kPregnancy},         {"Z08", Concern::kSurveillance},
+    {"Z09", Concern::kSurveillance},    {"Z85", Concern::kSurveillance},      {"Z86.0", Concern::kSurveillance},
+    {"S", Concern::kProcedureOrTrauma}, {"T0", Concern::kProcedureOrTrauma},  {"T1", Concern::kProcedureOrTrauma},
+    {"V", Concern::kProcedureOrTrauma}, {"W", Concern::kProcedureOrTrauma},   {"X", Concern::kProcedureOrTrauma},
+    {"Y", Concern::kProcedureOrTrauma}, {"Z48", Concern::kProcedureOrTrauma}, {"Z98", Concern::kProcedureOrTrauma},
 };
 
 struct Code {
@@ -33,12 +33,12 @@ struct Code {
   Concern concern;
 };
 constexpr Code kSnomed[] = {
-    {"77386006", Concern::kPregnancy},             // pregnant
-    {"72892002", Concern::kPregnancy},             // normal pregnancy
-    {"47200007", Concern::kPregnancy},             // high risk pregnancy
-    {"417746004", Concern::kProcedureOrTrauma},    // traumatic injury
-    {"125605004", Concern::kProcedureOrTrauma},    // fracture of bone
-    {"110030002", Concern::kProcedureOrTrauma},    // concussion injury of brain
+    {"77386006", Concern::kPregnancy},           // pregnant
+    {"72892002", Concern::kPregnancy},           // normal pregnancy
+    {"47200007", Concern::kPregnancy},           // high risk pregnancy
+    {"417746004", Concern::kProcedureOrTrauma},  // traumatic injury
+    {"125605004", Concern::kProcedureOrTrauma},  // fracture of bone
+    {"110030002", Concern::kProcedureOrTrauma},  // concussion injury of brain
 };
 
 // Words that a code's display or a free text says it in.
@@ -47,11 +47,20 @@ struct Word {
   Concern concern;
 };
 constexpr Word kWords[] = {
-    {"pregnan", Concern::kPregnancy},          {"gestation", Concern::kPregnancy},         {"surveillance", Concern::kSurveillance},
-    {"follow-up", Concern::kSurveillance},     {"restaging", Concern::kSurveillance},      {"trauma", Concern::kProcedureOrTrauma},
-    {"injur", Concern::kProcedureOrTrauma},    {"fracture", Concern::kProcedureOrTrauma},  {"laceration", Concern::kProcedureOrTrauma},
-    {"sprain", Concern::kProcedureOrTrauma},   {"concussion", Concern::kProcedureOrTrauma}, {"postoperative", Concern::kProcedureOrTrauma},
-    {"post-operative", Concern::kProcedureOrTrauma}, {"status post", Concern::kProcedureOrTrauma},
+    {"pregnan", Concern::kPregnancy},
+    {"gestation", Concern::kPregnancy},
+    {"surveillance", Concern::kSurveillance},
+    {"follow-up", Concern::kSurveillance},
+    {"restaging", Concern::kSurveillance},
+    {"trauma", Concern::kProcedureOrTrauma},
+    {"injur", Concern::kProcedureOrTrauma},
+    {"fracture", Concern::kProcedureOrTrauma},
+    {"laceration", Concern::kProcedureOrTrauma},
+    {"sprain", Concern::kProcedureOrTrauma},
+    {"concussion", Concern::kProcedureOrTrauma},
+    {"postoperative", Concern::kProcedureOrTrauma},
+    {"post-operative", Concern::kProcedureOrTrauma},
+    {"status post", Concern::kProcedureOrTrauma},
 };
 
 Concern ConcernOfText(const std::string& text) {
@@ -96,7 +105,8 @@ bool HasCode(const Json& concept_json, std::initializer_list<std::string_view> c
 std::string_view JudgeOrder(const Json& order) {
   if (order.TextOf("id").empty()) return "order-without-id";
   if (order.TextOf("status") != "draft") return "order-not-draft";
-  if (const std::string& priority = order.TextOf("priority"); !priority.empty() && priority != "routine") return "order-not-routine";
+  if (const std::string& priority = order.TextOf("priority"); !priority.empty() && priority != "routine")
+    return "order-not-routine";
   for (const Json& reason : order["reasonCode"].items())
     if (const Concern concern = ConcernOf(reason); concern != Concern::kNone) return NameOf(concern);
   return "";

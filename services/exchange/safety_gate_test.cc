@@ -20,16 +20,18 @@ class SafetyGateTest : public testing::Test {
     order_ = *Json::Parse(R"({"resourceType":"ServiceRequest","id":"o","status":"draft","priority":"routine"})");
     patient_ = *Json::Parse(R"({"resourceType":"Patient","id":"p","birthDate":"2008-01-15"})");
     encounter_ = *Json::Parse(R"({"resourceType":"Encounter","class":{"code":"AMB"}})");
-    conditions_ = *Json::Parse(R"({"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Condition","code":{"coding":[{"system":"http://snomed.info/sct","code":"38341003"}],"text":"Hypertension"}}}]})");
+    conditions_ = *Json::Parse(
+        R"({"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Condition","code":{"coding":[{"system":"http://snomed.info/sct","code":"38341003"}],"text":"Hypertension"}}}]})");
   }
   void Condition(const std::string& code, const std::string& more = "") {
-    conditions_ = *Json::Parse(absl::StrCat(R"({"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Condition","code":)", code, more, "}}]}"));
+    conditions_ = *Json::Parse(
+        absl::StrCat(R"({"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Condition","code":)", code, more, "}}]}"));
   }
   [[nodiscard]] std::string Why() const {
     const DraftOrder order{"|o", "o", order_};
     const Json prefetch = Json::Object({{"patient", patient_}, {"encounter", encounter_}, {"conditions", conditions_}});
-    return std::string(InformationOnly({&order, &class_, "p", &prefetch, &own_, At("2026-01-10T12:00:00Z"), At("2026-01-15T12:00:00Z"),
-                                        ZoneOf("America/Chicago")}));
+    return std::string(InformationOnly({&order, &class_, "p", &prefetch, &own_, At("2026-01-10T12:00:00Z"),
+                                        At("2026-01-15T12:00:00Z"), ZoneOf("America/Chicago")}));
   }
   ExamClass class_;
   Json order_, patient_, encounter_, conditions_;
@@ -118,9 +120,15 @@ TEST_F(SafetyGateTest, TraumaOrProcedureSinceThePriorOnlyInforms) {
   Condition(fracture);
   EXPECT_EQ(Why(), "procedure-or-trauma");
   conditions_ = *Json::Parse(R"({"resourceType":"Bundle"})");
-  own_ = {{"north", "Procedure", "1", 1, R"({"resourceType":"Procedure","status":"completed","performedDateTime":"2026-01-09"})", {}}};
+  own_ = {{"north",
+           "Procedure",
+           "1",
+           1,
+           R"({"resourceType":"Procedure","status":"completed","performedDateTime":"2026-01-09"})",
+           {}}};
   EXPECT_EQ(Why(), "");
-  own_[0].json = R"({"resourceType":"Procedure","status":"completed","performedPeriod":{"start":"2026-01-09","end":"2026-01-11"}})";
+  own_[0].json =
+      R"({"resourceType":"Procedure","status":"completed","performedPeriod":{"start":"2026-01-09","end":"2026-01-11"}})";
   EXPECT_EQ(Why(), "procedure-or-trauma");
   own_[0].json = R"({"resourceType":"Procedure","status":"not-done"})";
   EXPECT_EQ(Why(), "");

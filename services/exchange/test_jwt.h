@@ -37,7 +37,8 @@ class TestJwk {
       if (!cjose_header_set_raw(header, member.name.c_str(), member.value.Text().c_str(), nullptr)) {
         if (!cjose_header_set(header, member.name.c_str(), member.value.text().c_str(), nullptr)) std::abort();
       }
-    cjose_jws_t* const jws = cjose_jws_sign(key, header, reinterpret_cast<const unsigned char*>(payload.data()), payload.size(), nullptr);
+    cjose_jws_t* const jws =
+        cjose_jws_sign(key, header, reinterpret_cast<const unsigned char*>(payload.data()), payload.size(), nullptr);
     const char* text = nullptr;
     if (jws == nullptr || !cjose_jws_export(jws, &text, nullptr)) std::abort();
     std::string token(text);
