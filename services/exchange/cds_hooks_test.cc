@@ -487,6 +487,32 @@ TEST_F(CdsHooksTest, AnAcceptanceBindsOnceAndALaterOverrideWithdrawsIt) {
   EXPECT_EQ(kinds, (std::vector<std::string>{"acceptance", "withdrawal"}));
 }
 
+TEST_F(CdsHooksTest, SeveralOrdersInOneCallAreCheckedEachForItself) {
+  AddEverything();
+  auto body = *Json::Parse(OrderBody("many-" + patient_));
+  Json& orders = *body.Find("context")->Find("draftOrders")->Find("entry");
+  Json other = orders[0];
+  Json& resource = *other.Find("resource");
+  resource.Set("id", Json::String("other"));
+  resource.Find("identifier")->items()[0].Set("value", Json::String("other-" + patient_));
+  resource.Find("code")->Find("coding")->items()[0].Set("code", Json::String("36643-5"));
+  orders.items().insert(orders.items().begin(), other);
+  const std::uint64_t beta = SizeOf("beta");
+  const auto response = Order(body.Text());
+  EXPECT_EQ(CardIn(response)["suggestions"][0]["actions"][0].TextOf("resourceId"), "ServiceRequest/o-" + patient_);
+  EXPECT_EQ(Json::Parse(response.body).value()["cards"].items().size(), 1u);
+  const auto entries = Entries("beta", beta);
+  ASSERT_EQ(entries.size(), 3u);
+  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("outcome"), "off");
+  EXPECT_EQ(DetailOf("beta", entries[1]).TextOf("outcome"), "card");
+  EXPECT_EQ(entries[0].record_sha256(0), entries[1].record_sha256(0));
+  EXPECT_EQ(entries[2].kind(), ledger::v1::KIND_CARD_SHOWN);
+  // The card's row refers to its own entry.
+  EXPECT_EQ(
+      world_->database("beta").One(absl::StrCat("SELECT count(*) FROM exchange.card WHERE entry_index = ", SizeOf("beta") - 1)),
+      "1");
+}
+
 TEST_F(CdsHooksTest, AConsentRevokedWhileItIsDecidedOnIsDecidedAnew) {
   AddEverything();
   InterruptingKeys keys(world_->key_process().client(), world_->partition("alpha").tenant.id,
