@@ -32,7 +32,8 @@ void ProgressBar::Draw(std::int64_t done, std::int64_t total) {
     return;
   }
   const int filled = total > 0 ? static_cast<int>(done * kWidth / total) : kWidth;
-  const std::string bar = std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(kWidth - filled), '.');
+  const std::string bar =
+      std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(kWidth - filled), '.');
   std::fprintf(stderr, "\r  %s [%s] %lld of %lld %s, %.1f s ", what_.c_str(), bar.c_str(), static_cast<long long>(done),
                static_cast<long long>(total), unit_.c_str(), seconds);
   open_ = done < total;

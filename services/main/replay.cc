@@ -1,4 +1,6 @@
 // `custodian replay`: plays a made population's events against a running platform, as its EHRs and feeds would.
+#include "services/sample/replay.h"
+
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -8,7 +10,6 @@
 
 #include "services/main/commands.h"
 #include "services/main/progress_bar.h"
-#include "services/sample/replay.h"
 
 namespace custodian::main {
 namespace {
@@ -32,8 +33,9 @@ void WriteReport(const std::string& path, const std::string& json) {
 }
 
 void Print(const sample::ReplayReport& report) {
-  std::printf("%lld events played (%lld earlier, %lld calls repeated), %zu orders checked\n", static_cast<long long>(report.events),
-              static_cast<long long>(report.played_before), static_cast<long long>(report.sent_again), report.orders.size());
+  std::printf("%lld events played (%lld earlier, %lld calls repeated), %zu orders checked\n",
+              static_cast<long long>(report.events), static_cast<long long>(report.played_before),
+              static_cast<long long>(report.sent_again), report.orders.size());
   if (report.feedback_skipped > 0) {
     std::printf("%lld times there was no card to answer\n", static_cast<long long>(report.feedback_skipped));
   }
@@ -77,8 +79,10 @@ void AddReplay(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("replay", "play a made population's orders as its EHRs would");
   command->footer(
-      "Goes through HTTPS and gRPC only, with the certificates and keys that HOME/summary.json names. Killed, it goes on where it\n"
-      "stopped: what is done stands in HOME/replay.journal. What each order got, beside the truth, is written to HOME/replay.json.\n"
+      "Goes through HTTPS and gRPC only, with the certificates and keys that HOME/summary.json names. Killed, it goes on where "
+      "it\n"
+      "stopped: what is done stands in HOME/replay.journal. What each order got, beside the truth, is written to "
+      "HOME/replay.json.\n"
       "Example:\n"
       "  custodian replay population --home .quickstart");
   command->add_option("dir", options->folder, "folder that custodian sample wrote")->required();
@@ -86,7 +90,9 @@ void AddReplay(CLI::App& app) {
   command->add_option("--patience", options->patience_seconds, "seconds to try one event again while the platform cannot answer")
       ->check(CLI::Range(0, 86'400))
       ->capture_default_str();
-  command->add_option("--until", options->until, "number of the last event to play (0: all)")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--until", options->until, "number of the last event to play (0: all)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_flag("--json", options->json, "print the outcome as JSON");
   command->callback([options] { Run(*options); });
 }

@@ -51,7 +51,8 @@ absl::StatusOr<EhrTokens> EhrTokens::Create(Identity identity) {
   cjose_err error;
   cjose_jwk_t* jwk = cjose_jwk_import(text.data(), text.size(), &error);
   OPENSSL_cleanse(text.data(), text.size());
-  if (jwk == nullptr) return absl::InvalidArgumentError(absl::StrCat(identity.jwk_file, " is not a private key as a JWK: ", error.message));
+  if (jwk == nullptr)
+    return absl::InvalidArgumentError(absl::StrCat(identity.jwk_file, " is not a private key as a JWK: ", error.message));
   auto key = std::make_unique<Key>(jwk);
   // cjose would sign "ES384" with any curve.
   if (cjose_jwk_get_kty(jwk, &error) != CJOSE_JWK_KTY_EC || cjose_jwk_get_keysize(jwk, &error) != 384) {
@@ -73,7 +74,8 @@ absl::StatusOr<std::string> EhrTokens::Sign(const std::string& audience, absl::T
   cjose_err error;
   const std::unique_ptr<cjose_header_t, HeaderDeleter> header(cjose_header_new(&error));
   if (header == nullptr || !cjose_header_set(header.get(), CJOSE_HDR_ALG, CJOSE_HDR_ALG_ES384, &error) ||
-      !cjose_header_set(header.get(), CJOSE_HDR_KID, identity_.kid.c_str(), &error) || !cjose_header_set(header.get(), "typ", "JWT", &error)) {
+      !cjose_header_set(header.get(), CJOSE_HDR_KID, identity_.kid.c_str(), &error) ||
+      !cjose_header_set(header.get(), "typ", "JWT", &error)) {
     return absl::InternalError("cannot make a token's header");
   }
   const std::unique_ptr<cjose_jws_t, JwsDeleter> jws(

@@ -88,17 +88,19 @@ std::string EventLines(const World& world) {
   const std::vector<Event>& events = world.events();
   std::vector<std::size_t> order(events.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&events](std::size_t a, std::size_t b) { return events[a].time < events[b].time; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&events](std::size_t a, std::size_t b) { return events[a].time < events[b].time; });
   std::vector<std::size_t> sequence(events.size());
   for (std::size_t i = 0; i < order.size(); ++i) sequence[order[i]] = i + 1;
   std::string lines;
   for (const std::size_t index : order) {
     const Event& event = events[index];
-    const std::string head = Object({{"seq", Number(static_cast<std::int64_t>(sequence[index]))},
-                                     {"time", Text(Utc(event.time))},
-                                     {"tenant", Text(world.site(event.site).name)},
-                                     {"type", Text(event.type)},
-                                     {"order_seq", event.answers == Event::kNone ? "" : Number(static_cast<std::int64_t>(sequence[event.answers]))}});
+    const std::string head =
+        Object({{"seq", Number(static_cast<std::int64_t>(sequence[index]))},
+                {"time", Text(Utc(event.time))},
+                {"tenant", Text(world.site(event.site).name)},
+                {"type", Text(event.type)},
+                {"order_seq", event.answers == Event::kNone ? "" : Number(static_cast<std::int64_t>(sequence[event.answers]))}});
     // Two objects become one: "{head}" and "{body}", neither empty.
     absl::StrAppend(&lines, head.substr(0, head.size() - 1), ",", event.body.substr(1), "\n");
   }
@@ -109,8 +111,8 @@ std::string EventLines(const World& world) {
 
 std::vector<Scenario> AllScenarios() {
   std::vector<Scenario> all;
-  for (auto part : {PriorScenarios(), ConsentScenarios(), IdentityScenarios(), ClinicianScenarios(), AftermathScenarios(), EdgeScenarios(),
-                    CalendarScenarios()}) {
+  for (auto part : {PriorScenarios(), ConsentScenarios(), IdentityScenarios(), ClinicianScenarios(), AftermathScenarios(),
+                    EdgeScenarios(), CalendarScenarios()}) {
     std::move(part.begin(), part.end(), std::back_inserter(all));
   }
   return all;

@@ -135,7 +135,8 @@ void LeftAndRightKnee(Case& c) {
     c.Avoided(right, source_right, c.Kept(right));
     return;
   }
-  ResultSpec redo = Redo(left, AnySite(c), c.Moment(right.accepted + kDay, right.accepted + kDay * 9, c.ordering));
+  const int site = AnySite(c);
+  ResultSpec redo = Redo(left, site, c.Moment(right.accepted + kDay, right.accepted + kDay * 9, c.ordering));
   if (variant == 2) redo.side = c.random.Chance(50) ? Side::kBoth : Side::kNone;
   c.Perform(redo);
   c.Avoided(left, c.source, Outcome::kReversed);

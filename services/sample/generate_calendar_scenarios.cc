@@ -44,7 +44,8 @@ bool ClocksChangeWithinWindows(const World& world) { return AtEverySite(world, C
 void ReuseAcrossClockChange(Case& c, bool inside) {
   c.Choose(Offer::kSuggest);
   const absl::Time change = c.random.Pick(ChangesBeforeOrders(c.world, c.source));
-  const absl::Time check = c.Moment(std::max(c.world.first_order(), change + kDay), std::min(c.world.end(), change + c.exam->reuse() - kDay), c.ordering);
+  const absl::Time check = c.Moment(std::max(c.world.first_order(), change + kDay),
+                                    std::min(c.world.end(), change + c.exam->reuse() - kDay), c.ordering);
   c.Enroll(c.ordering);
   c.Permit(c.source, c.ordering);
   ResultSpec prior = c.Reusable(c.source, check);
@@ -55,7 +56,8 @@ void ReuseAcrossClockChange(Case& c, bool inside) {
   CheckSpec spec;
   spec.at = check;
   Order order = c.Check(spec, inside ? Card::kSuggest : Card::kNone,
-                        inside ? "clocks changed since: still inside a window of 24-hour days" : "clocks changed since: past a window of 24-hour days");
+                        inside ? "clocks changed since: still inside a window of 24-hour days"
+                               : "clocks changed since: past a window of 24-hour days");
   if (!inside) return;
   c.Accept(order, check + c.Between(absl::Seconds(20), absl::Minutes(4)));
   c.Avoided(order, c.source, c.Kept(order));
@@ -64,10 +66,12 @@ void ReuseAcrossClockChange(Case& c, bool inside) {
 void RedoAcrossClockChange(Case& c, bool inside) {
   c.Choose(Offer::kSuggest, [](const CatalogExam& exam) { return exam.observe_days <= 30; });
   const absl::Time change = c.random.Pick(ChangesWithinWindows(c.world, c.ordering));
-  const absl::Time check = c.Moment(std::max(c.world.first_order(), change - c.exam->observe() + kDay),
-                                    std::min({c.world.end(), change - kDay, c.world.as_of() - c.exam->observe() - kDay}), c.ordering);
-  const Order order = c.Followed(check, inside ? "a usable result; done again across a change of clocks, inside a window of 24-hour days"
-                                               : "a usable result; done again across a change of clocks, past a window of 24-hour days");
+  const absl::Time check =
+      c.Moment(std::max(c.world.first_order(), change - c.exam->observe() + kDay),
+               std::min({c.world.end(), change - kDay, c.world.as_of() - c.exam->observe() - kDay}), c.ordering);
+  const Order order =
+      c.Followed(check, inside ? "a usable result; done again across a change of clocks, inside a window of 24-hour days"
+                               : "a usable result; done again across a change of clocks, past a window of 24-hour days");
   ResultSpec redo = c.Reusable(c.ordering, check);
   redo.performed = order.accepted + c.exam->observe() + (inside ? -kHalfHour : kHalfHour);
   redo.stored = redo.performed + absl::Hours(3);
@@ -97,7 +101,8 @@ void AcceptedAround(Case& c, absl::Time change, bool after, const std::string& r
 void MonthChange(Case& c) {
   const bool after = c.random.Chance(50);
   AcceptedAround(c, c.random.Pick(MonthChanges(c.world)), after,
-                 after ? "a usable result, accepted in the first millisecond of a month" : "a usable result, accepted in the last millisecond of a month");
+                 after ? "a usable result, accepted in the first millisecond of a month"
+                       : "a usable result, accepted in the last millisecond of a month");
 }
 
 bool PricesChange(const World& world) {
@@ -106,7 +111,8 @@ bool PricesChange(const World& world) {
 
 void PriceYearChange(Case& c, bool after) {
   AcceptedAround(c, World::PriceYear(), after,
-                 after ? "a usable result, accepted in the first millisecond of the new prices" : "a usable result, accepted in the last millisecond of the old prices");
+                 after ? "a usable result, accepted in the first millisecond of the new prices"
+                       : "a usable result, accepted in the last millisecond of the old prices");
 }
 
 absl::Time Midnight(const Site& site, absl::CivilDay day) { return absl::FromCivil(day, site.zone); }
@@ -117,7 +123,8 @@ void DateOnlyPrior(Case& c, bool inside) {
   const absl::Time about = c.Moment(c.world.first_order() + kDay * 2, c.world.end() - kDay * 2, c.source);
   const absl::Time day = Midnight(site, absl::ToCivilDay(about - c.exam->reuse(), site.zone));
   // The day counts from its first millisecond where it was performed.
-  const absl::Duration off = inside ? -c.Between(absl::Milliseconds(1), absl::Hours(4)) : c.Between(absl::ZeroDuration(), absl::Hours(17));
+  const absl::Duration off =
+      inside ? -c.Between(absl::Milliseconds(1), absl::Hours(4)) : c.Between(absl::ZeroDuration(), absl::Hours(17));
   c.Enroll(c.ordering);
   c.Permit(c.source, c.ordering);
   CheckSpec spec;
@@ -127,8 +134,9 @@ void DateOnlyPrior(Case& c, bool inside) {
   prior.date_only = true;
   prior.stored = day + absl::Hours(40);
   c.Perform(prior);
-  Order order = c.Check(spec, inside ? Card::kSuggest : Card::kNone,
-                        inside ? "a usable result that states only its day" : "the result states only its day, which began too long ago");
+  Order order =
+      c.Check(spec, inside ? Card::kSuggest : Card::kNone,
+              inside ? "a usable result that states only its day" : "the result states only its day, which began too long ago");
   if (!inside) return;
   c.Accept(order, spec.at + c.Between(absl::Seconds(20), absl::Minutes(4)));
   c.Avoided(order, c.source, c.Kept(order));

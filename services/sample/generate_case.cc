@@ -22,7 +22,8 @@ std::string OutcomeBody(const Case::Feedback& feedback, bool overridden_with_rea
 
 }  // namespace
 
-Case::Case(World& stage, std::string scenario, Random dice) : world(stage), random(std::move(dice)), scenario_(std::move(scenario)) {
+Case::Case(World& stage, std::string scenario, Random dice)
+    : world(stage), random(std::move(dice)), scenario_(std::move(scenario)) {
   std::vector<int> sites{0, 1, 2};
   random.Shuffle(sites);
   ordering = sites[0];
@@ -74,7 +75,8 @@ absl::Time Case::CheckTime(absl::Duration tail) {
 }
 
 absl::Time Case::ChooseWithTail(const std::function<absl::Duration(const CatalogExam&)>& tail_of) {
-  Choose(Offer::kSuggest, [&](const CatalogExam& candidate) { return world.as_of() - tail_of(candidate) > world.first_order() + kDay; });
+  Choose(Offer::kSuggest,
+         [&](const CatalogExam& candidate) { return world.as_of() - tail_of(candidate) > world.first_order() + kDay; });
   return CheckTime(tail_of(*exam));
 }
 
@@ -223,7 +225,8 @@ ResultSpec Case::Reusable(int site, absl::Time check, absl::Duration margin) {
 void Case::Restate(Result& result, const std::string& status, absl::Time at) {
   result.report.status = status;
   result.report.issued = at;
-  Put(result.spec.site, "DiagnosticReport", result.report.id, DiagnosticReportJson(world.site(result.spec.site), result.report), at);
+  Put(result.spec.site, "DiagnosticReport", result.report.id, DiagnosticReportJson(world.site(result.spec.site), result.report),
+      at);
 }
 
 Outcome Case::Kept(const Order& order) const {
@@ -257,8 +260,9 @@ Order Case::Check(const CheckSpec& spec, Card card, const std::string& reason) {
   const Record& record = RecordOf(order.site);
   const std::string conditions =
       spec.conditions_prefetched
-          ? ConditionsJson(fields.patient_id, absl::ToCivilYear(world.start(), site.zone) - 1 - static_cast<int>(random.Below(12)),
-                           spec.pregnant, DateOnly(spec.at - kDay * 40, site))
+          ? ConditionsJson(fields.patient_id,
+                           absl::ToCivilYear(world.start(), site.zone) - 1 - static_cast<int>(random.Below(12)), spec.pregnant,
+                           DateOnly(spec.at - kDay * 40, site))
           : "";
   order.draft = ServiceRequestJson(site, fields);
   order.prefetch = Object({{"patient", PatientJson(site, record.patient)},
@@ -270,8 +274,8 @@ Order Case::Check(const CheckSpec& spec, Card card, const std::string& reason) {
 
 void Case::Ask(Order& order, const std::string& hook, absl::Time at) {
   const OrderFields& fields = order.fields;
-  const std::string drafts =
-      Object({{"resourceType", Text("Bundle")}, {"type", Text("collection")}, {"entry", Array({Object({{"resource", order.draft}})})}});
+  const std::string drafts = Object(
+      {{"resourceType", Text("Bundle")}, {"type", Text("collection")}, {"entry", Array({Object({{"resource", order.draft}})})}});
   const std::string context = Object({{"userId", Text("Practitioner/" + fields.practitioner_id)},
                                       {"patientId", Text(fields.patient_id)},
                                       {"encounterId", Text(fields.encounter_id)},

@@ -81,7 +81,8 @@ std::int64_t PriceCentsAt(int tenant, const CatalogExam& exam, absl::Time t) {
 std::string PricesCsv(int tenant) {
   std::string csv = "class_id,valid_from,cents\n";
   for (const int year : {2025, 2026}) {
-    for (const auto& exam : Catalog()) absl::StrAppend(&csv, exam.class_id, ",", year, "-01-01,", PriceCents(tenant, exam, year), "\n");
+    for (const auto& exam : Catalog())
+      absl::StrAppend(&csv, exam.class_id, ",", year, "-01-01,", PriceCents(tenant, exam, year), "\n");
   }
   return csv;
 }

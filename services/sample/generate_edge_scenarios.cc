@@ -23,9 +23,11 @@ Order CheckAged(Case& c, absl::Time check, absl::Duration age, Card card, const 
 void ReuseEdge(Case& c, bool at_begin, bool inside) {
   c.Choose(Offer::kSuggest);
   const absl::Time check = c.CheckTime();
-  const absl::Duration age = at_begin ? (inside ? absl::ZeroDuration() : -kTick) : (inside ? c.exam->reuse() - kTick : c.exam->reuse());
-  std::string reason = at_begin ? (inside ? "the result is of this very millisecond" : "the result is of the next millisecond")
-                                : (inside ? "the result is in its last millisecond of reuse" : "the result is one millisecond past reuse");
+  const absl::Duration age =
+      at_begin ? (inside ? absl::ZeroDuration() : -kTick) : (inside ? c.exam->reuse() - kTick : c.exam->reuse());
+  std::string reason =
+      at_begin ? (inside ? "the result is of this very millisecond" : "the result is of the next millisecond")
+               : (inside ? "the result is in its last millisecond of reuse" : "the result is one millisecond past reuse");
   Order order = CheckAged(c, check, age, inside ? Card::kSuggest : Card::kNone, reason);
   if (!inside) return;
   c.Accept(order, check + c.Between(absl::Seconds(20), absl::Minutes(4)));
@@ -61,7 +63,8 @@ void RedoEndEdge(Case& c, bool inside) {
 }
 
 void TruthEdge(Case& c, bool inside) {
-  c.Choose(Offer::kSuggest, [&c](const CatalogExam& exam) { return c.world.as_of() - exam.observe() > c.world.first_order() + kDay; });
+  c.Choose(Offer::kSuggest,
+           [&c](const CatalogExam& exam) { return c.world.as_of() - exam.observe() > c.world.first_order() + kDay; });
   const absl::Time accepted = c.world.as_of() - c.exam->observe() + (inside ? absl::ZeroDuration() : kTick);
   Order order = c.Suggested(accepted - c.Between(absl::Seconds(20), absl::Minutes(4)),
                             inside ? "a usable result; the window closes as the truth is told"

@@ -20,7 +20,8 @@ std::string Concept(const std::string& coding, const std::string& text = "") {
 }
 
 std::string Identifier(const std::string& type, const std::string& system, const std::string& value) {
-  return Object({{"type", type.empty() ? "" : Concept(Coding(kIdentifierType, type))}, {"system", Text(system)}, {"value", Text(value)}});
+  return Object(
+      {{"type", type.empty() ? "" : Concept(Coding(kIdentifierType, type))}, {"system", Text(system)}, {"value", Text(value)}});
 }
 
 std::string Reference(const std::string& type, const std::string& id) {
@@ -68,10 +69,11 @@ std::string OrganizationJson(const Site& site) {
 }
 
 std::string PractitionerJson(const Site&, const std::string& id, const std::string& family, const std::string& given) {
-  return Object({{"resourceType", Text("Practitioner")},
-                 {"id", Text(id)},
-                 {"active", "true"},
-                 {"name", Array({Object({{"family", Text(family)}, {"given", Array({Text(given)})}, {"prefix", Array({Text("Dr.")})}})})}});
+  return Object(
+      {{"resourceType", Text("Practitioner")},
+       {"id", Text(id)},
+       {"active", "true"},
+       {"name", Array({Object({{"family", Text(family)}, {"given", Array({Text(given)})}, {"prefix", Array({Text("Dr.")})}})})}});
 }
 
 std::string PatientJson(const Site& site, const PatientFields& patient) {
@@ -79,13 +81,15 @@ std::string PatientJson(const Site& site, const PatientFields& patient) {
   std::vector<std::string> identifiers{Identifier("MR", site.record_number_system, patient.record_number)};
   if (!person.ssn.empty()) identifiers.push_back(Identifier("SS", "http://hl7.org/fhir/sid/us-ssn", person.ssn));
   const std::string telecom =
-      person.phone.empty() ? "" : Array({Object({{"system", Text("phone")}, {"value", Text(person.phone)}, {"use", Text("home")}})});
+      person.phone.empty() ? ""
+                           : Array({Object({{"system", Text("phone")}, {"value", Text(person.phone)}, {"use", Text("home")}})});
   return Object(
       {{"resourceType", Text("Patient")},
        {"id", Text(patient.id)},
        {"identifier", Array(identifiers)},
        {"active", "true"},
-       {"name", Array({Object({{"use", Text("official")}, {"family", Text(person.family)}, {"given", Array({Text(person.given)})}})})},
+       {"name",
+        Array({Object({{"use", Text("official")}, {"family", Text(person.family)}, {"given", Array({Text(person.given)})}})})},
        {"telecom", telecom},
        {"gender", Text(person.gender)},
        {"birthDate", Text(absl::FormatCivilTime(person.birth_date))},
@@ -102,9 +106,10 @@ std::string PatientJson(const Site& site, const PatientFields& patient) {
 std::string ConsentJson(const Site& site, const ConsentFields& consent) {
   const std::string actor = Object(
       {{"role", Concept(Coding("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "IRCP", "information recipient"))},
-       {"reference", Object({{"type", Text("Organization")},
-                             {"identifier", Identifier("", consent.actor->organization_system, consent.actor->organization_value)},
-                             {"display", Text(consent.actor->display_name)}})}});
+       {"reference",
+        Object({{"type", Text("Organization")},
+                {"identifier", Identifier("", consent.actor->organization_system, consent.actor->organization_value)},
+                {"display", Text(consent.actor->display_name)}})}});
   return Object(
       {{"resourceType", Text("Consent")},
        {"id", Text(consent.id)},
@@ -153,7 +158,8 @@ std::string DiagnosticReportJson(const Site& site, const ReportFields& report) {
                  {"performer", ReferenceList("Organization", site.organization_id)},
                  {"resultsInterpreter", ReferenceList("Practitioner", report.practitioner_id)},
                  {"imagingStudy", ReferenceList("ImagingStudy", report.study_id)},
-                 {"conclusion", Text(absl::StrCat(report.exam->label, imaging ? ": no acute finding." : ": within the reference range."))}});
+                 {"conclusion",
+                  Text(absl::StrCat(report.exam->label, imaging ? ": no acute finding." : ": within the reference range."))}});
 }
 
 std::string ImagingStudyJson(const StudyFields& study) {
@@ -188,17 +194,19 @@ std::string EncounterJson(const std::string& id, const std::string& patient_id, 
 
 std::string ConditionsJson(const std::string& patient_id, absl::CivilYear hypertension_since, bool pregnant,
                            const std::string& recorded) {
-  const auto condition = [&](const std::string& id, const std::string& code, const std::string& display, const std::string& onset) {
-    return Object({{"resource",
-                    Object({{"resourceType", Text("Condition")},
-                            {"id", Text(id)},
-                            {"clinicalStatus", Concept(Coding("http://terminology.hl7.org/CodeSystem/condition-clinical", "active"))},
-                            {"code", Concept(Coding(kSnomed, code, display), display)},
-                            {"subject", Reference("Patient", patient_id)},
-                            {"onsetDateTime", Text(onset)},
-                            {"recordedDate", Text(onset)}})}});
+  const auto condition = [&](const std::string& id, const std::string& code, const std::string& display,
+                             const std::string& onset) {
+    return Object({{"resource", Object({{"resourceType", Text("Condition")},
+                                        {"id", Text(id)},
+                                        {"clinicalStatus",
+                                         Concept(Coding("http://terminology.hl7.org/CodeSystem/condition-clinical", "active"))},
+                                        {"code", Concept(Coding(kSnomed, code, display), display)},
+                                        {"subject", Reference("Patient", patient_id)},
+                                        {"onsetDateTime", Text(onset)},
+                                        {"recordedDate", Text(onset)}})}});
   };
-  std::vector<std::string> entries{condition("problem-1", "38341003", "Hypertensive disorder", absl::FormatCivilTime(hypertension_since))};
+  std::vector<std::string> entries{
+      condition("problem-1", "38341003", "Hypertensive disorder", absl::FormatCivilTime(hypertension_since))};
   if (pregnant) entries.push_back(condition("problem-2", "77386006", "Pregnancy", recorded));
   return Object({{"resourceType", Text("Bundle")},
                  {"type", Text("searchset")},

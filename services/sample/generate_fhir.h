@@ -39,7 +39,8 @@ enum class Side { kNone, kLeft, kRight, kBoth };
 [[nodiscard]] std::string Utc(absl::Time t);
 
 [[nodiscard]] std::string OrganizationJson(const Site& site);
-[[nodiscard]] std::string PractitionerJson(const Site& site, const std::string& id, const std::string& family, const std::string& given);
+[[nodiscard]] std::string PractitionerJson(const Site& site, const std::string& id, const std::string& family,
+                                           const std::string& given);
 
 struct PatientFields {
   std::string id;
@@ -116,7 +117,8 @@ struct StudyFields {
 // `encounter_class`: v3-ActCode ("AMB", "IMP", "EMER").
 [[nodiscard]] std::string EncounterJson(const std::string& id, const std::string& patient_id, const std::string& encounter_class);
 // A searchset of the problem list: hypertension for years, and a pregnancy when asked.
-[[nodiscard]] std::string ConditionsJson(const std::string& patient_id, absl::CivilYear hypertension_since, bool pregnant, const std::string& recorded);
+[[nodiscard]] std::string ConditionsJson(const std::string& patient_id, absl::CivilYear hypertension_since, bool pregnant,
+                                         const std::string& recorded);
 
 // An entry of a transaction Bundle that writes `resource` under its own id.
 [[nodiscard]] std::string PutEntry(const std::string& type, const std::string& id, const std::string& resource);

@@ -46,7 +46,8 @@ absl::Status WritePopulation(const Population& population, const std::string& fo
   if (error) return absl::UnavailableError(absl::StrCat("cannot look into ", folder, ": ", error.message()));
   const std::string& description = population.files.at(kName);
   if (!empty && Read(root / kName) != description) {
-    return absl::FailedPreconditionError(absl::StrCat(folder, " is not empty and holds no population of these options; name another folder"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(folder, " is not empty and holds no population of these options; name another folder"));
   }
   // First what says whose folder it is: a run that was killed is then taken up again.
   if (absl::Status status = WriteFile(root / kName, description); !status.ok()) return status;

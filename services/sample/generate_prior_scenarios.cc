@@ -169,7 +169,8 @@ void AmendedAfterAcceptance(Case& c) {
   c.Choose(Offer::kSuggest);
   const absl::Time check = c.CheckTime(kDay * 9);
   Order order = c.Followed(check, "a usable result, amended only after the acceptance");
-  c.Restate(c.prior, c.random.Chance(50) ? "amended" : "corrected", order.accepted + c.Between(absl::Hours(3), kDay * 7));
+  const char* const status = c.random.Chance(50) ? "amended" : "corrected";
+  c.Restate(c.prior, status, order.accepted + c.Between(absl::Hours(3), kDay * 7));
   c.Avoided(order, c.source, c.Kept(order));
 }
 
@@ -185,7 +186,8 @@ void ReportAndStudy(Case& c) {
       prior.study = true;
       prior.study_started = prior.performed - absl::Hours(4);
       c.Perform(prior);
-      Order order = CheckPlain(c, check, Card::kSuggest, "report and study are one exam; the report's time, inside the window, counts");
+      Order order =
+          CheckPlain(c, check, Card::kSuggest, "report and study are one exam; the report's time, inside the window, counts");
       c.Accept(order, check + c.Between(absl::Seconds(20), absl::Minutes(4)));
       c.Avoided(order, c.source, c.Kept(order));
       return;
@@ -199,7 +201,8 @@ void ReportAndStudy(Case& c) {
       prior.study = true;
       prior.study_started = prior.performed + absl::Hours(4);
       c.Perform(prior);
-      c.MaybeCarryOut(CheckPlain(c, check, Card::kNone, "report and study are one exam; the report's time, outside the window, counts"));
+      c.MaybeCarryOut(
+          CheckPlain(c, check, Card::kNone, "report and study are one exam; the report's time, outside the window, counts"));
       return;
     }
     default: {

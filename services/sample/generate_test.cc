@@ -42,7 +42,8 @@ Document Parsed(const std::string& text) {
 
 std::vector<Document> Events(const Population& population) {
   std::vector<Document> events;
-  for (const auto line : absl::StrSplit(population.files.at("events.ndjson"), '\n', absl::SkipEmpty())) events.push_back(Parsed(std::string(line)));
+  for (const auto line : absl::StrSplit(population.files.at("events.ndjson"), '\n', absl::SkipEmpty()))
+    events.push_back(Parsed(std::string(line)));
   return events;
 }
 
@@ -64,6 +65,16 @@ TEST(MadePopulation, IsTheSameBytesForTheSameOptions) {
   EXPECT_EQ(first.files, again.files);
   EXPECT_NE(first.files.at("events.ndjson"), other.files.at("events.ndjson"));
   EXPECT_NE(first.files.at("tenants/lakeside/bundles/001.json"), other.files.at("tenants/lakeside/bundles/001.json"));
+}
+
+// Whatever compiler built it. Changing what is made changes this number, on purpose: write the new one down.
+TEST(MadePopulation, IsTheSameBytesOnEveryMachine) {
+  // FNV-1a, 64 bits.
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const auto& [path, bytes] : Made(Options(1, 150)).files) {
+    for (const char c : path + bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  }
+  EXPECT_EQ(hash, 3950007924000909419u);
 }
 
 TEST(MadePopulation, HasEveryScenarioAtThreeHundredPatients) {
@@ -235,8 +246,10 @@ TEST(MadePopulation, ReportAddsUp) {
       EXPECT_GT(Exams(report["total"], state), 0) << state << " seed " << seed;
     }
     for (const auto& row : report["rows"].GetArray()) {
-      EXPECT_EQ(Cents(row, "gross"), Cents(row, "pending") + Cents(row, "confirmed") + Cents(row, "reversed") + Cents(row, "censored"));
-      EXPECT_EQ(Exams(row, "gross"), Exams(row, "pending") + Exams(row, "confirmed") + Exams(row, "reversed") + Exams(row, "censored"));
+      EXPECT_EQ(Cents(row, "gross"),
+                Cents(row, "pending") + Cents(row, "confirmed") + Cents(row, "reversed") + Cents(row, "censored"));
+      EXPECT_EQ(Exams(row, "gross"),
+                Exams(row, "pending") + Exams(row, "confirmed") + Exams(row, "reversed") + Exams(row, "censored"));
       names.push_back(absl::StrCat(row["tenant"].GetString(), "/", row["modality"].GetString(), "/", row["side"].GetString()));
     }
     EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
@@ -250,7 +263,8 @@ TEST(MadePopulation, CountsItsOrders) {
   for (const auto& order : truth["orders"].GetArray()) {
     EXPECT_TRUE(orders.insert(order["order"].GetString()).second);
     EXPECT_EQ(order["card"].GetBool(), std::string(order["kind"].GetString()) != "none");
-    EXPECT_FALSE(order["accepted"].GetBool() && std::string(order["kind"].GetString()) != "suggest") << "only a suggestion can be accepted";
+    EXPECT_FALSE(order["accepted"].GetBool() && std::string(order["kind"].GetString()) != "suggest")
+        << "only a suggestion can be accepted";
     EXPECT_STRNE(order["reason"].GetString(), "");
     shown += order["card"].GetBool();
     accepted += order["accepted"].GetBool();

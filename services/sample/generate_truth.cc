@@ -28,7 +28,9 @@ void Truth::Figures::Add(Outcome outcome, std::int64_t cents) {
 }
 
 std::string Truth::Figures::Json(const std::string& tenant, const std::string& modality, const std::string& side) const {
-  const auto json = [](const Figure& figure) { return Object({{"cents", Number(figure.cents)}, {"exams", Number(figure.exams)}}); };
+  const auto json = [](const Figure& figure) {
+    return Object({{"cents", Number(figure.cents)}, {"exams", Number(figure.exams)}});
+  };
   const auto at = [this](Outcome outcome) -> const Figure& { return by_outcome[static_cast<std::size_t>(outcome)]; };
   Figure gross;
   for (const Figure& figure : by_outcome) {
@@ -64,7 +66,8 @@ std::string Truth::ReportJson(absl::Time as_of) const {
     const auto& [tenant, modality, side] = name;
     rows.push_back(figures.Json(tenant, modality, side));
   }
-  return Object({{"as_of", Text(Seconds(as_of))}, {"currency", Text("USD")}, {"rows", Array(rows)}, {"total", total_.Json("", "", "")}});
+  return Object(
+      {{"as_of", Text(Seconds(as_of))}, {"currency", Text("USD")}, {"rows", Array(rows)}, {"total", total_.Json("", "", "")}});
 }
 
 std::string Truth::Json(absl::Time as_of) const {
@@ -76,9 +79,8 @@ std::string Truth::Json(absl::Time as_of) const {
     accepted += order.accepted;
     overridden += order.overridden;
   }
-  std::sort(sorted.begin(), sorted.end(), [](const TrueOrder* a, const TrueOrder* b) {
-    return std::tie(a->tenant, a->order) < std::tie(b->tenant, b->order);
-  });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const TrueOrder* a, const TrueOrder* b) { return std::tie(a->tenant, a->order) < std::tie(b->tenant, b->order); });
   std::vector<std::string> orders;
   for (const TrueOrder* order : sorted) {
     orders.push_back(Object({{"accepted", order->accepted ? "true" : "false"},

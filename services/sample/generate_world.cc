@@ -40,7 +40,8 @@ absl::StatusOr<World> World::Create(const GenerateOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat("--patients must be 1 to ", kPatientsMax));
   }
   if (options.days < kDaysMin || options.days > kDaysMax) {
-    return absl::InvalidArgumentError(absl::StrCat("--days must be ", kDaysMin, " to ", kDaysMax, ": cases are followed to their end"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--days must be ", kDaysMin, " to ", kDaysMax, ": cases are followed to their end"));
   }
   if (options.end - absl::Hours(24) * options.days < FirstPrice()) {
     return absl::InvalidArgumentError("--end less --days must not lie before 2025-01-01, where prices begin");
@@ -97,18 +98,23 @@ std::size_t World::AddEvent(Event event) {
   return events_.size() - 1;
 }
 
-void World::Import(int site, std::vector<std::string> entries) { imports_[static_cast<std::size_t>(site)].push_back(std::move(entries)); }
+void World::Import(int site, std::vector<std::string> entries) {
+  imports_[static_cast<std::size_t>(site)].push_back(std::move(entries));
+}
 
 std::string World::NewRecordNumber(int site) {
-  return absl::StrFormat("%s%07d", sites_[static_cast<std::size_t>(site)].prefix, 1'000'003 + 17 * record_numbers_[static_cast<std::size_t>(site)]++);
+  return absl::StrFormat("%s%07d", sites_[static_cast<std::size_t>(site)].prefix,
+                         1'000'003 + 17 * record_numbers_[static_cast<std::size_t>(site)]++);
 }
 
 std::string World::NewAccession(int site) {
-  return absl::StrFormat("%s-A%07d", sites_[static_cast<std::size_t>(site)].prefix, 2'000'001 + 13 * accessions_[static_cast<std::size_t>(site)]++);
+  return absl::StrFormat("%s-A%07d", sites_[static_cast<std::size_t>(site)].prefix,
+                         2'000'001 + 13 * accessions_[static_cast<std::size_t>(site)]++);
 }
 
 std::string World::NewOrderNumber(int site) {
-  return absl::StrFormat("%s-O%07d", sites_[static_cast<std::size_t>(site)].prefix, 3'000'011 + 7 * order_numbers_[static_cast<std::size_t>(site)]++);
+  return absl::StrFormat("%s-O%07d", sites_[static_cast<std::size_t>(site)].prefix,
+                         3'000'011 + 7 * order_numbers_[static_cast<std::size_t>(site)]++);
 }
 
 void World::AddFeeds() {
@@ -123,8 +129,9 @@ void World::AddFeeds() {
   }
   if (gap_reported_) {
     const int site = static_cast<int>(random_.Below(kSites));
-    AddEvent({gap_until() + absl::Hours(5), site, "gap",
-              Object({{"from", Text(Utc(gap_from()))}, {"idempotency_key", Text(random_.Uuid())}, {"to", Text(Utc(gap_until()))}})});
+    AddEvent(
+        {gap_until() + absl::Hours(5), site, "gap",
+         Object({{"from", Text(Utc(gap_from()))}, {"idempotency_key", Text(random_.Uuid())}, {"to", Text(Utc(gap_until()))}})});
   }
   for (int site = 0; site < kSites; ++site) watermark(site, as_of(), as_of());
 }

@@ -73,7 +73,9 @@ class World {
   void AddFeeds();
 
   [[nodiscard]] const std::vector<Event>& events() const { return events_; }
-  [[nodiscard]] const std::vector<std::vector<std::string>>& imports(int site) const { return imports_[static_cast<std::size_t>(site)]; }
+  [[nodiscard]] const std::vector<std::vector<std::string>>& imports(int site) const {
+    return imports_[static_cast<std::size_t>(site)];
+  }
   People& people() { return people_; }
   Truth& truth() { return truth_; }
   [[nodiscard]] const Truth& truth() const { return truth_; }

@@ -42,8 +42,8 @@ std::optional<JournalLine> ParseLine(std::string_view text) {
   }
   JournalLine line{json["seq"].GetInt64(), json["status"].GetInt(), {}};
   for (const auto& item : json["cards"].GetArray()) {
-    if (!item.IsObject() || !item.HasMember("id") || !item["id"].IsString() || !item.HasMember("delete") || !item["delete"].IsString() ||
-        !item.HasMember("reasons") || !item["reasons"].IsArray()) {
+    if (!item.IsObject() || !item.HasMember("id") || !item["id"].IsString() || !item.HasMember("delete") ||
+        !item["delete"].IsString() || !item.HasMember("reasons") || !item["reasons"].IsArray()) {
       return std::nullopt;
     }
     ShownCard card{item["id"].GetString(), item["delete"].GetString(), {}};
@@ -87,7 +87,8 @@ absl::Status Journal::Read(const std::string& events_sha256) {
     const std::string_view text(bytes.data() + at, end - at);
     if (first) {
       if (bytes.compare(0, end + 1, head) != 0) {
-        return absl::FailedPreconditionError(absl::StrCat(path_, " is the journal of other events; each home replays one population"));
+        return absl::FailedPreconditionError(
+            absl::StrCat(path_, " is the journal of other events; each home replays one population"));
       }
       first = false;
     } else {

@@ -67,7 +67,8 @@ absl::StatusOr<Expectations> ReadExpectations(const std::string& path) {
         return absl::InvalidArgumentError(absl::StrCat(path, ": an order has no \"", name, "\""));
       }
     }
-    expected[{order["tenant"].GetString(), order["order"].GetString()}] = {order["kind"].GetString(), order["scenario"].GetString()};
+    expected[{order["tenant"].GetString(), order["order"].GetString()}] = {order["kind"].GetString(),
+                                                                           order["scenario"].GetString()};
   }
   return expected;
 }
@@ -96,7 +97,8 @@ std::string KindOf(const std::vector<ShownCard>& cards) {
 
 class Player {
  public:
-  Player(const ReplayOptions& options, Platform& platform, Journal& journal) : options_(options), platform_(platform), journal_(journal) {}
+  Player(const ReplayOptions& options, Platform& platform, Journal& journal)
+      : options_(options), platform_(platform), journal_(journal) {}
 
   // Sends the event (again and again while that may help) and writes it into the journal.
   absl::Status Play(const ReplayEvent& event);
@@ -125,7 +127,8 @@ absl::Status Player::Persist(const Call& call) {
     const absl::Status status = call();
     if (status.ok() || !IsTransient(status)) return status;
     if (std::max(waited, absl::Now() - begun) >= options_.patience) {
-      return absl::Status(status.code(), absl::StrCat("no answer within ", absl::FormatDuration(options_.patience), ": ", status.message()));
+      return absl::Status(status.code(),
+                          absl::StrCat("no answer within ", absl::FormatDuration(options_.patience), ": ", status.message()));
     }
     ++sent_again_;
     if (options_.sleep) {
@@ -145,7 +148,8 @@ absl::Status Player::SetTime(absl::Time time) {
   return status;
 }
 
-absl::Status Player::Ask(const std::function<absl::StatusOr<Platform::Answer>()>& call, bool conflict_passes, Platform::Answer& answer) {
+absl::Status Player::Ask(const std::function<absl::StatusOr<Platform::Answer>()>& call, bool conflict_passes,
+                         Platform::Answer& answer) {
   return Persist([&]() -> absl::Status {
     auto response = call();
     if (!response.ok()) return response.status();
@@ -168,7 +172,8 @@ absl::Status Player::Send(const ReplayEvent& event, JournalLine& line) {
   Platform::Answer answer;
   absl::Status status;
   if (event.type == "fhir") {
-    status = Ask([&] { return platform_.WriteFhir(event.tenant, event.method, event.path, event.body, event.idempotency_key); }, true, answer);
+    status = Ask([&] { return platform_.WriteFhir(event.tenant, event.method, event.path, event.body, event.idempotency_key); },
+                 true, answer);
   } else if (event.type == "order") {
     status = Ask([&] { return platform_.CallCds(event.tenant, "/prior-results", event.body); }, false, answer);
   } else {
@@ -186,7 +191,8 @@ absl::Status Player::Send(const ReplayEvent& event, JournalLine& line) {
   if (!status.ok()) return status;
   line.status = answer.status;
   if (answer.status >= 300 && !event.doubtful) {
-    return absl::FailedPreconditionError(absl::StrCat("refused with HTTP ", answer.status, " ", answer.body.substr(0, kMessageBytesMax)));
+    return absl::FailedPreconditionError(
+        absl::StrCat("refused with HTTP ", answer.status, " ", answer.body.substr(0, kMessageBytesMax)));
   }
   if (event.type == "order") {
     auto cards = ParseCards(answer.body);
@@ -259,7 +265,8 @@ absl::StatusOr<ReplayReport> Replay(const ReplayOptions& options, Platform& plat
     const auto event = ParseReplayEvent(text);
     const std::int64_t sequence = report.events + 1;
     if (!event.ok()) return At(event.status(), sequence, path);
-    if (event->sequence != sequence) return At(absl::InvalidArgumentError("events must be numbered 1, 2, 3, ..."), sequence, path);
+    if (event->sequence != sequence)
+      return At(absl::InvalidArgumentError("events must be numbered 1, 2, 3, ..."), sequence, path);
     if (sequence > report.played_before) {
       const absl::Status status = player.Play(*event);
       if (!status.ok()) return At(status, sequence, absl::StrCat(event->type, " at ", event->tenant));

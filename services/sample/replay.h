@@ -1,6 +1,6 @@
 // Plays a made population's events as the EHRs, the result feeds and an operator would: through the platform's public interfaces
-// only, in order of time, each with its own idempotency key, from a journal of its own. Killed at any moment, or the platform with
-// it, it goes on where it stopped. Blocking; one thread.
+// only, in order of time, each with its own idempotency key, from a journal of its own. Killed at any moment, or the platform
+// with it, it goes on where it stopped. Blocking; one thread.
 #ifndef CUSTODIAN_SERVICES_SAMPLE_REPLAY_H_
 #define CUSTODIAN_SERVICES_SAMPLE_REPLAY_H_
 
@@ -51,7 +51,8 @@ struct ReplayReport {
   [[nodiscard]] std::string Json() const;
 };
 
-// Non-OK names the event at which it stopped; run again, it goes on from there. `progress` is told events played and their number.
+// Non-OK names the event at which it stopped; run again, it goes on from there. `progress` is told events played and their
+// number.
 [[nodiscard]] absl::StatusOr<ReplayReport> Replay(const ReplayOptions& options, Platform& platform,
                                                   const std::function<void(std::int64_t, std::int64_t)>& progress = nullptr);
 

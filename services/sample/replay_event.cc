@@ -143,11 +143,14 @@ std::optional<std::string> FeedbackBody(const ReplayEvent& event, const std::vec
   if (event.card == "shown" && card == nullptr) return std::nullopt;
   std::string accepted, reason;
   if (event.accepted) {
-    const std::string suggestion = event.suggestion != "shown" ? event.suggestion : card != nullptr ? card->delete_suggestion : "";
+    const std::string suggestion = event.suggestion != "shown" ? event.suggestion
+                                   : card != nullptr           ? card->delete_suggestion
+                                                               : "";
     if (suggestion.empty()) return std::nullopt;
     accepted = Array({Object({{"id", Text(suggestion)}})});
   } else if (event.override_reason >= 0 && card != nullptr && !card->override_reasons.empty()) {
-    reason = Object({{"reason", card->override_reasons[static_cast<std::size_t>(event.override_reason) % card->override_reasons.size()]}});
+    reason = Object(
+        {{"reason", card->override_reasons[static_cast<std::size_t>(event.override_reason) % card->override_reasons.size()]}});
   }
   return Object({{"feedback", Array({Object({{"card", Text(event.card == "shown" ? card->id : event.card)},
                                              {"outcome", Text(event.accepted ? "accepted" : "overridden")},

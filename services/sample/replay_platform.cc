@@ -41,8 +41,8 @@ class HomePlatform : public Platform {
  public:
   absl::Status SetTime(absl::Time time) override { return admin_->SetTime(time).status(); }
 
-  absl::StatusOr<Answer> WriteFhir(const std::string& tenant, const std::string& method, const std::string& path, const std::string& body,
-                                   const std::string& idempotency_key) override {
+  absl::StatusOr<Answer> WriteFhir(const std::string& tenant, const std::string& method, const std::string& path,
+                                   const std::string& body, const std::string& idempotency_key) override {
     const auto found = tenants_.find(tenant);
     if (found == tenants_.end()) return Unknown(tenant);
     const std::string url = path.empty() ? found->second.fhir_base_url : absl::StrCat(found->second.fhir_base_url, "/", path);
@@ -60,7 +60,8 @@ class HomePlatform : public Platform {
     const std::string url = absl::StrCat(found->second.cds_url, path);
     const auto token = found->second.ehr->Sign(url, absl::Now());
     if (!token.ok()) return token.status();
-    return AnswerOf(cds_->Send("POST", url, {{"content-type", "application/json"}, {"authorization", absl::StrCat("Bearer ", *token)}}, body));
+    return AnswerOf(cds_->Send("POST", url,
+                               {{"content-type", "application/json"}, {"authorization", absl::StrCat("Bearer ", *token)}}, body));
   }
 
   absl::Status AdvanceWatermark(const std::string& tenant, absl::Time through, const std::string& idempotency_key) override {
@@ -79,7 +80,8 @@ class HomePlatform : public Platform {
   static absl::Status Unknown(const std::string& tenant) {
     return absl::InvalidArgumentError(absl::StrCat("the home knows no tenant named ", tenant));
   }
-  absl::Status Add(const rapidjson::Value& tenant, const std::string& grpc_address, const std::string& ca_file, const std::string& file);
+  absl::Status Add(const rapidjson::Value& tenant, const std::string& grpc_address, const std::string& ca_file,
+                   const std::string& file);
 
   std::unique_ptr<rpc::AdminClient> admin_;
   // EHRs show a token, no certificate.
@@ -171,7 +173,8 @@ absl::StatusOr<std::unique_ptr<Platform>> ConnectToHome(const std::string& home)
   rapidjson::Document summary;
   const std::string text = bytes.str();
   summary.Parse(text.c_str(), text.size());
-  if (summary.HasParseError() || !summary.IsObject()) return absl::InvalidArgumentError(absl::StrCat(file, " is not a JSON object"));
+  if (summary.HasParseError() || !summary.IsObject())
+    return absl::InvalidArgumentError(absl::StrCat(file, " is not a JSON object"));
   auto platform = std::make_unique<HomePlatform>();
   if (absl::Status status = platform->Connect(summary, file); !status.ok()) return status;
   return platform;

@@ -32,8 +32,8 @@ class BrittlePlatform : public Platform {
     clock = time;
     return absl::OkStatus();
   }
-  absl::StatusOr<Answer> WriteFhir(const std::string& tenant, const std::string& method, const std::string& path, const std::string& body,
-                                   const std::string& idempotency_key) override {
+  absl::StatusOr<Answer> WriteFhir(const std::string& tenant, const std::string& method, const std::string& path,
+                                   const std::string& body, const std::string& idempotency_key) override {
     return Do(idempotency_key, absl::StrCat(tenant, " ", method, " ", path, " ", body), [] { return Answer{200, false, "{}"}; });
   }
   absl::StatusOr<Answer> CallCds(const std::string& tenant, const std::string& path, const std::string& body) override {
@@ -44,7 +44,9 @@ class BrittlePlatform : public Platform {
       const std::string card = item["card"].GetString();
       // Refused like a forgery: the card is not this tenant's.
       if (cards_.count(card) == 0 || cards_[card] != tenant) return Answer{404, false, "{}"};
-      return Do(absl::StrCat(card, item["outcome"].GetString(), item["outcomeTimestamp"].GetString()), body, [] { return Answer{200, false, "{}"}; });
+      return Do(absl::StrCat(card, item["outcome"].GetString(), item["outcomeTimestamp"].GetString()), body, [] {
+        return Answer{200, false, "{}"};
+      });
     }
     const auto& order = json["context"]["draftOrders"]["entry"][0]["resource"]["identifier"][0];
     const std::string kind = kinds_[absl::StrCat(order["system"].GetString(), "|", order["value"].GetString())];
@@ -53,18 +55,22 @@ class BrittlePlatform : public Platform {
       cards_["card-" + instance] = tenant;
       if (kind == "none" || hide_cards) return Answer{200, false, R"({"cards":[]})"};
       const std::string suggestions =
-          kind == "suggest" ? R"(,"suggestions":[{"label":"x","uuid":"s1","actions":[{"type":"delete","description":"x"}]}])" : "";
+          kind == "suggest" ? R"(,"suggestions":[{"label":"x","uuid":"s1","actions":[{"type":"delete","description":"x"}]}])"
+                            : "";
       return Answer{200, false,
                     absl::StrCat(R"({"cards":[{"uuid":"card-)", instance, R"(","summary":"x")", suggestions,
                                  R"(,"overrideReasons":[{"code":"a"},{"code":"b"}]}]})")};
     });
   }
   absl::Status AdvanceWatermark(const std::string& tenant, absl::Time through, const std::string& idempotency_key) override {
-    return OfGrpc(Do(idempotency_key, absl::StrCat("watermark ", tenant, " ", absl::FormatTime(through)), [] { return Answer{200, false, ""}; }));
+    return OfGrpc(Do(idempotency_key, absl::StrCat("watermark ", tenant, " ", absl::FormatTime(through)), [] {
+      return Answer{200, false, ""};
+    }));
   }
   absl::Status ReportGap(const std::string& tenant, absl::Time from, absl::Time to, const std::string& idempotency_key) override {
-    return OfGrpc(Do(idempotency_key, absl::StrCat("gap ", tenant, " ", absl::FormatTime(from), absl::FormatTime(to)),
-                     [] { return Answer{200, false, ""}; }));
+    return OfGrpc(Do(idempotency_key, absl::StrCat("gap ", tenant, " ", absl::FormatTime(from), absl::FormatTime(to)), [] {
+      return Answer{200, false, ""};
+    }));
   }
 
   // Each `fault_every`-th call fails; the kinds take turns.
@@ -96,7 +102,8 @@ class BrittlePlatform : public Platform {
   template <typename Make>
   absl::StatusOr<Answer> Do(const std::string& key, const std::string& what, const Make& make) {
     const absl::Status fault = Fault();
-    if (fault.code() == absl::StatusCode::kUnavailable) return calls % 2 == 0 ? absl::StatusOr<Answer>(fault) : Answer{503, false, "{}"};
+    if (fault.code() == absl::StatusCode::kUnavailable)
+      return calls % 2 == 0 ? absl::StatusOr<Answer>(fault) : Answer{503, false, "{}"};
     // All other faults hide an effect.
     const auto [at, added] = done.emplace(key, what);
     if (added) sequence.push_back(what);
@@ -220,21 +227,27 @@ TEST(ReplayEvents, AnswersOnlyWhatWasShown) {
   ASSERT_TRUE(accept.ok()) << accept.status();
   EXPECT_FALSE(FeedbackBody(*accept, {}).has_value());
   EXPECT_FALSE(FeedbackBody(*accept, {{"card", "", {}}}).has_value()) << "an informing card cannot be accepted";
-  EXPECT_EQ(FeedbackBody(*accept, {{"card", "delete", {}}}),
-            R"({"feedback":[{"card":"card","outcome":"accepted","acceptedSuggestions":[{"id":"delete"}],"outcomeTimestamp":"2026-01-01T00:00:00.000Z"}]})");
+  EXPECT_EQ(
+      FeedbackBody(*accept, {{"card", "delete", {}}}),
+      R"({"feedback":[{"card":"card","outcome":"accepted","acceptedSuggestions":[{"id":"delete"}],"outcomeTimestamp":"2026-01-01T00:00:00.000Z"}]})");
   const auto override = ParseReplayEvent(
       R"({"seq":2,"time":"2026-01-01T00:00:00.000Z","tenant":"a","type":"feedback","order_seq":1,"card":"shown","outcome":"overridden",)"
       R"("outcome_timestamp":"2026-01-01T00:00:00.000Z","override_reason":3})");
   ASSERT_TRUE(override.ok()) << override.status();
-  EXPECT_EQ(FeedbackBody(*override, {{"card", "delete", {R"({"code":"a"})", R"({"code":"b"})"}}}),
-            R"({"feedback":[{"card":"card","outcome":"overridden","overrideReason":{"reason":{"code":"b"}},"outcomeTimestamp":"2026-01-01T00:00:00.000Z"}]})");
+  EXPECT_EQ(
+      FeedbackBody(*override, {{"card", "delete", {R"({"code":"a"})", R"({"code":"b"})"}}}),
+      R"({"feedback":[{"card":"card","outcome":"overridden","overrideReason":{"reason":{"code":"b"}},"outcomeTimestamp":"2026-01-01T00:00:00.000Z"}]})");
 }
 
 TEST(ReplayEvents, RefusesWhatItCannotRead) {
   EXPECT_FALSE(ParseReplayEvent("").ok());
   EXPECT_FALSE(ParseReplayEvent(R"({"seq":1,"time":"2026-01-01T00:00:00Z","tenant":"a","type":"magic"})").ok());
-  EXPECT_FALSE(ParseReplayEvent(R"({"seq":1,"time":"yesterday","tenant":"a","type":"watermark","through":"2026-01-01T00:00:00Z","idempotency_key":"k"})").ok());
-  EXPECT_FALSE(ParseReplayEvent(R"({"seq":1,"time":"2026-01-01T00:00:00Z","tenant":"a","type":"watermark","idempotency_key":"k"})").ok());
+  EXPECT_FALSE(
+      ParseReplayEvent(
+          R"({"seq":1,"time":"yesterday","tenant":"a","type":"watermark","through":"2026-01-01T00:00:00Z","idempotency_key":"k"})")
+          .ok());
+  EXPECT_FALSE(
+      ParseReplayEvent(R"({"seq":1,"time":"2026-01-01T00:00:00Z","tenant":"a","type":"watermark","idempotency_key":"k"})").ok());
   EXPECT_FALSE(ParseCards("{}").ok());
   EXPECT_FALSE(ParseCards(R"({"cards":[{"summary":"without uuid"}]})").ok());
 }
