@@ -68,16 +68,19 @@ void LogAuditor::MoveAnchor(const v1::Anchor& anchor) {
   const absl::StatusOr<Hash> root = governance_->RootAt(anchor.governance_size());
   if (!root.ok()) {
     governance_is_behind_ = true;
-    findings_.Add(Position(), "the anchor names a size the governance log does not have: " + std::string(root.status().message()));
+    findings_.Add(Position(),
+                  "the anchor names a size the governance log does not have: " + std::string(root.status().message()));
     return;
   }
   if (anchor.governance_root() != AsBytes(*root)) {
-    findings_.Add(Position(), "the anchor names another root than the governance log has at size " + std::to_string(anchor.governance_size()));
+    findings_.Add(Position(), "the anchor names another root than the governance log has at size " +
+                                  std::to_string(anchor.governance_size()));
     return;
   }
   anchor_size_ = anchor.governance_size();
   anchor_root_ = *root;
-  if (const absl::Status status = cursor_->MoveTo(anchor_size_); !status.ok()) findings_.Add(Position(), std::string(status.message()));
+  if (const absl::Status status = cursor_->MoveTo(anchor_size_); !status.ok())
+    findings_.Add(Position(), std::string(status.message()));
 }
 
 absl::Status LogAuditor::JudgeAuthor(const Leaf& leaf) {
@@ -90,7 +93,8 @@ absl::Status LogAuditor::JudgeAuthor(const Leaf& leaf) {
     const absl::StatusOr<PublicKey> key = PublicKey::FromDer(change.public_key());
     return key.ok() ? VerifySignature(leaf.signed_entry, *key) : key.status();
   }
-  if (governance_ != nullptr && anchor_size_ == 0) return absl::UnauthenticatedError("no anchor before this entry says who may write");
+  if (governance_ != nullptr && anchor_size_ == 0)
+    return absl::UnauthenticatedError("no anchor before this entry says who may write");
   const AuthorRoster& roster = governance_ == nullptr ? own_roster_ : cursor_->roster();
   const absl::StatusOr<PublicKey> key = roster.Judge(entry.author(), leaf.signed_entry.key_id(), entry.origin(), entry.kind());
   return key.ok() ? VerifySignature(leaf.signed_entry, *key) : key.status();
@@ -126,7 +130,8 @@ void LogAuditor::CountEntry(const v1::Entry& entry) {
 namespace {
 
 // Compares a tile that leaves made with the one that is served.
-void CompareTile(const ByteSource& read, const TilePath& path, const std::string& made, Findings& findings, absl::Status& failed) {
+void CompareTile(const ByteSource& read, const TilePath& path, const std::string& made, Findings& findings,
+                 absl::Status& failed) {
   if (!failed.ok()) return;
   const absl::StatusOr<std::string> served = read(path.ToString());
   if (absl::IsNotFound(served.status())) {
@@ -140,11 +145,13 @@ void CompareTile(const ByteSource& read, const TilePath& path, const std::string
 
 }  // namespace
 
-absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory* governance, const ByteSource& read, Findings& findings) {
+absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory* governance, const ByteSource& read,
+                                      Findings& findings) {
   const absl::StatusOr<std::string> bytes = read("checkpoint");
   if (!bytes.ok()) return bytes.status();
   const absl::StatusOr<Note> note = Note::Parse(*bytes);
-  if (!note.ok()) return absl::UnauthenticatedError("the checkpoint of " + findings.origin() + ": " + std::string(note.status().message()));
+  if (!note.ok())
+    return absl::UnauthenticatedError("the checkpoint of " + findings.origin() + ": " + std::string(note.status().message()));
   absl::StatusOr<Checkpoint> checkpoint = policy.Verify(*note);
   if (!checkpoint.ok()) return checkpoint.status();
   if (checkpoint->origin != findings.origin())
@@ -164,7 +171,8 @@ absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory*
     if (!bundle.ok() && !absl::IsNotFound(bundle.status())) return bundle.status();
     const absl::StatusOr<std::vector<std::string>> leaves = bundle.ok() ? DecodeBundle(*bundle) : bundle.status();
     if (!leaves.ok() || leaves->size() != path.width) {
-      findings.Add(path.ToString(), leaves.ok() ? "the bundle has " + std::to_string(leaves->size()) + " entries, not " + std::to_string(path.width)
+      findings.Add(path.ToString(), leaves.ok() ? "the bundle has " + std::to_string(leaves->size()) + " entries, not " +
+                                                      std::to_string(path.width)
                                                 : std::string(leaves.status().message()));
       complete = false;
       break;
@@ -180,7 +188,8 @@ absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory*
     tiles.EmitPartial();
     if (!failed.ok()) return failed;
     if (auditor->range().Root() != checkpoint->root)
-      findings.Add("checkpoint size " + std::to_string(checkpoint->size), "the entries make another root than the checkpoint signs");
+      findings.Add("checkpoint size " + std::to_string(checkpoint->size),
+                   "the entries make another root than the checkpoint signs");
   }
   return AuditedLog{*std::move(checkpoint), auditor->history(), auditor->governance_is_behind()};
 }

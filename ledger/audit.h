@@ -2,11 +2,12 @@
 // the roster, counters, idempotency keys, anchors. AuditTiles runs it over a served log and compares every tile and the
 // checkpoint. Pure apart from the source it is given; an auditor is used by one thread.
 //
-// Who is believed: the witnessed checkpoint of the governance log, under a policy that the verifier holds. Its first entry must be
-// a ROSTER_CHANGED that enrols the custodian's author key and is signed by that very key; every later entry of the governance log
-// is judged by the roster that the entries before it make. An entry of a partition is judged by the roster at the last ANCHOR
+// Who is believed: the witnessed checkpoint of the governance log, under a policy that the verifier holds. Its first entry must
+// be a ROSTER_CHANGED that enrols the custodian's author key and is signed by that very key; every later entry of the governance
+// log is judged by the roster that the entries before it make. An entry of a partition is judged by the roster at the last ANCHOR
 // before it; an ANCHOR is judged by the roster at the position it names itself, which must be one of the governance log and never
-// earlier than the last (so that a new author key can write the anchor that makes it known). What an author claims decides nothing.
+// earlier than the last (so that a new author key can write the anchor that makes it known). What an author claims decides
+// nothing.
 #ifndef CUSTODIAN_LEDGER_AUDIT_H_
 #define CUSTODIAN_LEDGER_AUDIT_H_
 
@@ -29,7 +30,8 @@
 
 namespace custodian::ledger {
 
-// One discrepancy. `position` is what a person can look up: "leaf 17", "tile/0/000", "checkpoint size 40", "record <hex> version 2".
+// One discrepancy. `position` is what a person can look up: "leaf 17", "tile/0/000", "checkpoint size 40", "record <hex> version
+// 2".
 struct Finding {
   std::string origin;
   std::string position;
@@ -39,7 +41,8 @@ struct Finding {
 // Findings of one log, with a limit so that one fault early in a large log stays readable.
 class Findings {
  public:
-  explicit Findings(std::string origin, std::size_t findings_max = 200) : origin_(std::move(origin)), findings_max_(findings_max) {}
+  explicit Findings(std::string origin, std::size_t findings_max = 200)
+      : origin_(std::move(origin)), findings_max_(findings_max) {}
   void Add(std::string position, std::string message);
   [[nodiscard]] const std::string& origin() const { return origin_; }
   [[nodiscard]] bool empty() const { return findings_.empty(); }
@@ -114,8 +117,8 @@ struct AuditedLog {
   bool governance_is_behind = false;
 };
 
-// Audits the log of `origin` as served: its newest checkpoint under `policy`, all tiles, all entries. `governance` is null for the
-// governance log itself. Discrepancies go to `findings`; an error says that the source cannot be read, or that there is no
+// Audits the log of `origin` as served: its newest checkpoint under `policy`, all tiles, all entries. `governance` is null for
+// the governance log itself. Discrepancies go to `findings`; an error says that the source cannot be read, or that there is no
 // checkpoint to believe (Unauthenticated), so that nothing else could be judged.
 [[nodiscard]] absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory* governance, const ByteSource& read,
                                                     Findings& findings);

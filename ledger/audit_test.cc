@@ -22,7 +22,9 @@ std::unique_ptr<Signer> NewSigner() { return SignerFromPem(NewPrivateKeyPem(v1::
 // One log, its key, and a served copy that a test may spoil.
 struct TestLog {
   explicit TestLog(std::string name)
-      : origin(std::move(name)), signer(NewSigner()), key(NoteVerifier::Create(origin, kNoteEd25519, signer->public_key().ed25519()).value()) {}
+      : origin(std::move(name)),
+        signer(NewSigner()),
+        key(NoteVerifier::Create(origin, kNoteEd25519, signer->public_key().ed25519()).value()) {}
 
   v1::Entry NewEntry(v1::Kind kind) {
     v1::Entry entry;
@@ -70,7 +72,8 @@ struct TestLog {
   std::vector<std::string> leaves;
 };
 
-v1::RosterChanged Enrol(const std::string& author, const PublicKey& key, std::vector<v1::Kind> kinds, std::vector<std::string> origins = {}) {
+v1::RosterChanged Enrol(const std::string& author, const PublicKey& key, std::vector<v1::Kind> kinds,
+                        std::vector<std::string> origins = {}) {
   v1::RosterChanged change;
   change.set_author(author);
   change.set_key_id(std::string(AsBytes(key.key_id())));
@@ -107,7 +110,8 @@ class Audit : public testing::Test {
   void AddAnchor() { partition_.Add({AnchorEntry()}, *author_); }
 
   Policy PolicyText() const {
-    return Policy::Parse("log " + governance_.key.ToString() + "\nlog " + partition_.key.ToString() + "\nwitness w " + witness_.ToString() + "\nquorum w\n")
+    return Policy::Parse("log " + governance_.key.ToString() + "\nlog " + partition_.key.ToString() + "\nwitness w " +
+                         witness_.ToString() + "\nquorum w\n")
         .value();
   }
   std::map<std::string, std::string> Serve(const TestLog& log) const { return log.Serve({{witness_, witness_signer_.get()}}); }
@@ -138,7 +142,8 @@ class Audit : public testing::Test {
   std::unique_ptr<Signer> author_ = NewSigner();
   std::unique_ptr<Signer> other_ = NewSigner();
   std::unique_ptr<Signer> witness_signer_ = NewSigner();
-  NoteVerifier witness_ = NoteVerifier::Create("witness.example", kNoteCosignatureV1, witness_signer_->public_key().ed25519()).value();
+  NoteVerifier witness_ =
+      NoteVerifier::Create("witness.example", kNoteCosignatureV1, witness_signer_->public_key().ed25519()).value();
   TestLog governance_{kGovernance};
   TestLog partition_{kPartition};
 };
@@ -291,7 +296,8 @@ class ReceiptOf : public Audit {
     Receipt receipt{partition_.leaves[index], index, {}, Serve(partition_)["checkpoint"]};
     receipt.proof = InclusionProof(index, size, [this](unsigned level, std::uint64_t at) -> absl::StatusOr<Hash> {
                       CompactRange range;
-                      for (std::uint64_t i = at << level; i < (at + 1) << level; ++i) range.Append(LeafHash(partition_.leaves[i]));
+                      for (std::uint64_t i = at << level; i < (at + 1) << level; ++i)
+                        range.Append(LeafHash(partition_.leaves[i]));
                       return range.Root();
                     }).value();
     return receipt;

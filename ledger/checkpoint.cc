@@ -20,8 +20,8 @@ constexpr std::size_t kEd25519SignatureBytes = 64;
 absl::Status Invalid(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
 
 bool IsUnicodeSpace(char32_t c) {
-  return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
-         c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+  return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
+         c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 // The code point that begins at `at` and moves past it; nothing when the bytes there are not UTF-8 (RFC 3629).
@@ -49,7 +49,8 @@ absl::Status CheckKeyName(std::string_view name) {
   if (name.empty()) return Invalid("a key name is empty");
   for (std::size_t at = 0; at < name.size();) {
     const std::optional<char32_t> c = NextCodePoint(name, at);
-    if (!c || IsUnicodeSpace(*c) || *c == '+' || *c < 0x20) return Invalid("a key name has a space, a plus or bytes that are not UTF-8");
+    if (!c || IsUnicodeSpace(*c) || *c == '+' || *c < 0x20)
+      return Invalid("a key name has a space, a plus or bytes that are not UTF-8");
   }
   return absl::OkStatus();
 }
@@ -115,7 +116,8 @@ absl::StatusOr<NoteVerifier> NoteVerifier::Parse(std::string_view vkey) {
   absl::StatusOr<NoteVerifier> verifier =
       Create(vkey.substr(0, first), static_cast<std::uint8_t>((*key)[0]), std::string_view(*key).substr(1));
   if (!verifier.ok()) return verifier.status();
-  if (vkey.substr(first + 1, second - first - 1) != Hex32(verifier->key_id())) return Invalid("the key id of a verifier key does not fit its key");
+  if (vkey.substr(first + 1, second - first - 1) != Hex32(verifier->key_id()))
+    return Invalid("the key id of a verifier key does not fit its key");
   return verifier;
 }
 
@@ -141,15 +143,16 @@ std::string NoteSignature::ToLine() const {
 }
 
 absl::StatusOr<NoteSignature> NoteSignature::Parse(std::string_view line) {
-  if (line.substr(0, kSignaturePrefix.size()) != kSignaturePrefix) return Invalid("a signature line does not begin with a dash and a space");
+  if (line.substr(0, kSignaturePrefix.size()) != kSignaturePrefix)
+    return Invalid("a signature line does not begin with a dash and a space");
   line.remove_prefix(kSignaturePrefix.size());
   const std::size_t space = line.find(' ');
   if (space == std::string_view::npos) return Invalid("a signature line has no signature");
   if (absl::Status status = CheckKeyName(line.substr(0, space)); !status.ok()) return status;
   const absl::StatusOr<std::string> bytes = Base64Decode(line.substr(space + 1));
   if (!bytes.ok() || bytes->size() < 5) return Invalid("a signature line's signature is not Base64 or too short");
-  return NoteSignature{std::string(line.substr(0, space)), static_cast<std::uint32_t>(FromBigEndian(std::string_view(*bytes).substr(0, 4))),
-                       bytes->substr(4)};
+  return NoteSignature{std::string(line.substr(0, space)),
+                       static_cast<std::uint32_t>(FromBigEndian(std::string_view(*bytes).substr(0, 4))), bytes->substr(4)};
 }
 
 absl::StatusOr<Note> Note::Parse(std::string_view bytes) {
@@ -211,8 +214,9 @@ absl::StatusOr<Checkpoint> OpenCheckpoint(const Note& note, const NoteVerifier& 
   const absl::StatusOr<PublicKey> public_key = PublicKey::FromEd25519(key.ed25519());
   if (!public_key.ok()) return public_key.status();
   const absl::Status verified = ForEachSignatureOf(note, key, [&](const std::string& signature) {
-    return public_key->Verify(note.text, signature).ok() ? absl::OkStatus()
-                                                         : absl::UnauthenticatedError("the log signature of " + key.name() + " is wrong");
+    return public_key->Verify(note.text, signature).ok()
+               ? absl::OkStatus()
+               : absl::UnauthenticatedError("the log signature of " + key.name() + " is wrong");
   });
   if (!verified.ok()) return verified;
   absl::StatusOr<Checkpoint> checkpoint = Checkpoint::Parse(note.text);
@@ -230,11 +234,13 @@ std::string CosignatureMessage(absl::Time time, std::string_view checkpoint_text
 }
 
 NoteSignature CosignatureV1(const NoteVerifier& key, absl::Time time, std::string_view ed25519_signature) {
-  return {key.name(), key.key_id(), BigEndian(static_cast<std::uint64_t>(absl::ToUnixSeconds(time)), 8) + std::string(ed25519_signature)};
+  return {key.name(), key.key_id(),
+          BigEndian(static_cast<std::uint64_t>(absl::ToUnixSeconds(time)), 8) + std::string(ed25519_signature)};
 }
 
 absl::StatusOr<absl::Time> VerifyCosignature(const Note& note, const NoteVerifier& key) {
-  if (key.algorithm() != kNoteCosignatureV1) return absl::UnauthenticatedError("the key of " + key.name() + " is not a witness's key");
+  if (key.algorithm() != kNoteCosignatureV1)
+    return absl::UnauthenticatedError("the key of " + key.name() + " is not a witness's key");
   const absl::StatusOr<PublicKey> public_key = PublicKey::FromEd25519(key.ed25519());
   if (!public_key.ok()) return public_key.status();
   absl::Time newest = absl::InfinitePast();

@@ -30,7 +30,8 @@ class NoteVerifier {
  public:
   [[nodiscard]] static absl::StatusOr<NoteVerifier> Parse(std::string_view vkey);
   // For an Ed25519 public key (32 raw bytes) under `name`.
-  [[nodiscard]] static absl::StatusOr<NoteVerifier> Create(std::string_view name, std::uint8_t algorithm, std::string_view ed25519);
+  [[nodiscard]] static absl::StatusOr<NoteVerifier> Create(std::string_view name, std::uint8_t algorithm,
+                                                           std::string_view ed25519);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::uint32_t key_id() const { return key_id_; }

@@ -51,7 +51,8 @@ TEST_F(CosignedProof, CheckpointOpensUnderItsLogAndWitness) {
 
 TEST_F(CosignedProof, AnyChangedByteIsRefused) {
   const std::string good = Text("checkpoint");
-  const Policy policy = Policy::Parse("log " + Text("log_vkey") + "\nwitness w " + Text("witness_vkey_0x04") + "\nquorum w\n").value();
+  const Policy policy =
+      Policy::Parse("log " + Text("log_vkey") + "\nwitness w " + Text("witness_vkey_0x04") + "\nquorum w\n").value();
   ASSERT_TRUE(policy.Verify(Note::Parse(good).value()).ok());
   for (std::size_t i = 0; i < good.size(); ++i) {
     std::string bad = good;
@@ -62,9 +63,10 @@ TEST_F(CosignedProof, AnyChangedByteIsRefused) {
 }
 
 TEST(NoteVerifier, RefusesKeysThatDoNotFit) {
-  for (const char* vkey : {"", "name", "name+00000000+AULaJMvTtDLHPUcUrjdDad9vDlh/PTfC2VV60JUtCfWT",
-                           "+db4d9f7e+AULaJMvTtDLHPUcUrjdDad9vDlh/PTfC2VV60JUtCfWT", "monkeys+DB4D9F7E+AULaJMvTtDLHPUcUrjdDad9vDlh/PTfC2VV60JUtCfWT",
-                           "mon keys+db4d9f7e+AULaJMvTtDLHPUcUrjdDad9vDlh/PTfC2VV60JUtCfWT", "monkeys+db4d9f7e+AULa", "monkeys+db4d9f7e+"})
+  for (const char* vkey :
+       {"", "name", "name+00000000+AULaJMvTtDLHPUcUrjdDad9vDlh/PTfC2VV60JUtCfWT",
+        "+db4d9f7e+AULaJMvTtDLHPUcUrjdDad9vDlh/PTfC2VV60JUtCfWT", "monkeys+DB4D9F7E+AULaJMvTtDLHPUcUrjdDad9vDlh/PTfC2VV60JUtCfWT",
+        "mon keys+db4d9f7e+AULaJMvTtDLHPUcUrjdDad9vDlh/PTfC2VV60JUtCfWT", "monkeys+db4d9f7e+AULa", "monkeys+db4d9f7e+"})
     EXPECT_EQ(NoteVerifier::Parse(vkey).status().code(), absl::StatusCode::kInvalidArgument) << vkey;
   // The example of the signed-note specification.
   EXPECT_TRUE(NoteVerifier::Parse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k").ok());
@@ -74,11 +76,12 @@ TEST(Note, RefusesWhatTheSpecificationForbids) {
   const std::string line = "\xe2\x80\x94 name AAAAAAA=\n";
   EXPECT_TRUE(Note::Parse("text\n\n" + line).ok());
   EXPECT_TRUE(Note::Parse("te\n\nxt\n\n" + line + line).ok());
-  for (const std::string& note : {std::string("text\n"), std::string("text\n\n"), "text\n" + line, "te\x01xt\n\n" + line, "te\xc0\x80xt\n\n" + line,
-                                  "te\xed\xa0\x80xt\n\n" + line, std::string("text\n\n- name AAAAAAA=\n"),
-                                  std::string("text\n\n\xe2\x80\x94 name AAAAAA==\n"), std::string("text\n\n\xe2\x80\x94 na+me AAAAAAA=\n"),
-                                  std::string("text\n\n\xe2\x80\x94 na\xc2\xa0me AAAAAAA=\n"), std::string("text\n\n\xe2\x80\x94  AAAAAAA=\n"),
-                                  "text\n\n" + line.substr(0, line.size() - 1)})
+  for (const std::string& note :
+       {std::string("text\n"), std::string("text\n\n"), "text\n" + line, "te\x01xt\n\n" + line, "te\xc0\x80xt\n\n" + line,
+        "te\xed\xa0\x80xt\n\n" + line, std::string("text\n\n- name AAAAAAA=\n"),
+        std::string("text\n\n\xe2\x80\x94 name AAAAAA==\n"), std::string("text\n\n\xe2\x80\x94 na+me AAAAAAA=\n"),
+        std::string("text\n\n\xe2\x80\x94 na\xc2\xa0me AAAAAAA=\n"), std::string("text\n\n\xe2\x80\x94  AAAAAAA=\n"),
+        "text\n\n" + line.substr(0, line.size() - 1)})
     EXPECT_EQ(Note::Parse(note).status().code(), absl::StatusCode::kInvalidArgument) << note;
 }
 
@@ -86,9 +89,9 @@ TEST(Checkpoint, RefusesWhatTheSpecificationForbids) {
   const std::string root = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";
   EXPECT_TRUE(Checkpoint::Parse("o\n0\n" + root).ok());
   EXPECT_TRUE(Checkpoint::Parse("o\n18446744073709551615\n" + root + "extension\n").ok());
-  for (const std::string& text : {std::string("o\n0\n"), "o\n00\n" + root, "o\n-1\n" + root, "o\n+1\n" + root, "o\n18446744073709551616\n" + root,
-                                  "o\n\n" + root, "\n0\n" + root, "o\n0\n" + root + "\n", "o\n0\n" + root.substr(0, root.size() - 1),
-                                  std::string("o\n0\nAAAA\n")})
+  for (const std::string& text : {std::string("o\n0\n"), "o\n00\n" + root, "o\n-1\n" + root, "o\n+1\n" + root,
+                                  "o\n18446744073709551616\n" + root, "o\n\n" + root, "\n0\n" + root, "o\n0\n" + root + "\n",
+                                  "o\n0\n" + root.substr(0, root.size() - 1), std::string("o\n0\nAAAA\n")})
     EXPECT_EQ(Checkpoint::Parse(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
 }
 
@@ -119,7 +122,8 @@ class PolicyOf : public testing::Test {
     const absl::Time time = absl::FromUnixSeconds(1'700'000'000);
     for (const int i : cosigners) {
       const Cosigner& witness = witnesses_[static_cast<std::size_t>(i)];
-      note.signatures.push_back(CosignatureV1(witness.key, time, witness.signer->Sign(CosignatureMessage(time, note.text)).value()));
+      note.signatures.push_back(
+          CosignatureV1(witness.key, time, witness.signer->Sign(CosignatureMessage(time, note.text)).value()));
     }
     return note;
   }

@@ -28,7 +28,8 @@ bool IsTenantId(std::string_view text) {
 }
 
 absl::Status CheckRosterChanged(const v1::RosterChanged& change) {
-  if (change.author().empty() || change.author().size() > kAuthorBytesMax) return Invalid("roster_changed.author is missing or too long");
+  if (change.author().empty() || change.author().size() > kAuthorBytesMax)
+    return Invalid("roster_changed.author is missing or too long");
   const absl::StatusOr<PublicKey> key = PublicKey::FromDer(change.public_key());
   if (!key.ok()) return Invalid("roster_changed.public_key: " + std::string(key.status().message()));
   if (change.key_id() != AsBytes(key->key_id())) return Invalid("roster_changed.key_id is not that of its public key");
@@ -55,7 +56,8 @@ absl::Status CheckRecordStored(const v1::Entry& entry) {
 absl::Status CheckClearContent(const v1::Entry& entry) {
   switch (entry.clear_case()) {
     case v1::Entry::kAnchor:
-      return entry.anchor().governance_root().size() == 32 ? absl::OkStatus() : Invalid("anchor.governance_root must have 32 bytes");
+      return entry.anchor().governance_root().size() == 32 ? absl::OkStatus()
+                                                           : Invalid("anchor.governance_root must have 32 bytes");
     case v1::Entry::kTenantAdmitted: {
       const v1::TenantAdmitted& admitted = entry.tenant_admitted();
       if (!IsTenantId(admitted.tenant_id())) return Invalid("tenant_admitted.tenant_id must be 16 lower-case hex digits");
@@ -69,10 +71,12 @@ absl::Status CheckClearContent(const v1::Entry& entry) {
       return entry.policy_set().policy().empty() ? Invalid("policy_set.policy is missing") : absl::OkStatus();
     case v1::Entry::kTableSet: {
       const v1::TableSet& table = entry.table_set();
-      if (table.name() != "exam-classes" && table.name() != "prices") return Invalid("table_set.name must be exam-classes or prices");
+      if (table.name() != "exam-classes" && table.name() != "prices")
+        return Invalid("table_set.name must be exam-classes or prices");
       if (!table.tenant_id().empty() && !IsTenantId(table.tenant_id()))
         return Invalid("table_set.tenant_id must be empty or 16 lower-case hex digits");
-      if (table.content().empty() || table.content().size() > kTableBytesMax) return Invalid("table_set.content is missing or too long");
+      if (table.content().empty() || table.content().size() > kTableBytesMax)
+        return Invalid("table_set.content is missing or too long");
       return absl::OkStatus();
     }
     case v1::Entry::kMoney: {
@@ -150,7 +154,8 @@ absl::Status CheckSignedEntry(const v1::SignedEntry& leaf) {
     return Invalid("algorithm is unspecified or unknown");
   for (const std::string& hash : leaf.batch_path())
     if (hash.size() != 32) return Invalid("batch_path must have 32 bytes a hash");
-  if (leaf.signature().empty() || leaf.signature().size() > kSignatureBytesMax) return Invalid("signature is missing or too long");
+  if (leaf.signature().empty() || leaf.signature().size() > kSignatureBytesMax)
+    return Invalid("signature is missing or too long");
   if (leaf.batch_size() == 0 || leaf.batch_size() > kBatchEntriesMax) return Invalid("batch_size must be 1 to 65,536");
   if (leaf.batch_index() >= leaf.batch_size()) return Invalid("batch_index is past batch_size");
   return absl::OkStatus();
@@ -164,7 +169,8 @@ std::string AuthorBatchMessage(std::string_view origin, std::uint64_t batch_size
   return message.append(Base64Encode(AsBytes(batch_root))).append("\n");
 }
 
-absl::StatusOr<std::vector<std::string>> SignBatch(std::string_view origin, std::span<const std::string> entries, const Signer& signer) {
+absl::StatusOr<std::vector<std::string>> SignBatch(std::string_view origin, std::span<const std::string> entries,
+                                                   const Signer& signer) {
   if (entries.empty()) return Invalid("a batch has at least one entry");
   if (entries.size() > kBatchEntriesMax) return Invalid("a batch has at most 65,536 entries");
   // All complete subtrees of the batch, by level: paths are then read, not computed.
@@ -208,7 +214,8 @@ absl::StatusOr<std::vector<std::string>> SignBatch(std::string_view origin, std:
 absl::StatusOr<Leaf> ParseLeaf(std::string_view leaf_bytes) {
   if (leaf_bytes.size() > kLeafBytesMax) return Invalid("a leaf is past 65,535 bytes");
   Leaf leaf;
-  if (!leaf.signed_entry.ParseFromArray(leaf_bytes.data(), static_cast<int>(leaf_bytes.size()))) return Invalid("not a SignedEntry");
+  if (!leaf.signed_entry.ParseFromArray(leaf_bytes.data(), static_cast<int>(leaf_bytes.size())))
+    return Invalid("not a SignedEntry");
   if (absl::Status status = CheckSignedEntry(leaf.signed_entry); !status.ok()) return status;
   if (!leaf.entry.ParseFromString(leaf.signed_entry.entry_bytes())) return Invalid("entry_bytes is not an Entry");
   if (absl::Status status = CheckEntry(leaf.entry); !status.ok()) return status;
@@ -224,7 +231,8 @@ absl::StatusOr<Hash> BatchRootOf(const v1::SignedEntry& leaf) {
     if (!hash.ok()) return Invalid("batch_path must have 32 bytes a hash");
     path.push_back(*hash);
   }
-  const absl::StatusOr<Hash> root = RootFromInclusionProof(leaf.batch_index(), leaf.batch_size(), LeafHash(leaf.entry_bytes()), path);
+  const absl::StatusOr<Hash> root =
+      RootFromInclusionProof(leaf.batch_index(), leaf.batch_size(), LeafHash(leaf.entry_bytes()), path);
   if (!root.ok()) return Invalid("batch_path: " + std::string(root.status().message()));
   return root;
 }

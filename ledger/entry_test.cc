@@ -48,7 +48,8 @@ TEST(Batch, EveryLeafOfEverySizeVerifies) {
 }
 
 TEST(Batch, MessageIsAsTheDesignWritesIt) {
-  EXPECT_EQ(AuthorBatchMessage("o", 3, EmptyRoot()), "custodian/author-batch/v1\no\n3\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
+  EXPECT_EQ(AuthorBatchMessage("o", 3, EmptyRoot()),
+            "custodian/author-batch/v1\no\n3\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
 }
 
 TEST(Batch, AnyChangedFieldOfASignedEntryIsRefused) {
@@ -74,7 +75,8 @@ TEST(Batch, AnyChangedFieldOfASignedEntryIsRefused) {
   }
   EXPECT_EQ(VerifyLeafSignature("custodian.example/p/other", leaf.signed_entry, signer->public_key()).code(),
             absl::StatusCode::kUnauthenticated);
-  EXPECT_EQ(VerifyLeafSignature(kOrigin, leaf.signed_entry, NewSigner()->public_key()).code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(VerifyLeafSignature(kOrigin, leaf.signed_entry, NewSigner()->public_key()).code(),
+            absl::StatusCode::kUnauthenticated);
 }
 
 TEST(Batch, LimitsAreRefused) {

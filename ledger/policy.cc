@@ -88,7 +88,8 @@ class PolicyParser {
   absl::Status Quorum(const std::vector<std::string>& words) {
     if (words.size() != 2) return absl::InvalidArgumentError("want: quorum <name>");
     if (std::exchange(quorum_seen_, true)) return absl::InvalidArgumentError("a policy has one quorum line");
-    if (words[1] != "none" && !names_.contains(words[1])) return absl::InvalidArgumentError("quorum " + words[1] + " is not defined above");
+    if (words[1] != "none" && !names_.contains(words[1]))
+      return absl::InvalidArgumentError("quorum " + words[1] + " is not defined above");
     policy_.quorum_ = words[1];
     return absl::OkStatus();
   }
@@ -120,7 +121,8 @@ absl::StatusOr<Policy> Policy::Parse(std::string_view text) {
       if ((byte < 0x20 && byte != '\t') || byte == 0x7f) status = absl::InvalidArgumentError("a control character");
     }
     if (status.ok()) status = parser.Line(Words(line));
-    if (!status.ok()) return absl::InvalidArgumentError("policy line " + std::to_string(number) + ": " + std::string(status.message()));
+    if (!status.ok())
+      return absl::InvalidArgumentError("policy line " + std::to_string(number) + ": " + std::string(status.message()));
   }
   if (absl::Status status = parser.Finish(); !status.ok()) return status;
   return policy;
@@ -188,18 +190,23 @@ absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
     cosigned.insert(witness.name);
   }
   if (!IsMet(cosigned))
-    return absl::UnauthenticatedError("the checkpoint of " + checkpoint->origin + " at size " + std::to_string(checkpoint->size) + " has " +
-                                      std::to_string(cosigned.size()) + " cosignatures, which do not make the quorum " + quorum_);
+    return absl::UnauthenticatedError("the checkpoint of " + checkpoint->origin + " at size " + std::to_string(checkpoint->size) +
+                                      " has " + std::to_string(cosigned.size()) + " cosignatures, which do not make the quorum " +
+                                      quorum_);
   return checkpoint;
 }
 
 absl::StatusOr<Checkpoint> Policy::VerifyWhole(const Note& note) const {
   for (const NoteSignature& signature : note.signatures) {
-    const auto is = [&signature](const NoteVerifier& key) { return signature.name == key.name() && signature.key_id == key.key_id(); };
+    const auto is = [&signature](const NoteVerifier& key) {
+      return signature.name == key.name() && signature.key_id == key.key_id();
+    };
     bool known = false;
     for (const Log& log : logs_) known = known || is(log.key);
     for (const Witness& witness : witnesses_) known = known || is(witness.key);
-    if (!known) return absl::UnauthenticatedError("the note has a signature of " + signature.name + " under a key that the policy does not name");
+    if (!known)
+      return absl::UnauthenticatedError("the note has a signature of " + signature.name +
+                                        " under a key that the policy does not name");
   }
   return Verify(note);
 }

@@ -75,7 +75,8 @@ absl::StatusOr<Receipt::Verified> Receipt::Verify(const Policy& policy) const {
   if (!note.ok()) return note.status();
   absl::StatusOr<Checkpoint> believed = policy.Verify(*note);
   if (!believed.ok()) return believed.status();
-  if (absl::Status status = VerifyInclusion(index, believed->size, LeafHash(leaf), proof, believed->root); !status.ok()) return status;
+  if (absl::Status status = VerifyInclusion(index, believed->size, LeafHash(leaf), proof, believed->root); !status.ok())
+    return status;
   absl::StatusOr<Leaf> parsed = ParseLeaf(leaf);
   if (!parsed.ok()) return parsed.status();
   if (parsed->entry.origin() != believed->origin)

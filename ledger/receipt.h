@@ -1,5 +1,5 @@
-// A receipt: a C2SP tlog-proof whose `extra` is the leaf itself. It proves offline, with a policy file alone, that the leaf lies in
-// a log at an index under a witnessed checkpoint. It says nothing of who wrote the leaf: that takes the governance log. Pure.
+// A receipt: a C2SP tlog-proof whose `extra` is the leaf itself. It proves offline, with a policy file alone, that the leaf lies
+// in a log at an index under a witnessed checkpoint. It says nothing of who wrote the leaf: that takes the governance log. Pure.
 #ifndef CUSTODIAN_LEDGER_RECEIPT_H_
 #define CUSTODIAN_LEDGER_RECEIPT_H_
 

@@ -52,7 +52,8 @@ void RosterHistory::Append(const v1::Entry& entry, const Hash& root_after) {
 
 absl::StatusOr<Hash> RosterHistory::RootAt(std::uint64_t size) const {
   if (size >= roots_.size())
-    return absl::OutOfRangeError("the governance log has " + std::to_string(this->size()) + " entries, not " + std::to_string(size));
+    return absl::OutOfRangeError("the governance log has " + std::to_string(this->size()) + " entries, not " +
+                                 std::to_string(size));
   return roots_[size];
 }
 

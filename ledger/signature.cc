@@ -65,7 +65,8 @@ class SoftwareSigner final : public Signer {
         EVP_DigestSign(context.md, nullptr, &length, Data(message), message.size()) != 1)
       return absl::InternalError("cannot sign");
     std::string signature(length, '\0');
-    if (EVP_DigestSign(context.md, reinterpret_cast<unsigned char*>(signature.data()), &length, Data(message), message.size()) != 1)
+    if (EVP_DigestSign(context.md, reinterpret_cast<unsigned char*>(signature.data()), &length, Data(message), message.size()) !=
+        1)
       return absl::InternalError("cannot sign");
     signature.resize(length);
     return signature;
@@ -95,7 +96,8 @@ absl::StatusOr<PublicKey> PublicKey::FromDer(std::string_view spki) {
   if (result.algorithm_ == v1::SIGNATURE_ALGORITHM_ED25519) {
     result.ed25519_.resize(32);
     std::size_t length = result.ed25519_.size();
-    if (EVP_PKEY_get_raw_public_key(key.get(), reinterpret_cast<unsigned char*>(result.ed25519_.data()), &length) != 1 || length != 32)
+    if (EVP_PKEY_get_raw_public_key(key.get(), reinterpret_cast<unsigned char*>(result.ed25519_.data()), &length) != 1 ||
+        length != 32)
       return absl::InvalidArgumentError("not an Ed25519 key");
   }
   result.handle_ = key;
@@ -103,7 +105,8 @@ absl::StatusOr<PublicKey> PublicKey::FromDer(std::string_view spki) {
 }
 
 absl::StatusOr<PublicKey> PublicKey::FromEd25519(std::string_view raw) {
-  if (raw.size() != 32) return absl::InvalidArgumentError("an Ed25519 public key has 32 bytes, not " + std::to_string(raw.size()));
+  if (raw.size() != 32)
+    return absl::InvalidArgumentError("an Ed25519 public key has 32 bytes, not " + std::to_string(raw.size()));
   const KeyHandle key = Own(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Data(raw), raw.size()));
   if (key == nullptr) return absl::InvalidArgumentError("not an Ed25519 public key");
   const absl::StatusOr<std::string> der = PublicDer(key.get());

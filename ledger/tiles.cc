@@ -75,7 +75,8 @@ std::vector<TilePath> TilesOf(std::uint64_t size) {
   std::vector<TilePath> tiles;
   const auto add_level = [&tiles](bool entries, unsigned level, std::uint64_t hashes) {
     for (std::uint64_t index = 0; index < hashes / kTileWidth; ++index) tiles.push_back({entries, level, index, kTileWidth});
-    if (hashes % kTileWidth != 0) tiles.push_back({entries, level, hashes / kTileWidth, static_cast<unsigned>(hashes % kTileWidth)});
+    if (hashes % kTileWidth != 0)
+      tiles.push_back({entries, level, hashes / kTileWidth, static_cast<unsigned>(hashes % kTileWidth)});
   };
   unsigned level = 0;
   for (std::uint64_t hashes = size; hashes > 0; hashes /= kTileWidth) add_level(false, level++, hashes);
@@ -98,7 +99,8 @@ absl::StatusOr<std::vector<std::string>> DecodeBundle(std::string_view bytes) {
   std::vector<std::string> leaves;
   while (!bytes.empty()) {
     if (bytes.size() < 2) return absl::InvalidArgumentError("a bundle ends within a length");
-    const std::size_t length = static_cast<std::size_t>(static_cast<unsigned char>(bytes[0])) << 8 | static_cast<unsigned char>(bytes[1]);
+    const std::size_t length =
+        static_cast<std::size_t>(static_cast<unsigned char>(bytes[0])) << 8 | static_cast<unsigned char>(bytes[1]);
     bytes.remove_prefix(2);
     if (bytes.size() < length) return absl::InvalidArgumentError("a bundle ends within an entry");
     leaves.emplace_back(bytes.substr(0, length));
@@ -122,7 +124,8 @@ void TileBuilder::Append(unsigned level, const Hash& hash) {
 void TileBuilder::EmitPartial() const {
   for (unsigned level = 0; level < levels_.size(); ++level) {
     const Level& edge = levels_[level];
-    if (!edge.hashes.empty()) emit_({false, level, edge.index, static_cast<unsigned>(edge.hashes.size())}, Concatenate(edge.hashes));
+    if (!edge.hashes.empty())
+      emit_({false, level, edge.index, static_cast<unsigned>(edge.hashes.size())}, Concatenate(edge.hashes));
   }
 }
 

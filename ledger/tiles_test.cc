@@ -11,7 +11,8 @@ namespace custodian::ledger {
 namespace {
 
 TEST(TilePath, EveryPathOfTheSpecificationComesBack) {
-  for (const char* path : {"tile/0/000", "tile/63/999", "tile/0/x001/x234/067", "tile/1/x001/000.p/1", "tile/entries/000", "tile/entries/x273/001.p/255"}) {
+  for (const char* path : {"tile/0/000", "tile/63/999", "tile/0/x001/x234/067", "tile/1/x001/000.p/1", "tile/entries/000",
+                           "tile/entries/x273/001.p/255"}) {
     const absl::StatusOr<TilePath> tile = TilePath::Parse(path);
     ASSERT_TRUE(tile.ok()) << path;
     EXPECT_EQ(tile->ToString(), path);
@@ -21,11 +22,34 @@ TEST(TilePath, EveryPathOfTheSpecificationComesBack) {
 }
 
 TEST(TilePath, RefusesWhatHasAnotherPath) {
-  for (const char* path :
-       {"", "tile", "tile/", "tile/0", "tile/0/", "tile/0/0", "tile/0/00", "tile/0/0000", "tile/00/000", "tile/64/000", "tile/-1/000",
-        "tile/0/001/067", "tile/0/x000/067", "tile/0/x1/067", "tile/0/x001/x067", "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/01",
-        "tile/0/000.p/", "tile/0/000.p", "tile/0/000/", "tile/entries/", "tile/entries/../000", "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
-        "/tile/0/000", "tile/0/000?", "tile/0/0a0", "tile/data/000"})
+  for (const char* path : {"",
+                           "tile",
+                           "tile/",
+                           "tile/0",
+                           "tile/0/",
+                           "tile/0/0",
+                           "tile/0/00",
+                           "tile/0/0000",
+                           "tile/00/000",
+                           "tile/64/000",
+                           "tile/-1/000",
+                           "tile/0/001/067",
+                           "tile/0/x000/067",
+                           "tile/0/x1/067",
+                           "tile/0/x001/x067",
+                           "tile/0/000.p/0",
+                           "tile/0/000.p/256",
+                           "tile/0/000.p/01",
+                           "tile/0/000.p/",
+                           "tile/0/000.p",
+                           "tile/0/000/",
+                           "tile/entries/",
+                           "tile/entries/../000",
+                           "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
+                           "/tile/0/000",
+                           "tile/0/000?",
+                           "tile/0/0a0",
+                           "tile/data/000"})
     EXPECT_EQ(TilePath::Parse(path).status().code(), absl::StatusCode::kInvalidArgument) << path;
 }
 
@@ -51,7 +75,8 @@ TEST(Bundle, VectorComesBack) {
   document.Parse(text.c_str());
   const auto unhex = [](const std::string& hex) {
     std::string bytes;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+      bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
     return bytes;
   };
   std::vector<std::string> leaves;

@@ -63,7 +63,9 @@ absl::Status RootMismatch() { return absl::InvalidArgumentError("the proof leads
 
 Hash Sha256(std::string_view bytes) { return HashParts(bytes); }
 Hash LeafHash(std::string_view leaf) { return HashParts(std::string_view("\x00", 1), leaf); }
-Hash NodeHash(const Hash& left, const Hash& right) { return HashParts(std::string_view("\x01", 1), AsBytes(left), AsBytes(right)); }
+Hash NodeHash(const Hash& left, const Hash& right) {
+  return HashParts(std::string_view("\x01", 1), AsBytes(left), AsBytes(right));
+}
 Hash EmptyRoot() { return HashParts({}); }
 
 Hash RootOf(std::span<const Hash> leaf_hashes) {
@@ -83,8 +85,8 @@ absl::StatusOr<Hash> HashFromBytes(std::string_view bytes) {
 
 absl::StatusOr<CompactRange> CompactRange::Create(std::uint64_t size, std::vector<Hash> nodes) {
   if (nodes.size() != static_cast<std::size_t>(std::popcount(size)))
-    return absl::InvalidArgumentError("a compact range of size " + std::to_string(size) + " has " + std::to_string(std::popcount(size)) +
-                                      " nodes, not " + std::to_string(nodes.size()));
+    return absl::InvalidArgumentError("a compact range of size " + std::to_string(size) + " has " +
+                                      std::to_string(std::popcount(size)) + " nodes, not " + std::to_string(nodes.size()));
   CompactRange range;
   range.size_ = size;
   range.nodes_ = std::move(nodes);
@@ -152,7 +154,8 @@ absl::StatusOr<std::vector<Hash>> ConsistencyProof(std::uint64_t old_size, std::
   return proof;
 }
 
-absl::StatusOr<Hash> RootFromInclusionProof(std::uint64_t index, std::uint64_t size, const Hash& leaf_hash, std::span<const Hash> proof) {
+absl::StatusOr<Hash> RootFromInclusionProof(std::uint64_t index, std::uint64_t size, const Hash& leaf_hash,
+                                            std::span<const Hash> proof) {
   if (index >= size)
     return absl::InvalidArgumentError("leaf " + std::to_string(index) + " is not in a tree of size " + std::to_string(size));
   // RFC 9162, section 2.1.3.2.

@@ -55,7 +55,8 @@ using NodeReader = std::function<absl::StatusOr<Hash>(unsigned level, std::uint6
 
 // Proofs, leaf to root as in RFC 6962. InvalidArgument when index >= size, or old_size > new_size.
 [[nodiscard]] absl::StatusOr<std::vector<Hash>> InclusionProof(std::uint64_t index, std::uint64_t size, const NodeReader& read);
-[[nodiscard]] absl::StatusOr<std::vector<Hash>> ConsistencyProof(std::uint64_t old_size, std::uint64_t new_size, const NodeReader& read);
+[[nodiscard]] absl::StatusOr<std::vector<Hash>> ConsistencyProof(std::uint64_t old_size, std::uint64_t new_size,
+                                                                 const NodeReader& read);
 
 // OK, or InvalidArgument that says what does not fit.
 [[nodiscard]] absl::Status VerifyInclusion(std::uint64_t index, std::uint64_t size, const Hash& leaf_hash,
@@ -70,8 +71,8 @@ using NodeReader = std::function<absl::StatusOr<Hash>(unsigned level, std::uint6
 
 // Proofs about the subtree over leaves [start, end), which must be one as draft-ietf-plants-merkle-tree-certs-03 section 4.1
 // defines it: start is a multiple of the smallest power of two that is not below end - start.
-[[nodiscard]] absl::Status VerifySubtreeInclusion(std::uint64_t index, std::uint64_t start, std::uint64_t end, const Hash& leaf_hash,
-                                                  std::span<const Hash> proof, const Hash& subtree_root);
+[[nodiscard]] absl::Status VerifySubtreeInclusion(std::uint64_t index, std::uint64_t start, std::uint64_t end,
+                                                  const Hash& leaf_hash, std::span<const Hash> proof, const Hash& subtree_root);
 // Section 4.4.3. The empty subtree (start = end) has the empty root, no proof, and lies in every tree that reaches it.
 [[nodiscard]] absl::Status VerifySubtreeConsistency(std::uint64_t start, std::uint64_t end, std::uint64_t size,
                                                     std::span<const Hash> proof, const Hash& subtree_root, const Hash& root);

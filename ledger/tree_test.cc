@@ -157,10 +157,12 @@ absl::Status Judge(const std::string& what, MerkleVector& vector) {
     hashes[name] = *hash;
   }
   auto& n = vector.numbers;
-  if (what == "inclusion") return VerifyInclusion(n.at("leafIdx"), n.at("treeSize"), hashes.at("leafHash"), proof, hashes.at("root"));
+  if (what == "inclusion")
+    return VerifyInclusion(n.at("leafIdx"), n.at("treeSize"), hashes.at("leafHash"), proof, hashes.at("root"));
   if (what == "subtreeinclusion")
     return VerifySubtreeInclusion(n.at("leafIdx"), n.at("start"), n.at("end"), hashes.at("leafHash"), proof, hashes.at("root"));
-  if (what == "consistency") return VerifyConsistency(n.at("size1"), n.at("size2"), proof, hashes.at("root1"), hashes.at("root2"));
+  if (what == "consistency")
+    return VerifyConsistency(n.at("size1"), n.at("size2"), proof, hashes.at("root1"), hashes.at("root2"));
   if (what == "subtreeconsistency")
     return VerifySubtreeConsistency(n.at("start"), n.at("end"), n.at("size"), proof, hashes.at("root1"), hashes.at("root2"));
   return absl::UnimplementedError("no such kind of vector: " + what);

@@ -15,8 +15,8 @@ std::optional<std::string> Text(const pqxx::row& row, const char* column) {
 }
 
 StoredFeedRow FeedRow(const pqxx::row& row) {
-  StoredFeedRow feed{row["entry_index"].as<std::int64_t>(), row["kind"].as<std::string>(), std::nullopt, row["through_ms"].as<std::int64_t>(),
-                     row["arrived_ms"].as<std::int64_t>()};
+  StoredFeedRow feed{row["entry_index"].as<std::int64_t>(), row["kind"].as<std::string>(), std::nullopt,
+                     row["through_ms"].as<std::int64_t>(), row["arrived_ms"].as<std::int64_t>()};
   if (!row["from_ms"].is_null()) feed.from_ms = row["from_ms"].as<std::int64_t>();
   return feed;
 }
@@ -44,16 +44,17 @@ std::vector<StoredHead> AuditStore::Heads() {
   std::vector<StoredHead> heads;
   for (const pqxx::row& row : transaction_.sql().exec(
            "SELECT size, root, nodes, author_counter, time_ms, anchor_size, anchor_root FROM ledger.head ORDER BY size LIMIT 2"))
-    heads.push_back({row["size"].as<std::int64_t>(), Bytes(row, "root"), Bytes(row, "nodes"), row["author_counter"].as<std::int64_t>(),
-                     row["time_ms"].as<std::int64_t>(), row["anchor_size"].as<std::int64_t>(), Bytes(row, "anchor_root")});
+    heads.push_back({row["size"].as<std::int64_t>(), Bytes(row, "root"), Bytes(row, "nodes"),
+                     row["author_counter"].as<std::int64_t>(), row["time_ms"].as<std::int64_t>(),
+                     row["anchor_size"].as<std::int64_t>(), Bytes(row, "anchor_root")});
   return heads;
 }
 
 void AuditStore::VisitBatches(const std::function<void(const StoredBatch&)>& visit) {
   Run(transaction_, "SELECT first_index, count, leaves, leaf_hashes, time_ms FROM ledger.batch ORDER BY first_index", 32,
       [&visit](const pqxx::row& row) {
-        visit({row["first_index"].as<std::int64_t>(), row["count"].as<std::int64_t>(), Bytes(row, "leaves"), Bytes(row, "leaf_hashes"),
-               row["time_ms"].as<std::int64_t>()});
+        visit({row["first_index"].as<std::int64_t>(), row["count"].as<std::int64_t>(), Bytes(row, "leaves"),
+               Bytes(row, "leaf_hashes"), row["time_ms"].as<std::int64_t>()});
       });
 }
 
@@ -71,18 +72,20 @@ void AuditStore::VisitCheckpoints(const std::function<void(const StoredCheckpoin
 }
 
 void AuditStore::VisitAnswerKeys(const std::function<void(const StoredAnswerKey&)>& visit) {
-  Run(transaction_, "SELECT author, key, request_digest, first_index, count, time_ms FROM ledger.idempotency ORDER BY first_index, author, key",
+  Run(transaction_,
+      "SELECT author, key, request_digest, first_index, count, time_ms FROM ledger.idempotency ORDER BY first_index, author, key",
       512, [&visit](const pqxx::row& row) {
-        visit({row["author"].as<std::string>(), Bytes(row, "key"), Bytes(row, "request_digest"), row["first_index"].as<std::int64_t>(),
-               row["count"].as<std::int64_t>(), row["time_ms"].as<std::int64_t>()});
+        visit({row["author"].as<std::string>(), Bytes(row, "key"), Bytes(row, "request_digest"),
+               row["first_index"].as<std::int64_t>(), row["count"].as<std::int64_t>(), row["time_ms"].as<std::int64_t>()});
       });
 }
 
 void AuditStore::VisitRecords(const std::function<void(const StoredRecord&)>& visit) {
   if (!HasTable("exchange.record")) return;
   Run(transaction_,
-      "SELECT record_id, version, patient_id, sealed, deleted, arrived_ms, entry_index FROM exchange.record ORDER BY record_id, version", 128,
-      [&visit](const pqxx::row& row) {
+      "SELECT record_id, version, patient_id, sealed, deleted, arrived_ms, entry_index FROM exchange.record ORDER BY record_id, "
+      "version",
+      128, [&visit](const pqxx::row& row) {
         visit({Bytes(row, "record_id"), row["version"].as<std::int64_t>(), Bytes(row, "patient_id"), Bytes(row, "sealed"),
                row["deleted"].as<bool>(), row["arrived_ms"].as<std::int64_t>(), row["entry_index"].as<std::int64_t>()});
       });
@@ -92,25 +95,27 @@ void AuditStore::VisitOtherSealed(const std::function<void(const StoredSealed&)>
   // Found by their columns, so that a new table is not forgotten.
   const pqxx::result tables = transaction_.sql().exec(
       "SELECT n.nspname AS schema, c.relname AS name, "
-      "(SELECT string_agg(format(CASE WHEN a.atttypid = 'pg_catalog.bytea'::pg_catalog.regtype THEN 'pg_catalog.encode(%1$I, ''hex'')' "
+      "(SELECT string_agg(format(CASE WHEN a.atttypid = 'pg_catalog.bytea'::pg_catalog.regtype THEN 'pg_catalog.encode(%1$I, "
+      "''hex'')' "
       "ELSE '%1$I::pg_catalog.text' END, a.attname), ' || '' '' || ' ORDER BY a.attnum) "
       "FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
       "WHERE i.indrelid = c.oid AND i.indisprimary) AS key, "
       "EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'patient_id') AS has_patient "
       "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' "
-      "AND n.nspname || '.' || c.relname <> 'exchange.record' AND (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid "
+      "AND n.nspname || '.' || c.relname <> 'exchange.record' AND (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE "
+      "a.attrelid = c.oid "
       "AND NOT a.attisdropped AND a.attname IN ('sealed', 'entry_index', 'arrived_ms')) = 3 ORDER BY 1, 2");
   for (const pqxx::row& table : tables) {
     const std::string name = table["schema"].as<std::string>() + "." + table["name"].as<std::string>();
-    const std::string quoted =
-        transaction_.sql().quote_name(table["schema"].as<std::string>()) + "." + transaction_.sql().quote_name(table["name"].as<std::string>());
+    const std::string quoted = transaction_.sql().quote_name(table["schema"].as<std::string>()) + "." +
+                               transaction_.sql().quote_name(table["name"].as<std::string>());
     Run(transaction_,
         "SELECT " + table["key"].as<std::string>("ctid::pg_catalog.text") + " AS key, sealed, entry_index, arrived_ms, " +
             (table["has_patient"].as<bool>() ? "patient_id" : "''::pg_catalog.bytea AS patient_id") + " FROM " + quoted +
             " ORDER BY entry_index, 1",
         128, [&](const pqxx::row& row) {
-          visit({name + " " + row["key"].as<std::string>(), Bytes(row, "sealed"), Bytes(row, "patient_id"), row["arrived_ms"].as<std::int64_t>(),
-                 row["entry_index"].as<std::int64_t>()});
+          visit({name + " " + row["key"].as<std::string>(), Bytes(row, "sealed"), Bytes(row, "patient_id"),
+                 row["arrived_ms"].as<std::int64_t>(), row["entry_index"].as<std::int64_t>()});
         });
   }
 }
@@ -129,7 +134,8 @@ void AuditStore::VisitConsentVersions(const std::function<void(const StoredConse
 void AuditStore::VisitPostings(const std::function<void(const StoredPosting&)>& visit) {
   Run(transaction_,
       "SELECT p.log_tenant, p.entry_index, p.kind, p.side, a.class_id, a.modality, "
-      "CASE WHEN p.aggregate_month = '' THEN p.month ELSE p.aggregate_month END AS entry_month, p.aggregate_month <> '' AS aggregate, "
+      "CASE WHEN p.aggregate_month = '' THEN p.month ELSE p.aggregate_month END AS entry_month, p.aggregate_month <> '' AS "
+      "aggregate, "
       "sum(p.cents)::pg_catalog.int8 AS cents, sum(p.exams)::pg_catalog.int8 AS exams FROM savings.posting p "
       "JOIN savings.avoidance a ON a.avoidance_id = p.avoidance_id WHERE p.entry_index IS NOT NULL "
       "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2",
@@ -158,8 +164,9 @@ void AuditStore::VisitAvoidances(const std::function<void(const StoredAvoidance&
 
 void AuditStore::VisitFeedCopies(const std::function<void(const std::string&, const StoredFeedRow&)>& visit) {
   Run(transaction_,
-      "SELECT feed_tenant, entry_index, kind, from_ms, through_ms, arrived_ms FROM savings.feed ORDER BY feed_tenant, entry_index", 512,
-      [&visit](const pqxx::row& row) { visit(row["feed_tenant"].as<std::string>(), FeedRow(row)); });
+      "SELECT feed_tenant, entry_index, kind, from_ms, through_ms, arrived_ms FROM savings.feed ORDER BY feed_tenant, "
+      "entry_index",
+      512, [&visit](const pqxx::row& row) { visit(row["feed_tenant"].as<std::string>(), FeedRow(row)); });
 }
 
 void AuditStore::VisitShards(const std::function<void(const StoredWrappedKey&)>& visit) {

@@ -1,6 +1,6 @@
-// What an auditor reads of a partition's and a key store's database: every row of the tables that prove or keep something, as it is
-// stored, in one snapshot. SQL only; nothing is judged here. Each visit runs through its table in key order, some rows at a time.
-// Borrows a transaction; used by one thread.
+// What an auditor reads of a partition's and a key store's database: every row of the tables that prove or keep something, as it
+// is stored, in one snapshot. SQL only; nothing is judged here. Each visit runs through its table in key order, some rows at a
+// time. Borrows a transaction; used by one thread.
 #ifndef CUSTODIAN_SERVICES_LOG_AUDIT_STORE_H_
 #define CUSTODIAN_SERVICES_LOG_AUDIT_STORE_H_
 

@@ -51,7 +51,9 @@ class PartitionAuditor {
         policy_(policy),
         governance_(governance),
         findings_(findings),
-        tiles_([this](const ledger::TilePath& path, const std::string& bytes) { tile_bytes_[{path.level, path.index}] = Sha256(bytes); }) {
+        tiles_([this](const ledger::TilePath& path, const std::string& bytes) {
+          tile_bytes_[{path.level, path.index}] = Sha256(bytes);
+        }) {
     if (governance != nullptr)
       auditor_.emplace(findings, *governance);
     else
@@ -100,7 +102,8 @@ class PartitionAuditor {
   void CheckFeed();
   void CheckConsentVersions();
   [[nodiscard]] const EntryFacts* EntryAt(std::int64_t index) const {
-    if (index < 0 || static_cast<std::uint64_t>(index) >= entries_.size() || !entries_[static_cast<std::size_t>(index)].read) return nullptr;
+    if (index < 0 || static_cast<std::uint64_t>(index) >= entries_.size() || !entries_[static_cast<std::size_t>(index)].read)
+      return nullptr;
     return &entries_[static_cast<std::size_t>(index)];
   }
   [[nodiscard]] const std::string& custodian() const {
@@ -161,7 +164,8 @@ void PartitionAuditor::AddBatch(const StoredBatch& batch) {
     }
   }
   const auto checkpoint = checkpoints_.find(batch.first_index + batch.count);
-  const bool leaves_are_sound = equal || (checkpoint != checkpoints_.end() && checkpoint->second.root == ledger::AsBytes(by_leaves.Root()));
+  const bool leaves_are_sound =
+      equal || (checkpoint != checkpoints_.end() && checkpoint->second.root == ledger::AsBytes(by_leaves.Root()));
   for (std::size_t i = 0; i < leaves->size(); ++i) AddLeaf((*leaves)[i], leaves_are_sound ? computed[i] : stored[i], batch);
   roots_[batch.first_index + batch.count] = auditor_->range().Root();
 }
@@ -223,7 +227,8 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
 
 void PartitionAuditor::CheckTiles() {
   store_.VisitTiles([this](const StoredTile& tile) {
-    const ledger::TilePath path{false, static_cast<unsigned>(tile.level), static_cast<std::uint64_t>(tile.index), ledger::kTileWidth};
+    const ledger::TilePath path{false, static_cast<unsigned>(tile.level), static_cast<std::uint64_t>(tile.index),
+                                ledger::kTileWidth};
     const auto made = tile_bytes_.find({path.level, path.index});
     if (made == tile_bytes_.end()) {
       findings_.Add(path.ToString(), "the leaves make no such full tile");
@@ -290,7 +295,8 @@ void PartitionAuditor::CheckHead() {
   if (static_cast<std::uint64_t>(head.author_counter) != auditor_->custodian_counter())
     findings_.Add("head", "it says counter " + std::to_string(head.author_counter) + ", the last entry of the custodian has " +
                               std::to_string(auditor_->custodian_counter()));
-  if (static_cast<std::uint64_t>(head.anchor_size) != auditor_->anchor_size() || head.anchor_root != ledger::AsBytes(auditor_->anchor_root()))
+  if (static_cast<std::uint64_t>(head.anchor_size) != auditor_->anchor_size() ||
+      head.anchor_root != ledger::AsBytes(auditor_->anchor_root()))
     findings_.Add("head", "its anchor is not the last one of the log");
 }
 
@@ -345,11 +351,13 @@ void PartitionAuditor::CheckRecord(const StoredRecord& record) {
   }
   known->second.found = true;
   const std::string& entry_name = LeafAt(known->second.index);
-  if (Sha256(record.sealed) != known->second.sha256) findings_.Add(position, "its sealed bytes are not those that " + entry_name + " names");
+  if (Sha256(record.sealed) != known->second.sha256)
+    findings_.Add(position, "its sealed bytes are not those that " + entry_name + " names");
   if (static_cast<std::uint64_t>(record.entry_index) != known->second.index)
     findings_.Add(position, "it refers to leaf " + std::to_string(record.entry_index) + ", but " + entry_name + " names it");
   const EntryFacts& entry = entries_[known->second.index];
-  if (!entry.subject.empty() && entry.subject != record.patient_id) findings_.Add(position, "it lies under another subject than " + entry_name + " has");
+  if (!entry.subject.empty() && entry.subject != record.patient_id)
+    findings_.Add(position, "it lies under another subject than " + entry_name + " has");
   if (entry.time_ms != record.arrived_ms) findings_.Add(position, "it arrived at another time than " + entry_name);
   // No kind of entry deletes a record.
   if (record.deleted) findings_.Add(position, "it is marked as deleted, which no entry says");
@@ -407,7 +415,8 @@ void PartitionAuditor::CheckConsentVersions() {
     if (counted != consent_versions_.end()) consent_versions_.erase(counted);
   });
   for (const auto& [subject, version] : consent_versions_)
-    findings_.Add("consent version of " + HexEncode(subject), "it is missing; the log has " + std::to_string(version) + " changes");
+    findings_.Add("consent version of " + HexEncode(subject),
+                  "it is missing; the log has " + std::to_string(version) + " changes");
 }
 
 }  // namespace
@@ -422,35 +431,6 @@ absl::StatusOr<AuditedPartition> AuditPartition(const tenants::Database& databas
   });
   if (!status.ok()) return status;
   return audited;
-}
-
-absl::StatusOr<std::uint64_t> AuditKeyStore(const tenants::Database& key_database, const AuditedPartition& partition, Findings& findings) {
-  std::uint64_t unnamed = 0;
-  const absl::Status status = key_database.Read([&](tenants::ReadTransaction& transaction) -> absl::Status {
-    AuditStore store(transaction);
-    std::set<std::pair<std::string, std::string>> found;
-    const auto check = [&](const std::string& what, const StoredWrappedKey& key) {
-      const auto entry = partition.keys.find({what, key.key_id});
-      if (entry == partition.keys.end()) {
-        ++unnamed;
-        return;
-      }
-      found.emplace(what, key.key_id);
-      const std::string position = "key " + what + " " + HexEncode(key.key_id);
-      if (Sha256(key.wrapped) != entry->second.wrapped_sha256)
-        findings.Add(position, "the wrapped key is not the one that " + LeafAt(entry->second.index) + " names");
-      if (what == "patient" && !partition.keys.contains({"shard", key.shard_id}))
-        findings.Add(position, "it lies in shard " + HexEncode(key.shard_id) + ", which no entry names");
-    };
-    store.VisitShards([&](const StoredWrappedKey& key) { check("shard", key); });
-    store.VisitPatientKeys([&](const StoredWrappedKey& key) { check("patient", key); });
-    for (const auto& [key, entry] : partition.keys)
-      if (!found.contains(key))
-        findings.Add("key " + key.first + " " + HexEncode(key.second), "the wrapped key is missing; " + LeafAt(entry.index) + " names it");
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return unnamed;
 }
 
 }  // namespace custodian::log

@@ -1,7 +1,7 @@
-// Recomputes a partition, or the governance log, from its database: leaves, leaf hashes, tiles, head, every checkpoint, idempotency
-// keys, and whatever is stored sealed or wrapped against the entries that name it. Trusts the policy and the governance log it is
-// given, nothing that lies in the database. What is only a projection is compared where an entry says what it must be. Reads under
-// the auditor's role; blocking; for any thread.
+// Recomputes a partition, or the governance log, from its database: leaves, leaf hashes, tiles, head, every checkpoint,
+// idempotency keys, and whatever is stored sealed or wrapped against the entries that name it. Trusts the policy and the
+// governance log it is given, nothing that lies in the database. What is only a projection is compared where an entry says what
+// it must be. Reads under the auditor's role; blocking; for any thread.
 #ifndef CUSTODIAN_SERVICES_LOG_PARTITION_AUDIT_H_
 #define CUSTODIAN_SERVICES_LOG_PARTITION_AUDIT_H_
 
@@ -54,21 +54,23 @@ struct AuditedPartition {
   bool governance_is_behind = false;
 };
 
-// `policy` names the log's key and the quorum. `governance` is null for the governance log itself. Discrepancies go to `findings`;
-// an error says that the database cannot be read.
+// `policy` names the log's key and the quorum. `governance` is null for the governance log itself. Discrepancies go to
+// `findings`; an error says that the database cannot be read.
 [[nodiscard]] absl::StatusOr<AuditedPartition> AuditPartition(const tenants::Database& database, const ledger::Policy& policy,
-                                                              const ledger::RosterHistory* governance, ledger::Findings& findings);
+                                                              const ledger::RosterHistory* governance,
+                                                              ledger::Findings& findings);
 
-// Compares a tenant's key store with the KEY_STORED entries of its log. Audit the log first: a key is stored before its entry. Returns
-// how many keys no entry names, left by a request that crashed between the two: nothing was ever sealed under them.
-[[nodiscard]] absl::StatusOr<std::uint64_t> AuditKeyStore(const tenants::Database& key_database, const AuditedPartition& partition,
-                                                          ledger::Findings& findings);
+// Compares a tenant's key store with the KEY_STORED entries of its log. Audit the log first: a key is stored before its entry.
+// Returns how many keys no entry names, left by a request that crashed between the two: nothing was ever sealed under them.
+[[nodiscard]] absl::StatusOr<std::uint64_t> AuditKeyStore(const tenants::Database& key_database,
+                                                          const AuditedPartition& partition, ledger::Findings& findings);
 
-// Compares the savings projection of the network database with the entries of the partitions, by tenant's name: every posting with
-// its Money entry and the other way round, every copied feed row, every avoidance's acceptance. Audit the partitions first: what the
-// projection says of later entries is left out. Findings are of the partition's log, so they come back with their origin.
-[[nodiscard]] absl::StatusOr<std::vector<ledger::Finding>> AuditSavings(const tenants::Database& network_database,
-                                                                        const std::map<std::string, AuditedPartition>& partitions);
+// Compares the savings projection of the network database with the entries of the partitions, by tenant's name: every posting
+// with its Money entry and the other way round, every copied feed row, every avoidance's acceptance. Audit the partitions first:
+// what the projection says of later entries is left out. Findings are of the partition's log, so they come back with their
+// origin.
+[[nodiscard]] absl::StatusOr<std::vector<ledger::Finding>> AuditSavings(
+    const tenants::Database& network_database, const std::map<std::string, AuditedPartition>& partitions);
 
 }  // namespace custodian::log
 

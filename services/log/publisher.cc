@@ -26,7 +26,8 @@ constexpr int kConflictsMax = 3;
 std::string Text(const absl::Status& status) { return std::string(status.message()); }
 
 // The cosignature of `key` among the signature lines that a witness answered; it must verify on the checkpoint.
-absl::StatusOr<NoteSignature> FindCosignature(const std::string& checkpoint_text, const NoteVerifier& key, const std::string& answer) {
+absl::StatusOr<NoteSignature> FindCosignature(const std::string& checkpoint_text, const NoteVerifier& key,
+                                              const std::string& answer) {
   const absl::StatusOr<Note> answered = Note::Parse(checkpoint_text + "\n" + answer);
   if (!answered.ok()) return answered.status();
   for (const NoteSignature& signature : answered->signatures) {
@@ -179,7 +180,8 @@ void Publisher::Core::PublishIfWitnessed(Log& log) {
     for (const auto& [witness, signature] : log.candidate->cosignatures) note.signatures.push_back(signature);
   }
   if (const absl::Status status = log.reader.Publish(checkpoint.size, note.Serialize()); !status.ok()) {
-    spdlog::error("event=checkpoint_not_published origin={} size={} reason=\"{}\"", checkpoint.origin, checkpoint.size, Text(status));
+    spdlog::error("event=checkpoint_not_published origin={} size={} reason=\"{}\"", checkpoint.origin, checkpoint.size,
+                  Text(status));
     log.rest_until = absl::Now() + options_.retry;
     return;
   }
@@ -206,7 +208,8 @@ absl::Status Publisher::Core::MakeCandidate(Log& log) {
   if (!signature.ok()) return signature.status();
   candidate.note.signatures.push_back(ledger::LogSignature(log.key, *std::move(signature)));
   // Another key than the one that was announced: nobody would believe the checkpoint.
-  if (const absl::StatusOr<Checkpoint> opened = ledger::OpenCheckpoint(candidate.note, log.key); !opened.ok()) return opened.status();
+  if (const absl::StatusOr<Checkpoint> opened = ledger::OpenCheckpoint(candidate.note, log.key); !opened.ok())
+    return opened.status();
   if (absl::Status status = log.reader.StoreSigned(head->size, candidate.note.Serialize()); !status.ok()) return status;
   const absl::MutexLock lock(&mutex_);
   log.candidate = std::move(candidate);
@@ -248,12 +251,13 @@ void Publisher::Core::RunWitness(std::size_t witness) {
       {
         const absl::MutexLock lock(&mutex_);
         if (stopped_) return;
-        if (log->candidate && !log->candidate->overtaken && !log->candidate->cosignatures.contains(witness)) candidate = log->candidate;
+        if (log->candidate && !log->candidate->overtaken && !log->candidate->cosignatures.contains(witness))
+          candidate = log->candidate;
       }
       if (!candidate || memory.rest_until > absl::Now()) continue;
       if (const absl::Status status = Ask(witness, *log, *candidate, memory); !status.ok()) {
-        spdlog::warn("event=witness_failed witness={} origin={} size={} reason=\"{}\"", name, log->key.name(), candidate->checkpoint.size,
-                     Text(status));
+        spdlog::warn("event=witness_failed witness={} origin={} size={} reason=\"{}\"", name, log->key.name(),
+                     candidate->checkpoint.size, Text(status));
         memory.rest_until = absl::Now() + options_.retry;
       }
     }
@@ -365,7 +369,8 @@ absl::StatusOr<std::string> ReceiptOf(const tenants::LogReader& reader, std::uin
   if (!head.ok()) return head.status();
   if (index >= head->size) return absl::NotFoundError("the log has no entry " + std::to_string(index) + " yet");
   absl::StatusOr<std::string> checkpoint = reader.CheckpointCovering(index + 1);
-  if (absl::IsNotFound(checkpoint.status())) return absl::UnavailableError("entry " + std::to_string(index) + " is not witnessed yet");
+  if (absl::IsNotFound(checkpoint.status()))
+    return absl::UnavailableError("entry " + std::to_string(index) + " is not witnessed yet");
   if (!checkpoint.ok()) return checkpoint.status();
   const absl::StatusOr<Note> note = Note::Parse(*checkpoint);
   const absl::StatusOr<Checkpoint> parsed = note.ok() ? Checkpoint::Parse(note->text) : note.status();

@@ -1,7 +1,7 @@
 // Publishes what partitions commit (DESIGN, section 4, "Order that keeps failover safe"): for each log whose committed head grew,
-// the key process signs a checkpoint, the witnesses of the policy cosign it, and with its quorum it is published. One candidate per
-// log at a time. A slow or dead witness delays nobody: each witness has its own loop. Loops() are run by services/main, each on a
-// thread of its own; all else is for any thread and returns at once unless it says otherwise. Never writes entries.
+// the key process signs a checkpoint, the witnesses of the policy cosign it, and with its quorum it is published. One candidate
+// per log at a time. A slow or dead witness delays nobody: each witness has its own loop. Loops() are run by services/main, each
+// on a thread of its own; all else is for any thread and returns at once unless it says otherwise. Never writes entries.
 #ifndef CUSTODIAN_SERVICES_LOG_PUBLISHER_H_
 #define CUSTODIAN_SERVICES_LOG_PUBLISHER_H_
 
@@ -30,10 +30,10 @@ class Publisher {
     // Rest after a witness could not be reached, and after a failure of database or key process.
     absl::Duration retry = absl::Seconds(1);
   };
-  // Witnesses (with URLs) and quorum are those of `policy`; its logs are not looked at. InvalidArgument when a witness has no URL.
-  // `keys` and `client` outlive the publisher; the client's timeout bounds one call to a witness.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Publisher>> Create(Options options, ledger::Policy policy, keys::KeyClient& keys,
-                                                                         const rpc::HttpsClient& client);
+  // Witnesses (with URLs) and quorum are those of `policy`; its logs are not looked at. InvalidArgument when a witness has no
+  // URL. `keys` and `client` outlive the publisher; the client's timeout bounds one call to a witness.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Publisher>> Create(Options options, ledger::Policy policy,
+                                                                         keys::KeyClient& keys, const rpc::HttpsClient& client);
   ~Publisher();
 
   // A log to publish, at start or once a tenant is admitted; `key` is the log's verifier key, `reader` outlives the publisher.

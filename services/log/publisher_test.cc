@@ -33,10 +33,11 @@ std::unique_ptr<ledger::Signer> NewSigner() {
 // A real witness behind a real server, which may be slow or down.
 class WitnessServer {
  public:
-  WitnessServer(std::string name, testing::TestCertificates& certificates, const std::string& logs_file) : name_(std::move(name)) {
+  WitnessServer(std::string name, testing::TestCertificates& certificates, const std::string& logs_file)
+      : name_(std::move(name)) {
     auto logs = std::make_unique<node::KnownLogs>(logs_file);
-    witness_ = node::Witness::Create("witness.example/" + name_, NewSigner(), node::StateDirectory::Open(folder_.Join("state")).value(),
-                                     std::move(logs), clock_)
+    witness_ = node::Witness::Create("witness.example/" + name_, NewSigner(),
+                                     node::StateDirectory::Open(folder_.Join("state")).value(), std::move(logs), clock_)
                    .value();
     const testing::TestCertificates::Files files = certificates.IssueServer();
     rpc::HttpsServer::Options options;
@@ -57,7 +58,8 @@ class WitnessServer {
     thread_.join();
   }
   std::string PolicyLine() const {
-    return "witness " + name_ + " " + witness_->key().ToString() + " https://127.0.0.1:" + std::to_string(server_->port()) + "/\n";
+    return "witness " + name_ + " " + witness_->key().ToString() + " https://127.0.0.1:" + std::to_string(server_->port()) +
+           "/\n";
   }
 
   std::atomic<int> delay_ms = 0;
@@ -250,8 +252,11 @@ TEST_F(PublisherOf, KeyProcessThatIsAwayDelaysAndLosesNothing) {
 }
 
 TEST_F(PublisherOf, WitnessWithoutAUrlIsRefused) {
-  const ledger::Policy policy = ledger::Policy::Parse("witness w " + NoteVerifier::Create("w", ledger::kNoteCosignatureV1, author_->public_key().ed25519())->ToString() +
-                                                      "\nquorum w\n").value();
+  const ledger::Policy policy =
+      ledger::Policy::Parse("witness w " +
+                            NoteVerifier::Create("w", ledger::kNoteCosignatureV1, author_->public_key().ed25519())->ToString() +
+                            "\nquorum w\n")
+          .value();
   EXPECT_EQ(Publisher::Create({}, policy, keys_->client(), *client_).status().code(), absl::StatusCode::kInvalidArgument);
 }
 

@@ -19,7 +19,8 @@ bool Says(const AuditedPartition::MoneyEntry& entry, const StoredPosting& postin
 
 class SavingsAuditor {
  public:
-  SavingsAuditor(AuditStore& store, const std::map<std::string, AuditedPartition>& partitions) : store_(store), partitions_(partitions) {}
+  SavingsAuditor(AuditStore& store, const std::map<std::string, AuditedPartition>& partitions)
+      : store_(store), partitions_(partitions) {}
 
   std::vector<ledger::Finding> Run() {
     CheckPostings();

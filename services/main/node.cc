@@ -35,7 +35,9 @@ std::unique_ptr<ledger::Signer> ReadKey(const std::string& path) {
   const auto pem = ReadFile(path, /*secret=*/true);
   Check(pem.status());
   auto signer = ledger::SignerFromPem(*pem);
-  if (!signer.ok()) throw CommandFailed{1, "'" + path + "': " + std::string(signer.status().message()) + "; make one with openssl genpkey -algorithm ed25519"};
+  if (!signer.ok())
+    throw CommandFailed{
+        1, "'" + path + "': " + std::string(signer.status().message()) + "; make one with openssl genpkey -algorithm ed25519"};
   if ((*signer)->public_key().algorithm() != ledger::v1::SIGNATURE_ALGORITHM_ED25519)
     throw CommandFailed{1, "'" + path + "' must hold an Ed25519 key; make one with openssl genpkey -algorithm ed25519"};
   return *std::move(signer);
@@ -90,12 +92,15 @@ void AddNode(CLI::App& app) {
   auto options = std::make_shared<WitnessOptions>();
   auto* witness = node->add_subcommand("witness", "cosign checkpoints that grow consistently (C2SP tlog-witness)");
   witness->footer(
-      "Example:\n  custodian node witness --name hospital.example/witness --key witness.pem --state /var/lib/witness --logs logs \\\n"
+      "Example:\n  custodian node witness --name hospital.example/witness --key witness.pem --state /var/lib/witness --logs logs "
+      "\\\n"
       "    --address 0.0.0.0 --port 8443 --certificate node.crt --certificate-key node.key --ca ca.crt");
   witness->add_option("--name", options->name, "name in cosignatures, a URL without scheme")->required();
   witness->add_option("--key", options->key, "Ed25519 key, PKCS#8 PEM, mode 0600")->required();
   witness->add_option("--state", options->state, "folder of its memory: one file a log; back it up, never remove it")->required();
-  witness->add_option("--logs", options->logs, "verifier keys of the logs it knows, one a line (or a policy file); read again when it changes")
+  witness
+      ->add_option("--logs", options->logs,
+                   "verifier keys of the logs it knows, one a line (or a policy file); read again when it changes")
       ->required();
   witness->add_option("--address", options->address, "address to listen on")->capture_default_str();
   witness->add_option("--port", options->port, "port, 0 for a free one")->capture_default_str();

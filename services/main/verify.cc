@@ -108,8 +108,8 @@ void WriteJson(const Report& report) {
 
 void WriteText(const Report& report) {
   for (const Verified& log : report.logs) {
-    std::printf("%-14s %s  %llu entries, %llu witnessed", log.tenant.c_str(), log.origin.c_str(), static_cast<unsigned long long>(log.size),
-                static_cast<unsigned long long>(log.witnessed_size));
+    std::printf("%-14s %s  %llu entries, %llu witnessed", log.tenant.c_str(), log.origin.c_str(),
+                static_cast<unsigned long long>(log.size), static_cast<unsigned long long>(log.witnessed_size));
     if (log.records) std::printf(", %llu sealed records", static_cast<unsigned long long>(*log.records));
     if (log.keys) std::printf(", %llu keys", static_cast<unsigned long long>(*log.keys));
     if (log.unnamed_keys > 0) std::printf(" (%llu unused)", static_cast<unsigned long long>(log.unnamed_keys));
@@ -117,8 +117,8 @@ void WriteText(const Report& report) {
   }
   for (const ledger::Finding& finding : report.findings) {
     const std::string tenant = report.TenantOf(finding.origin);
-    std::printf("%s%s: %s: %s\n", finding.origin.c_str(), tenant.empty() ? "" : (" (" + tenant + ")").c_str(), finding.position.c_str(),
-                finding.message.c_str());
+    std::printf("%s%s: %s: %s\n", finding.origin.c_str(), tenant.empty() ? "" : (" (" + tenant + ")").c_str(),
+                finding.position.c_str(), finding.message.c_str());
   }
   if (report.findings.empty()) std::printf("verified\n");
 }
@@ -127,7 +127,8 @@ void Finish(const Report& report, bool json) {
   json ? WriteJson(report) : WriteText(report);
   std::fflush(stdout);
   if (!report.findings.empty())
-    throw CommandFailed{1, std::to_string(report.findings.size()) + " discrepancies; keep the databases as they are and compare with mirrors and backups"};
+    throw CommandFailed{1, std::to_string(report.findings.size()) +
+                               " discrepancies; keep the databases as they are and compare with mirrors and backups"};
 }
 
 ledger::Policy ReadPolicy(const std::string& file) {
@@ -139,7 +140,8 @@ ledger::Policy ReadPolicy(const std::string& file) {
 }
 
 // The policy with the key that the governance log admitted the log with; what the verifier's own file says has precedence.
-ledger::Policy WithAdmittedKey(const ledger::Policy& policy, const ledger::v1::TenantAdmitted& admitted, ledger::Findings& findings) {
+ledger::Policy WithAdmittedKey(const ledger::Policy& policy, const ledger::v1::TenantAdmitted& admitted,
+                               ledger::Findings& findings) {
   const auto key = ledger::NoteVerifier::Parse(admitted.log_vkey());
   const auto extended = key.ok() ? policy.WithLog(*key) : key.status();
   if (extended.ok()) return *extended;
@@ -153,7 +155,8 @@ ledger::ByteSource SourceOf(const rpc::HttpsClient& client, std::string prefix) 
   if (!prefix.ends_with('/')) prefix += '/';
   return [&client, prefix](const std::string& path) -> absl::StatusOr<std::string> {
     auto response = client.Send("GET", prefix + path);
-    if (!response.ok()) return absl::Status(response.status().code(), prefix + path + ": " + std::string(response.status().message()));
+    if (!response.ok())
+      return absl::Status(response.status().code(), prefix + path + ": " + std::string(response.status().message()));
     if (response->status == 200) return std::move(response->body);
     if (response->status == 404) return absl::NotFoundError(prefix + path + " is not there");
     if (response->status == 401 || response->status == 403)
@@ -198,8 +201,8 @@ Governance FindGovernance(const ledger::Policy& policy, const rpc::HttpsClient& 
 }
 
 // One reading; false when the governance log read was too old for the partition's anchors.
-bool VerifyTilesOnce(const ledger::Policy& policy, const std::string& origin, const ledger::ByteSource& read, const Governance& governance,
-                     Report& report) {
+bool VerifyTilesOnce(const ledger::Policy& policy, const std::string& origin, const ledger::ByteSource& read,
+                     const Governance& governance, Report& report) {
   report = Report();
   ledger::Findings governance_findings(governance.origin);
   const auto governed = ledger::AuditTiles(policy, nullptr, governance.read, governance_findings);
@@ -210,11 +213,14 @@ bool VerifyTilesOnce(const ledger::Policy& policy, const std::string& origin, co
 
   ledger::Findings findings(origin);
   const auto admitted = governed->history.admitted().find(origin);
-  if (admitted == governed->history.admitted().end()) findings.Add("log", "the governance log has admitted no tenant with this log");
+  if (admitted == governed->history.admitted().end())
+    findings.Add("log", "the governance log has admitted no tenant with this log");
   const bool known = admitted != governed->history.admitted().end();
-  const auto audited = ledger::AuditTiles(known ? WithAdmittedKey(policy, admitted->second, findings) : policy, &governed->history, read, findings);
+  const auto audited = ledger::AuditTiles(known ? WithAdmittedKey(policy, admitted->second, findings) : policy,
+                                          &governed->history, read, findings);
   Check(audited.status());
-  report.logs.push_back({known ? admitted->second.name() : "", origin, audited->checkpoint.size, audited->checkpoint.size, {}, {}, 0});
+  report.logs.push_back(
+      {known ? admitted->second.name() : "", origin, audited->checkpoint.size, audited->checkpoint.size, {}, {}, 0});
   report.Add(findings.Take());
   return !audited->governance_is_behind;
 }
@@ -251,7 +257,8 @@ void VerifyReceipt(const Options& options) {
   if (!verified.ok()) throw CommandFailed{1, "the receipt proves nothing: " + std::string(verified.status().message())};
   const ledger::v1::Entry& entry = verified->leaf.entry;
   const std::string time = absl::FormatTime(
-      absl::RFC3339_full, absl::FromUnixSeconds(entry.time().seconds()) + absl::Nanoseconds(entry.time().nanos()), absl::UTCTimeZone());
+      absl::RFC3339_full, absl::FromUnixSeconds(entry.time().seconds()) + absl::Nanoseconds(entry.time().nanos()),
+      absl::UTCTimeZone());
   if (options.json) {
     rapidjson::StringBuffer buffer;
     rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
@@ -285,7 +292,8 @@ class DatabaseVerifier {
       : config_(config), policy_(ReadPolicy(config.policy_file)), network_(Open(config.network_cell, config.network_database)),
         governance_origin_(GovernanceOrigin(config.network)) {
     if (!policy_.FindLog(governance_origin_).ok())
-      throw CommandFailed{1, "the policy '" + config.policy_file + "' does not name the governance log: add log <vkey> of " + governance_origin_};
+      throw CommandFailed{
+          1, "the policy '" + config.policy_file + "' does not name the governance log: add log <vkey> of " + governance_origin_};
   }
 
   Report Run() {
@@ -328,14 +336,16 @@ class DatabaseVerifier {
     ledger::Findings findings(governance_origin_);
     const auto& admitted = governance_.history.admitted();
     for (const auto& [origin, tenant] : admitted) {
-      const auto row = std::find_if(tenants.begin(), tenants.end(), [&](const tenants::Tenant& candidate) { return candidate.origin == origin; });
+      const auto row = std::find_if(tenants.begin(), tenants.end(),
+                                    [&](const tenants::Tenant& candidate) { return candidate.origin == origin; });
       if (row == tenants.end())
         findings.Add("tenant " + tenant.tenant_id(), "it was admitted and is not in the registry");
       else if (row->id.text() != tenant.tenant_id() || row->name != tenant.name() || row->log_vkey != tenant.log_vkey())
         findings.Add("tenant " + tenant.tenant_id(), "the registry has another id, name or key than was admitted");
     }
     for (const tenants::Tenant& tenant : tenants)
-      if (!admitted.contains(tenant.origin)) findings.Add("tenant " + tenant.id.text(), "it is in the registry and was never admitted");
+      if (!admitted.contains(tenant.origin))
+        findings.Add("tenant " + tenant.id.text(), "it is in the registry and was never admitted");
     report_.Add(findings.Take());
   }
 
@@ -396,11 +406,13 @@ void Run(const Options& options) {
 
 void AddVerify(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  auto* command = app.add_subcommand("verify", "recompute a log from tiles, a receipt, or all databases; exit 1 on any discrepancy");
+  auto* command =
+      app.add_subcommand("verify", "recompute a log from tiles, a receipt, or all databases; exit 1 on any discrepancy");
   command->footer(
       "Examples:\n"
       "  custodian verify --home .quickstart\n"
-      "  custodian verify --tiles https://127.0.0.1:8443/log/0123456789abcdef/ --policy policy --cert auditor.crt --key auditor.key --ca ca.crt\n"
+      "  custodian verify --tiles https://127.0.0.1:8443/log/0123456789abcdef/ --policy policy --cert auditor.crt --key "
+      "auditor.key --ca ca.crt\n"
       "  custodian verify --receipt entry.tlog-proof --policy policy");
   options->config.AddTo(*command);
   command->add_option("--tiles", options->tiles, "URL of a log's tiles");

@@ -22,7 +22,8 @@ bool TakeLine(std::string_view& text, std::string_view& line) {
 absl::StatusOr<AddCheckpoint> AddCheckpoint::Parse(std::string_view body) {
   AddCheckpoint request;
   std::string_view line;
-  if (!TakeLine(body, line) || line.substr(0, 4) != "old ") return absl::InvalidArgumentError("the first line is not an old size");
+  if (!TakeLine(body, line) || line.substr(0, 4) != "old ")
+    return absl::InvalidArgumentError("the first line is not an old size");
   const absl::StatusOr<std::uint64_t> size = ledger::ParseDecimal(line.substr(4));
   if (!size.ok()) return absl::InvalidArgumentError("the old size is not a decimal number");
   request.old_size = *size;

@@ -21,8 +21,10 @@ absl::StatusOr<std::multimap<std::string, ledger::NoteVerifier>> ParseLogs(std::
     if (!(words >> word) || word[0] == '#' || word == "witness" || word == "group" || word == "quorum") continue;
     if (word == "log" && !(words >> word)) word.clear();
     absl::StatusOr<ledger::NoteVerifier> key = ledger::NoteVerifier::Parse(word);
-    if (key.ok() && key->algorithm() != ledger::kNoteEd25519) key = absl::InvalidArgumentError("a log's key must be of signature type 1");
-    if (!key.ok()) return absl::InvalidArgumentError("line " + std::to_string(number) + ": " + std::string(key.status().message()));
+    if (key.ok() && key->algorithm() != ledger::kNoteEd25519)
+      key = absl::InvalidArgumentError("a log's key must be of signature type 1");
+    if (!key.ok())
+      return absl::InvalidArgumentError("line " + std::to_string(number) + ": " + std::string(key.status().message()));
     logs.emplace(key->name(), *key);
   }
   return logs;
@@ -35,7 +37,8 @@ absl::Status KnownLogs::Load() {
 
 std::vector<ledger::NoteVerifier> KnownLogs::Find(const std::string& origin) {
   const absl::MutexLock lock(&mutex_);
-  if (const absl::Status status = LoadLocked(); !status.ok()) spdlog::error("event=logs_file_unusable reason=\"{}\"", std::string(status.message()));
+  if (const absl::Status status = LoadLocked(); !status.ok())
+    spdlog::error("event=logs_file_unusable reason=\"{}\"", std::string(status.message()));
   std::vector<ledger::NoteVerifier> keys;
   for (auto [at, end] = logs_.equal_range(origin); at != end; ++at) keys.push_back(at->second);
   return keys;
@@ -47,7 +50,8 @@ absl::Status KnownLogs::LoadLocked() {
     if (std::exchange(stamp_, Stamp()) == Stamp() && !logs_.empty()) return absl::OkStatus();
     return absl::NotFoundError("there is no file '" + file_ + "'");
   }
-  const Stamp stamp{info.st_ino, static_cast<std::uint64_t>(info.st_size), info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
+  const Stamp stamp{info.st_ino, static_cast<std::uint64_t>(info.st_size),
+                    info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
   if (stamp == stamp_) return absl::OkStatus();
   std::ifstream file(file_, std::ios::binary);
   const std::string text((std::istreambuf_iterator<char>(file)), {});

@@ -23,7 +23,9 @@ absl::Status Errno(const std::string& what) {
   return absl::UnavailableError(what + ": " + why);
 }
 
-bool IsHex(std::string_view name) { return !name.empty() && name.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
+bool IsHex(std::string_view name) {
+  return !name.empty() && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 absl::Status WriteAndSync(int file, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
@@ -43,8 +45,9 @@ absl::StatusOr<std::unique_ptr<StateDirectory>> StateDirectory::Open(const std::
   if (folder < 0) return Errno("cannot open folder " + path);
   const int lock = ::openat(folder, kLockName, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0 || ::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    const absl::Status status = errno == EWOULDBLOCK ? absl::FailedPreconditionError("another process uses " + path + "; stop it first")
-                                                     : Errno("cannot lock " + path);
+    const absl::Status status = errno == EWOULDBLOCK
+                                    ? absl::FailedPreconditionError("another process uses " + path + "; stop it first")
+                                    : Errno("cannot lock " + path);
     if (lock >= 0) ::close(lock);
     ::close(folder);
     return status;

@@ -1,6 +1,6 @@
 // What a node must never forget: one small file per log, replaced whole. A write is durable before it returns: the new file is
-// written and fsynced beside the old one, renamed over it, and the folder fsynced. A crash leaves the old file or the new one, and
-// perhaps a ".new" file that nobody reads. Holds the folder's lock, so that two processes never share it. Thread-safe for
+// written and fsynced beside the old one, renamed over it, and the folder fsynced. A crash leaves the old file or the new one,
+// and perhaps a ".new" file that nobody reads. Holds the folder's lock, so that two processes never share it. Thread-safe for
 // different names; callers serialize writes of one name.
 #ifndef CUSTODIAN_SERVICES_NODE_STATE_FILE_H_
 #define CUSTODIAN_SERVICES_NODE_STATE_FILE_H_
@@ -25,8 +25,8 @@ class StateDirectory {
 
   // Every file's name and bytes.
   [[nodiscard]] absl::StatusOr<std::map<std::string, std::string>> ReadAll() const;
-  // InvalidArgument unless the name is lower-case hex. Unavailable when the disk refuses; then the old bytes or the new ones count
-  // after a crash, and callers must not act on the new ones.
+  // InvalidArgument unless the name is lower-case hex. Unavailable when the disk refuses; then the old bytes or the new ones
+  // count after a crash, and callers must not act on the new ones.
   [[nodiscard]] absl::Status Write(std::string_view name, std::string_view bytes) const;
 
  private:

@@ -118,7 +118,8 @@ rpc::HttpResponse Witness::Advance(const std::string& name, const AddCheckpoint&
     const absl::Status consistent =
         ledger::VerifyConsistency(request.old_size, checkpoint.size, request.proof, log->checkpoint.root, checkpoint.root);
     if (!consistent.ok()) {
-      spdlog::error("event=inconsistent_checkpoint origin={} old_size={} size={}", checkpoint.origin, request.old_size, checkpoint.size);
+      spdlog::error("event=inconsistent_checkpoint origin={} old_size={} size={}", checkpoint.origin, request.old_size,
+                    checkpoint.size);
       return Refuse(422, "the checkpoint is not consistent with the last one: " + std::string(consistent.message()));
     }
   }

@@ -26,8 +26,8 @@ namespace custodian::node {
 
 class Witness {
  public:
-  // `signer` holds an Ed25519 key; `clock` is the machine's. DataLoss when a state file cannot be understood: it must be restored,
-  // never removed. All borrowed things outlive the witness.
+  // `signer` holds an Ed25519 key; `clock` is the machine's. DataLoss when a state file cannot be understood: it must be
+  // restored, never removed. All borrowed things outlive the witness.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Witness>> Create(std::string name, std::unique_ptr<ledger::Signer> signer,
                                                                        std::unique_ptr<StateDirectory> state,
                                                                        std::unique_ptr<KnownLogs> logs, const Clock& clock);
@@ -51,8 +51,8 @@ class Witness {
           std::unique_ptr<KnownLogs> logs, const Clock& clock);
   [[nodiscard]] absl::Status LoadState();
   [[nodiscard]] rpc::HttpResponse Add(std::string_view body);
-  [[nodiscard]] rpc::HttpResponse Advance(const std::string& name, const AddCheckpoint& request, const ledger::Checkpoint& checkpoint,
-                                          const ledger::Note& signed_note);
+  [[nodiscard]] rpc::HttpResponse Advance(const std::string& name, const AddCheckpoint& request,
+                                          const ledger::Checkpoint& checkpoint, const ledger::Note& signed_note);
   [[nodiscard]] rpc::HttpResponse Read(const std::string& name);
   [[nodiscard]] absl::StatusOr<ledger::NoteSignature> Cosign(const std::string& text) const;
   [[nodiscard]] Log* FindOrAdd(const std::string& name);

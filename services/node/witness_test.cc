@@ -71,7 +71,8 @@ class WitnessOf : public ::testing::Test {
     if (absl::Status status = logs->Load(); !status.ok()) return status;
     auto state = StateDirectory::Open(directory_.Join("state"));
     if (!state.ok()) return state.status();
-    auto witness = Witness::Create("witness.example/w", ledger::SignerFromPem(pem_).value(), *std::move(state), std::move(logs), clock_);
+    auto witness =
+        Witness::Create("witness.example/w", ledger::SignerFromPem(pem_).value(), *std::move(state), std::move(logs), clock_);
     if (!witness.ok()) return witness.status();
     witness_ = *std::move(witness);
     return absl::OkStatus();
