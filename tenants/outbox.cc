@@ -14,17 +14,28 @@ namespace {
 
 constexpr int kRowsPerRound = 256;
 
+// Failures of one patient each; with more, something is wrong for all.
+constexpr std::size_t kFailuresMax = 100;
+
+// Of a process that is away or busy: the next row would fail as well. Any other failure is the row's patient's own (a damaged record,
+// a key that was taken away) and must not hold up the others.
+bool ConcernsAll(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) ||
+         absl::IsAborted(status) || absl::IsUnknown(status) || absl::IsCancelled(status);
+}
+
 struct Waiting {
   std::int64_t sequence;
   std::string kind;
   PatientId patient;
 };
 
-absl::StatusOr<std::vector<Waiting>> ReadOldest(const Database& database) {
+// The oldest rows behind `after`.
+absl::StatusOr<std::vector<Waiting>> ReadOldest(const Database& database, std::int64_t after) {
   std::vector<Waiting> waiting;
-  absl::Status status = database.Read([&waiting](ReadTransaction& transaction) -> absl::Status {
+  absl::Status status = database.Read([&waiting, after](ReadTransaction& transaction) -> absl::Status {
     const pqxx::result rows = transaction.sql().exec_params(
-        "SELECT sequence, kind, patient_id FROM ledger.outbox ORDER BY sequence LIMIT $1", kRowsPerRound);
+        "SELECT sequence, kind, patient_id FROM ledger.outbox WHERE sequence > $2 ORDER BY sequence LIMIT $1", kRowsPerRound, after);
     for (const pqxx::row& row : rows) {
       Waiting next{row[0].as<std::int64_t>(), row[1].as<std::string>(), PatientId()};
       if (!row[2].is_null()) {
@@ -81,20 +92,29 @@ class Outbox::Core {
  private:
   // No lock is held here: handlers call other processes.
   absl::Status DrainAlone() {
+    absl::Status first_failure;
+    std::set<std::string> left;
+    std::int64_t after = 0;
     while (true) {
-      auto waiting = ReadOldest(database_);
+      auto waiting = ReadOldest(database_, after);
       if (!waiting.ok()) return waiting.status();
-      if (waiting->empty()) return absl::OkStatus();
+      if (waiting->empty()) return first_failure;
+      after = waiting->back().sequence;
       std::vector<std::int64_t> done;
-      absl::Status failure;
       // A handler runs once for all rows of a round that name the same patient: each was committed before it runs.
       std::set<std::pair<std::string_view, std::string_view>> handled;
+      bool stopped = false;
       for (const Waiting& row : *waiting) {
+        if (left.contains(row.patient.bytes())) continue;
         if (!handled.contains({row.kind, row.patient.bytes()})) {
-          const auto handler = handlers_.find(row.kind);
-          failure = handler == handlers_.end() ? absl::InternalError(fmt::format("outbox: nothing handles kind {}", row.kind))
-                                               : handler->second(row.patient);
-          if (!failure.ok()) break;
+          const absl::Status status = HandleOne(row);
+          if (!status.ok()) {
+            first_failure.Update(status);
+            left.insert(row.patient.bytes());
+            stopped = ConcernsAll(status) || left.size() >= kFailuresMax;
+            if (stopped) break;
+            continue;
+          }
           handled.emplace(row.kind, row.patient.bytes());
         }
         done.push_back(row.sequence);
@@ -102,8 +122,14 @@ class Outbox::Core {
       if (!done.empty()) {
         if (absl::Status deleted = Delete(database_, done); !deleted.ok()) return deleted;
       }
-      if (!failure.ok()) return failure;
+      if (stopped) return first_failure;
     }
+  }
+
+  absl::Status HandleOne(const Waiting& row) const {
+    const auto handler = handlers_.find(row.kind);
+    if (handler == handlers_.end()) return absl::InternalError(fmt::format("outbox: nothing handles kind {}", row.kind));
+    return handler->second(row.patient);
   }
 
   const Database& database_;

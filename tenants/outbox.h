@@ -21,7 +21,8 @@ extern const Table kOutboxTable;
 
 class Outbox {
  public:
-  // Must be idempotent. Non-OK keeps the row (and those behind it) for the next drain.
+  // Must be idempotent. Non-OK keeps the row for the next drain, and with it the patient's later rows; a status that tells of a
+  // process that is away (Unavailable and its like) keeps all rows behind it.
   using Handler = std::function<absl::Status(const PatientId&)>;
 
   Outbox(const Database& database);

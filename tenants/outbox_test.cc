@@ -18,6 +18,7 @@ class OutboxTest : public ::testing::Test {
     outbox_ = std::make_unique<Outbox>(test_->database());
     outbox_->Handle("locator", [this](const PatientId& patient) -> absl::Status {
       if (patient == failing_) return absl::UnavailableError("not now");
+      if (patient == damaged_) return absl::DataLossError("a record of this patient is damaged");
       seen_.push_back(patient);
       return absl::OkStatus();
     });
@@ -31,6 +32,7 @@ class OutboxTest : public ::testing::Test {
   std::unique_ptr<Outbox> outbox_;
   std::vector<PatientId> seen_;
   PatientId failing_;
+  PatientId damaged_;
 };
 
 TEST_F(OutboxTest, HandlesInOrderAndDeletes) {
@@ -52,6 +54,31 @@ TEST_F(OutboxTest, FailureKeepsTheRowAndThoseBehindIt) {
   failing_ = PatientId();
   EXPECT_TRUE(outbox_->Drain().ok());
   EXPECT_EQ(seen_, patients);
+  EXPECT_EQ(Waiting(), "0");
+}
+
+TEST_F(OutboxTest, WhatWaitingCannotCureHoldsUpNobodyElse) {
+  int others = 0;
+  outbox_->Handle("savings", [&others](const PatientId&) {
+    ++others;
+    return absl::OkStatus();
+  });
+  damaged_ = PatientId::Random();
+  Add(damaged_);
+  // Follows what failed, so it waits.
+  Add(damaged_, "savings");
+  std::vector<PatientId> patients;
+  for (int i = 0; i < 300; ++i) {
+    patients.push_back(PatientId::Random());
+    Add(patients.back());
+  }
+  EXPECT_TRUE(absl::IsDataLoss(outbox_->Drain()));
+  EXPECT_EQ(seen_, patients);
+  EXPECT_EQ(others, 0);
+  EXPECT_EQ(Waiting(), "2");
+  damaged_ = PatientId();
+  EXPECT_TRUE(outbox_->Drain().ok());
+  EXPECT_EQ(others, 1);
   EXPECT_EQ(Waiting(), "0");
 }
 
