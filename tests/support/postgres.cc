@@ -32,6 +32,11 @@ ConnectionSpec WithRole(ConnectionSpec spec, const std::string& database, const 
 class Templates {
  public:
   static Templates& Get() {
+    // libpqxx makes statics of its own at its first query; made before ours, they outlive the destructor below.
+    static const absl::Status first_query = [] {
+      auto superuser = TestSuperuser();
+      return superuser.ok() ? RunSql(*superuser, "SELECT 1") : superuser.status();
+    }();
     static Templates templates;
     return templates;
   }
