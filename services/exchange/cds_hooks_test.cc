@@ -351,11 +351,11 @@ TEST_F(CdsHooksTest, WhateverTheReasonAnAnswerWithoutCardIsTheSame) {
   AddPatient("beta");
   ask("no-prior", "29252-4");
   AddPatient("beta"), AddPatient("alpha"), AddReport("alpha");
-  ask("denied", "29252-4");
+  ask("no-prior", "29252-4");
   AddPatient("beta"), AddPatient("alpha"), AddReport("alpha"), AddConsent("deny");
-  ask("denied", "29252-4");
+  ask("no-prior", "29252-4");
   AddPatient("beta"), AddPatient("alpha"), AddReport("alpha"), AddConsent("permit", "inactive");
-  ask("denied", "29252-4");
+  ask("no-prior", "29252-4");
   AddEverything();
   ask("off", "36643-5");
   AddEverything();
@@ -528,8 +528,69 @@ TEST_F(CdsHooksTest, AConsentRevokedWhileItIsDecidedOnIsDecidedAnew) {
   EXPECT_EQ(TestWorld::HeaderOf(response, "retry-after"), "");
   const auto entries = Entries("beta", beta);
   ASSERT_EQ(entries.size(), 1u);
-  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("outcome"), "denied");
+  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("outcome"), "no-prior");
   for (const Entry& entry : Entries("alpha", alpha)) EXPECT_NE(entry.kind(), ledger::v1::KIND_DISCLOSURE);
+}
+
+TEST_F(CdsHooksTest, ARefusalSetBeforeItsVersionIsReadBindsThoughTheCheckBeganEarlier) {
+  AddEverything();
+  // Looks at the clock, and before it goes on a second has passed and the patient has refused.
+  class LateClock final : public Clock {
+   public:
+    LateClock(const Clock& real, std::function<void()> then) : real_(real), then_(std::move(then)) {}
+    [[nodiscard]] absl::Time Now() const override {
+      const absl::Time now = real_.Now();
+      if (then_ != nullptr) std::exchange(then_, nullptr)();
+      return now;
+    }
+
+   private:
+    const Clock& real_;
+    mutable std::function<void()> then_;
+  };
+  const LateClock clock(world_->clock(), [this] {
+    world_->clock().Advance(absl::Seconds(1));
+    Put("alpha", "Consent", "refusal-" + patient_,
+        absl::StrCat(
+            R"({"resourceType":"Consent","id":"refusal-)", patient_,
+            R"(","status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},)",
+            R"("category":[{"text":"privacy"}],"policyRule":{"coding":[{"code":"OPTIN"}]},"patient":{"reference":"Patient/)",
+            patient_, R"("},"provision":{"type":"deny"}})"));
+  });
+  CdsHooks hooks(Patient(), world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
+                 world_->locator(), world_->records(), clock, machine_clock_, [](const TenantId&) { return *table_; });
+  const std::uint64_t alpha = SizeOf("alpha");
+  EXPECT_EQ(Send(hooks, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_)).body, "{\"cards\":[]}");
+  for (const Entry& entry : Entries("alpha", alpha)) EXPECT_NE(entry.kind(), ledger::v1::KIND_DISCLOSURE);
+}
+
+TEST_F(CdsHooksTest, AnotherTenantsUnreadableChartLooksLikeNone) {
+  AddPatient("beta");
+  const auto none = Order(OrderBody("none-" + patient_));
+  AddEverything();
+  ASSERT_TRUE(world_->database("alpha")
+                  .Sql(absl::StrCat("UPDATE exchange.record SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) "
+                                    "WHERE entry_index >= ",
+                                    SizeOf("alpha") - 2))
+                  .ok());
+  const std::uint64_t beta = SizeOf("beta");
+  const auto response = Order(OrderBody("damaged-" + patient_));
+  EXPECT_EQ(response.body, none.body);
+  EXPECT_EQ(response.headers, none.headers);
+  ASSERT_EQ(Entries("beta", beta).size(), 1u);
+  EXPECT_EQ(DetailOf("beta", Entries("beta", beta)[0]).TextOf("outcome"), "no-prior");
+}
+
+TEST_F(CdsHooksTest, AKeyMadeBeforeACrashIsRecordedByTheNextCheck) {
+  const TenantId tenant = world_->partition("alpha").tenant.id;
+  const PatientId pseudo = *TenantResources(tenant, world_->sealer());
+  ASSERT_TRUE(world_->key_process().client().CreatePatientKey(tenant, pseudo).ok());
+  EXPECT_EQ(Send(*hooks_, "alpha", "POST", "cds-services/prior-results", OrderBody("crash-" + patient_)).body, "{\"cards\":[]}");
+  EXPECT_EQ(Send(*hooks_, "alpha", "POST", "cds-services/prior-results", OrderBody("after-" + patient_)).body, "{\"cards\":[]}");
+  int recorded = 0;
+  for (const Entry& entry : Entries("alpha", 0))
+    recorded += entry.has_key_stored() && entry.key_stored().key_id() == pseudo.bytes() ? 1 : 0;
+  EXPECT_EQ(recorded, 1);
 }
 
 TEST_F(CdsHooksTest, ForgedFeedbackIsRefusedAndChangesNothing) {

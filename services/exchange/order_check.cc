@@ -16,7 +16,9 @@
 #include "services/exchange/exam.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/prior.h"
+#include "services/exchange/record_store.h"
 #include "services/exchange/safety_gate.h"
+#include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
 namespace {
@@ -51,7 +53,7 @@ struct Judged {
   const DraftOrder* order = nullptr;
   const ExamClass* exam_class = nullptr;
   std::string laterality;
-  // "unknown-class", "off", "unknown-patient", "no-prior", "own-prior", "denied", "card".
+  // "unknown-class", "off", "unknown-patient", "no-prior", "own-prior", "card".
   std::string outcome;
   // Why a card only informs.
   std::string gate;
@@ -90,11 +92,12 @@ const ExamClass* ClassOfOrder(const Json& order, const ExamTable& table) {
 class OrderCheck::Attempt {
  public:
   Attempt(const ExchangeParts& parts, const CdsCall& call, const CheckRequest& request, const ExamTable& table,
-          std::string check_key, std::string digest)
+          RecordedKeys& recorded, std::string check_key, std::string digest)
       : parts_(parts),
         call_(call),
         request_(request),
         table_(table),
+        recorded_(recorded),
         tenant_(call.partition->tenant),
         check_key_(std::move(check_key)),
         digest_(std::move(digest)) {}
@@ -185,10 +188,17 @@ class OrderCheck::Attempt {
     return absl::OkStatus();
   }
 
-  // The tenant's own pseudo patient gets its key at first use, by a check or by a record, whichever comes first.
+  // The tenant's own pseudo patient gets its key at first use, by a check or by a record, whichever comes first. A crash may have
+  // come between key and entry, so the entry is asked for once in each run; equal ones are one.
   absl::Status MakeKeyOnce(const PatientId& patient) {
-    const absl::Status held = parts_.sealer.Prefetch(tenant_.id, std::span(&patient, 1), kPurpose);
-    if (!absl::IsNotFound(held)) return held;
+    if (recorded_.Contains(tenant_.id)) return absl::OkStatus();
+    // A record's Write carries the entry of its key.
+    const auto has_records = RecordStore(*call_.partition->database).HasRecords(patient);
+    if (!has_records.ok()) return has_records.status();
+    if (*has_records) {
+      recorded_.Add(tenant_.id);
+      return absl::OkStatus();
+    }
     auto stored = parts_.keys.CreatePatientKey(tenant_.id, patient);
     if (!stored.ok()) return stored.status();
     for (const keys::StoredKey& key : *stored) {
@@ -207,7 +217,14 @@ class OrderCheck::Attempt {
       write.entries.push_back(std::move(entry));
       if (const auto admitted = call_.partition->writer->Apply(std::move(write)); !admitted.ok()) return admitted.status();
     }
+    recorded_.Add(tenant_.id);
     return absl::OkStatus();
+  }
+
+  // Damage, or a key that its tenant took away; not a process that is away for a moment, after which the check is sent again.
+  static bool IsOfTheChart(const absl::Status& status) {
+    return absl::IsDataLoss(status) || absl::IsFailedPrecondition(status) || absl::IsNotFound(status) ||
+           absl::IsPermissionDenied(status);
   }
 
   absl::Status OpenCharts() {
@@ -226,9 +243,18 @@ class OrderCheck::Attempt {
         chart.consent_version = *version;
       }
       auto records = parts_.records.Open(link, kPurpose);
+      if (!own && IsOfTheChart(records.status())) {
+        // A fault would tell the requester that the patient is known there.
+        spdlog::error("event=chart_unreadable alarm=true tenant={} code={}", link.tenant.text(),
+                      absl::StatusCodeToString(records.status().code()));
+        continue;
+      }
       if (!records.ok()) return records.status();
       chart.records = *std::move(records);
-      const consent::Question question{{tenant_.organization_system, tenant_.organization_value}, kActReason, now_};
+      // By the present and not by the check's beginning: what was refused since then counts, for the version read above covers it.
+      const consent::Question question{{tenant_.organization_system, tenant_.organization_value},
+                                       kActReason,
+                                       std::max(now_, parts_.network_clock.Now())};
       chart.permits = own || DecideConsent(chart.records, question, ZoneOf(chart.partition->tenant.time_zone)).permit;
       charts_.push_back(std::move(chart));
     }
@@ -255,9 +281,10 @@ class OrderCheck::Attempt {
       return chart != nullptr && chart->permits;
     });
     switch (prior.outcome) {
-      case Prior::Outcome::kNone: judged.outcome = "no-prior"; return absl::OkStatus();
       case Prior::Outcome::kOwn: judged.outcome = "own-prior"; return absl::OkStatus();
-      case Prior::Outcome::kDenied: judged.outcome = "denied"; return absl::OkStatus();
+      case Prior::Outcome::kNone:
+      // The requester holds the keys of its own log: nothing sealed there may tell a refusal from nothing either.
+      case Prior::Outcome::kDenied: judged.outcome = "no-prior"; return absl::OkStatus();
       case Prior::Outcome::kFound: break;
     }
     judged.outcome = "card";
@@ -403,6 +430,7 @@ class OrderCheck::Attempt {
   const CdsCall& call_;
   const CheckRequest& request_;
   const ExamTable& table_;
+  RecordedKeys& recorded_;
   const tenants::Tenant& tenant_;
   const std::string check_key_;
   const std::string digest_;
@@ -455,7 +483,7 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
 
   for (int attempt = 1;; ++attempt) {
     if (claim.given_up()) return absl::CancelledError("the caller gave up");
-    Attempt one(parts_, call, request, table, *check_key, *digest);
+    Attempt one(parts_, call, request, table, recorded_, *check_key, *digest);
     if (absl::Status status = one.Evaluate(); !status.ok()) return status;
     if (absl::Status status = one.Disclose(claim); !status.ok()) {
       if (absl::IsFailedPrecondition(status) && attempt < kAttempts) continue;

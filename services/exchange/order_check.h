@@ -7,9 +7,12 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "services/exchange/cds_request.h"
@@ -68,6 +71,23 @@ struct CdsCall {
   std::string body_sha256;
 };
 
+// Tenants whose pseudo patient's key is known to be on their log. Thread-safe.
+class RecordedKeys {
+ public:
+  [[nodiscard]] bool Contains(const TenantId& tenant) const {
+    const absl::MutexLock lock(&mutex_);
+    return tenants_.contains(tenant);
+  }
+  void Add(const TenantId& tenant) {
+    const absl::MutexLock lock(&mutex_);
+    tenants_.insert(tenant);
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::set<TenantId> tenants_ ABSL_GUARDED_BY(mutex_);
+};
+
 class OrderCheck {
  public:
   explicit OrderCheck(const ExchangeParts& parts) : parts_(parts) {}
@@ -81,6 +101,7 @@ class OrderCheck {
  private:
   class Attempt;
   const ExchangeParts& parts_;
+  mutable RecordedKeys recorded_;
 };
 
 }  // namespace custodian::exchange
