@@ -35,7 +35,7 @@ class Templates {
     // libpqxx makes statics of its own at its first query; made before ours, they outlive the destructor below.
     static const absl::Status first_query = [] {
       auto superuser = TestSuperuser();
-      return superuser.ok() ? RunSql(*superuser, "SELECT 1") : superuser.status();
+      return superuser.ok() ? RunSql(*superuser, "SELECT 1").status() : superuser.status();
     }();
     static Templates templates;
     return templates;
