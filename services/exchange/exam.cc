@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/exchange/fhir_json.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/laterality.h"
@@ -18,6 +19,9 @@ constexpr std::string_view kReport = "DiagnosticReport";
 constexpr std::string_view kObservation = "Observation";
 constexpr std::string_view kStudy = "ImagingStudy";
 constexpr std::string_view kOrder = "ServiceRequest";
+
+// What a copy's time may differ by: study, report and a copy of either are made hours apart.
+constexpr absl::Duration kCopyDrift = absl::Hours(24);
 
 // (tenant name, resource type, id).
 using Place = std::tuple<std::string, std::string, std::string>;
@@ -184,6 +188,37 @@ class Chart {
       for (Result* part : parts)
         if (!part->accession) part->key = report.key;
     }
+    SetApartWhatIsNoCopy();
+  }
+
+  [[nodiscard]] std::optional<FhirTime> TimeOf(const Result& result, const std::string& performing_tenant) const {
+    const tenants::Tenant* tenant = TenantNamed(performing_tenant);
+    return ParseFhirTime(TimeText(result.json, result.record->resource_type),
+                         tenant == nullptr ? absl::UTCTimeZone() : ZoneOf(tenant->time_zone));
+  }
+
+  // Another tenant's result under an accession is a copy unless it states a time that is not that of the performing tenant's own: an
+  // exam done again under the number of the one it repeats is an exam of its holder.
+  void SetApartWhatIsNoCopy() {
+    std::map<ExamKey, std::pair<int, FhirTime>> performed;
+    for (const Result& result : results_) {
+      const OpenedRecord& record = *result.record;
+      if (!result.key.type.empty() || record.tenant_name != result.key.tenant) continue;
+      const auto time = TimeOf(result, result.key.tenant);
+      if (!time) continue;
+      const std::pair<int, FhirTime> own{Rank(record.resource_type), *time};
+      const auto [at, inserted] = performed.emplace(result.key, own);
+      if (!inserted && own.first < at->second.first) at->second = own;
+    }
+    for (Result& result : results_) {
+      if (!result.key.type.empty() || result.record->tenant_name == result.key.tenant) continue;
+      const auto own = performed.find(result.key);
+      const auto time = TimeOf(result, result.key.tenant);
+      if (own == performed.end() || !time) continue;
+      const FhirTime& theirs = own->second.second;
+      if (time->begin >= theirs.end + kCopyDrift || time->end + kCopyDrift <= theirs.begin)
+        result.key = {result.record->tenant_name, "no-copy", absl::StrCat(result.key.tenant, "|", result.key.accession)};
+    }
   }
 
   [[nodiscard]] const tenants::Tenant* TenantNamed(const std::string& name) const {
@@ -222,15 +257,13 @@ class Chart {
     exam.accession = key.accession;
     exam.performed = IsPerformed(group.front()->json);
 
-    const tenants::Tenant* tenant = TenantNamed(key.tenant);
-    const absl::TimeZone zone = tenant == nullptr ? absl::UTCTimeZone() : ZoneOf(tenant->time_zone);
     std::optional<FhirTime> time;
     const ExamClass* exam_class = nullptr;
     std::string series_side;
     std::string order_side;
     for (const Result* result : group) {
       const std::string& type = result->record->resource_type;
-      if (!time) time = ParseFhirTime(TimeText(result->json, type), zone);
+      if (!time) time = TimeOf(*result, key.tenant);
       if (exam_class == nullptr) exam_class = ClassOf(result->json, type, table_);
       if (type == kStudy && series_side.empty()) series_side = SeriesLaterality(result->json);
       if (order_side.empty()) order_side = LinkedOrderLaterality(*result);

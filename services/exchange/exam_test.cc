@@ -81,6 +81,24 @@ TEST_F(ExamsOfTest, ReportStudyAndCopyElsewhereAreOneExam) {
   EXPECT_EQ(exams[0].holdings[1].tenant_name, "south");
 }
 
+// An exam done again under the number of the one it repeats must not vanish into it.
+TEST_F(ExamsOfTest, WhatElsewhereStatesAnotherDayIsNoCopy) {
+  Add("north", "DiagnosticReport", "first", Report(Accession("north", "A1") + R"(,"effectiveDateTime":"2026-01-05T09:00:00Z")"));
+  Add("south", "DiagnosticReport", "again", Report(Accession("north", "A1") + R"(,"effectiveDateTime":"2026-01-09T09:00:00Z")"));
+  Add("south", "ImagingStudy", "again",
+      R"({"resourceType":"ImagingStudy","status":"available","started":"2026-01-09T08:00:00Z",)" + Accession("north", "A1") + "}");
+  // By the day alone, or the hours that lie between study, report and copy, it is still a copy.
+  Add("south", "DiagnosticReport", "copy", Report(Accession("north", "A1") + R"(,"effectiveDateTime":"2026-01-05")"));
+  const auto exams = Exams();
+  ASSERT_EQ(exams.size(), 2u);
+  EXPECT_EQ(exams[0].performing_tenant, "north");
+  EXPECT_EQ(exams[0].holdings.size(), 2u);
+  EXPECT_EQ(exams[0].holdings[1].id, "copy");
+  EXPECT_EQ(exams[1].performing_tenant, "south");
+  EXPECT_EQ(exams[1].class_id, "ct-chest-wo");
+  EXPECT_EQ(exams[1].performed_begin, At("2026-01-09T09:00:00Z"));
+}
+
 TEST_F(ExamsOfTest, WithoutAccessionTheResourceIsTheExamAndLinksJoin) {
   Add("north", "DiagnosticReport", "1",
       Report(R"("effectivePeriod":{"start":"2026-01-05T09:00:00Z","end":"2026-01-05T09:30:00Z"},)"
