@@ -17,8 +17,8 @@ constexpr int kRowsPerRound = 256;
 // Failures of one patient each; with more, something is wrong for all.
 constexpr std::size_t kFailuresMax = 100;
 
-// Of a process that is away or busy: the next row would fail as well. Any other failure is the row's patient's own (a damaged record,
-// a key that was taken away) and must not hold up the others.
+// Of a process that is away or busy: the next row would fail as well. Any other failure is the row's patient's own (a damaged
+// record, a key that was taken away) and must not hold up the others.
 bool ConcernsAll(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) ||
          absl::IsAborted(status) || absl::IsUnknown(status) || absl::IsCancelled(status);
@@ -35,7 +35,8 @@ absl::StatusOr<std::vector<Waiting>> ReadOldest(const Database& database, std::i
   std::vector<Waiting> waiting;
   absl::Status status = database.Read([&waiting, after](ReadTransaction& transaction) -> absl::Status {
     const pqxx::result rows = transaction.sql().exec_params(
-        "SELECT sequence, kind, patient_id FROM ledger.outbox WHERE sequence > $2 ORDER BY sequence LIMIT $1", kRowsPerRound, after);
+        "SELECT sequence, kind, patient_id FROM ledger.outbox WHERE sequence > $2 ORDER BY sequence LIMIT $1", kRowsPerRound,
+        after);
     for (const pqxx::row& row : rows) {
       Waiting next{row[0].as<std::int64_t>(), row[1].as<std::string>(), PatientId()};
       if (!row[2].is_null()) {

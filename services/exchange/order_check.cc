@@ -251,7 +251,7 @@ class OrderCheck::Attempt {
       }
       if (!records.ok()) return records.status();
       chart.records = *std::move(records);
-      // By the present and not by the check's beginning: what was refused since then counts, for the version read above covers it.
+      // By the present and not by the check's beginning: what was refused since then counts, for the version above covers it.
       const consent::Question question{{tenant_.organization_system, tenant_.organization_value},
                                        kActReason,
                                        std::max(now_, parts_.network_clock.Now())};
