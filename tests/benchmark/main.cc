@@ -1,0 +1,54 @@
+// custodian_benchmark: one part of the benchmark, as tests/benchmark/run calls it. Prints a line a measure, and at last one with the
+// circumstances.
+#include <cstdio>
+#include <string>
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "fmt/format.h"
+#include "spdlog/spdlog.h"
+#include "tests/benchmark/measure.h"
+
+namespace {
+
+using custodian::benchmark::JsonOf;
+using custodian::benchmark::Measure;
+using custodian::benchmark::Report;
+using custodian::benchmark::Settings;
+
+int Print(const absl::StatusOr<Report>& report) {
+  if (!report.ok()) {
+    std::fprintf(stderr, "custodian_benchmark: %s\n", std::string(report.status().message()).c_str());
+    return 1;
+  }
+  for (const Measure& measure : report->measures) std::printf("%s\n", JsonOf(measure).c_str());
+  std::string members;
+  for (const auto& [name, value] : report->circumstances) {
+    members += fmt::format("{}\"{}\":{:.10g}", members.empty() ? "" : ",", name, value);
+  }
+  std::printf("{%s}\n", members.c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("measures Custodian beside plain PostgreSQL; use tests/benchmark/run");
+  app.require_subcommand(1);
+  Settings settings{.clients = 16, .rounds = 4, .slice = absl::ZeroDuration()};
+  double seconds = 10;
+  std::string home;
+  auto* entries = app.add_subcommand("entries", "the partition writer, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES");
+  auto* checks = app.add_subcommand("order-checks", "order-sign calls to a running quickstart");
+  checks->add_option("--home", home, "the quickstart's home")->required();
+  for (auto* command : {entries, checks}) {
+    command->add_option("--clients", settings.clients, "who send at once")->check(CLI::Range(1, 128))->capture_default_str();
+    command->add_option("--rounds", settings.rounds, "turns of each side")->check(CLI::Range(1, 100))->capture_default_str();
+    command->add_option("--seconds", seconds, "measured on each side, over all rounds")->check(CLI::Range(0.1, 600.0))->capture_default_str();
+  }
+  CLI11_PARSE(app, argc, argv);
+  settings.slice = absl::Seconds(seconds / settings.rounds);
+  spdlog::set_level(spdlog::level::warn);
+  return Print(entries->parsed() ? MeasureEntries(settings) : MeasureOrderChecks(settings, home));
+}

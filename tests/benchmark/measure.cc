@@ -1,0 +1,18 @@
+#include "tests/benchmark/measure.h"
+
+#include "fmt/format.h"
+
+namespace custodian::benchmark {
+
+std::vector<Measure> MeasuresOf(const std::string& noun, const std::string& peer, const Comparison& comparison) {
+  return {{noun + "s_per_second", comparison.ours.PerSecond(), "1/s", peer, comparison.peer.PerSecond()},
+          {noun + "_p99", comparison.ours.PercentileMs(99), "ms", peer, comparison.peer.PercentileMs(99)}};
+}
+
+std::string JsonOf(const Measure& measure) {
+  return fmt::format(R"({{"measure":"{}","value":{:.2f},"unit":"{}","peer":"{}","peer_value":{:.2f},"ratio":{:.3f}}})", measure.name,
+                     measure.value, measure.unit, measure.peer, measure.peer_value,
+                     measure.peer_value == 0 ? 0 : measure.value / measure.peer_value);
+}
+
+}  // namespace custodian::benchmark

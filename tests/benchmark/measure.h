@@ -1,0 +1,48 @@
+// The lines that the benchmark prints, and its two parts.
+#ifndef CUSTODIAN_TESTS_BENCHMARK_MEASURE_H_
+#define CUSTODIAN_TESTS_BENCHMARK_MEASURE_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "tests/benchmark/load.h"
+
+namespace custodian::benchmark {
+
+struct Settings {
+  int clients = 1;
+  int rounds = 1;
+  // Of one side in one round.
+  absl::Duration slice;
+};
+
+struct Measure {
+  std::string name;
+  double value = 0;
+  std::string unit;
+  std::string peer;
+  double peer_value = 0;
+};
+
+struct Report {
+  std::vector<Measure> measures;
+  // What the figures were taken with: name and number.
+  std::vector<std::pair<std::string, double>> circumstances;
+};
+
+// "<noun>s_per_second" and "<noun>_p99" of both sides.
+[[nodiscard]] std::vector<Measure> MeasuresOf(const std::string& noun, const std::string& peer, const Comparison& comparison);
+// {"measure","value","unit","peer","peer_value","ratio"}: ratio = value / peer_value.
+[[nodiscard]] std::string JsonOf(const Measure& measure);
+
+// The partition writer alone, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES, against a plain insert of the same bytes.
+[[nodiscard]] absl::StatusOr<Report> MeasureEntries(const Settings& settings);
+// Order-sign calls over HTTPS to the quickstart at `home`, against a plain insert of the same bytes into its PostgreSQL.
+[[nodiscard]] absl::StatusOr<Report> MeasureOrderChecks(const Settings& settings, const std::string& home);
+
+}  // namespace custodian::benchmark
+
+#endif  // CUSTODIAN_TESTS_BENCHMARK_MEASURE_H_
