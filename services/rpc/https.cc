@@ -60,6 +60,8 @@ using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr std::uint32_t kHeaderBytesMax = 16 * 1024;
+// A body is read before anybody is asked who he is: without a certificate that proves it, only as much as an order check may have.
+constexpr std::size_t kAnonymousBodyBytesMax = 5u << 20;
 // Handshakes and socket work; handlers have threads of their own.
 constexpr int kSocketThreads = 2;
 // Connections past the limit that still get a 503 instead of a reset.
@@ -187,6 +189,10 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
   void ExpireAfter(std::chrono::milliseconds time) { beast::get_lowest_layer(stream_).expires_after(time); }
   std::chrono::milliseconds ReadTimeout() const { return absl::ToChronoMilliseconds(core_.options_.read_timeout); }
 
+  std::size_t BodyBytesMax() const {
+    return spiffe_id_.empty() ? std::min(core_.options_.body_bytes_max, kAnonymousBodyBytesMax) : core_.options_.body_bytes_max;
+  }
+
   void Handshake() {
     ExpireAfter(ReadTimeout());
     idle_ = true;
@@ -201,7 +207,7 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
     if (core_.stopping_) return Close();
     parser_.emplace();
     parser_->header_limit(kHeaderBytesMax);
-    parser_->body_limit(core_.options_.body_bytes_max);
+    parser_->body_limit(BodyBytesMax());
     idle_ = true;
     ExpireAfter(ReadTimeout());
     http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, std::size_t) {
@@ -238,7 +244,7 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
     // The peer left in mid-message, or took too long: nobody waits for an answer.
     if (!IsHttpError(error) || error == http::error::partial_message) return;
     if (error == http::error::body_limit) {
-      return Refuse(Refusal(413, absl::StrCat("the body is larger than ", core_.options_.body_bytes_max, " bytes\n")));
+      return Refuse(Refusal(413, absl::StrCat("the body is larger than ", BodyBytesMax(), " bytes\n")));
     }
     if (error == http::error::header_limit) {
       return Refuse(Refusal(431, absl::StrCat("the header is larger than ", kHeaderBytesMax, " bytes\n")));

@@ -25,6 +25,7 @@ class HttpsServer {
     std::string client_ca_file{};
     int threads = 8;
     int connections_max = 1'000;
+    // At most 5 MiB without a client certificate.
     std::size_t body_bytes_max = 64u << 20;
     absl::Duration read_timeout = absl::Seconds(30);
   };

@@ -215,6 +215,16 @@ TEST(Https, BodyOverTheLimitIs413) {
   EXPECT_EQ(client->Send("POST", server.Url("/"), {}, std::string(1'000, 'x'))->status, 200);
 }
 
+TEST(Https, WhoShowsNoCertificateSendsNoLargeBody) {
+  Certificates certificates;
+  RunningServer server(certificates, [](const HttpRequest&) { return HttpResponse{}; });
+  const std::string body(6'000'000, 'x');
+  auto response = Client(certificates)->Send("POST", server.Url("/"), {}, body);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->status, 413);
+  EXPECT_EQ(Client(certificates, certificates.IssueClient({kFeed}))->Send("POST", server.Url("/"), {}, body)->status, 200);
+}
+
 TEST(Https, HeaderOverTheLimitIs431) {
   Certificates certificates;
   RunningServer server(certificates, Echo);
