@@ -286,6 +286,8 @@ TEST_F(LogServicesTest, BadFeedRequestsAreRefused) {
   const absl::Time now = clock_.Now();
   EXPECT_EQ(feed->ReportGap(now, now, "k").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(feed->ReportGap(now, now - absl::Hours(1), "k").status().code(), absl::StatusCode::kInvalidArgument);
+  // It would censor whatever any tenant avoids from now on.
+  EXPECT_EQ(feed->ReportGap(now - absl::Hours(1), now + absl::Milliseconds(1), "k").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(feed->AdvanceWatermark(now, "").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(feed->AdvanceWatermark(now, std::string(129, 'k')).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(feed->AdvanceWatermark(absl::InfinitePast(), "k").status().code(), absl::StatusCode::kInvalidArgument);
