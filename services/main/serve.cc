@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "prometheus/text_serializer.h"
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
 #include "services/exchange/cds_hooks.h"
@@ -74,7 +75,8 @@ class Platform {
   [[nodiscard]] absl::Status DrainAll() const;
   void Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body);
   [[nodiscard]] std::string StatusJson() const;
-  [[nodiscard]] std::string MetricsText() const;
+  // Of one tenant for its auditor; of all when `tenant` is none.
+  [[nodiscard]] std::string MetricsText(const TenantId& tenant) const;
 
   const Config& config_;
   MachineClock machine_clock_;
@@ -257,10 +259,11 @@ void Platform::AddRoutes() {
                .methods = {"GET"},
                .handler =
                    [this](const rpc::HttpRequest& request) {
-                     if (!guard_.Admit(request.peer_spiffe_id, {"operator", "regulator", "auditor"}).ok()) {
+                     const auto client = guard_.Admit(request.peer_spiffe_id, {"operator", "regulator", "auditor"});
+                     if (!client.ok()) {
                        return rpc::PlainText(403, "metrics want a client certificate of an operator, a regulator or a tenant's auditor");
                      }
-                     return rpc::HttpResponse{.status = 200, .headers = {{"Content-Type", savings::kMetricsContentType}}, .body = MetricsText()};
+                     return rpc::HttpResponse{.status = 200, .headers = {{"Content-Type", savings::kMetricsContentType}}, .body = MetricsText(client->tenant)};
                    },
                .tenant_follows = false,
                .refusal = {}});
@@ -346,7 +349,14 @@ std::string Platform::StatusJson() const {
   return buffer.GetString();
 }
 
-std::string Platform::MetricsText() const {
+std::string Platform::MetricsText(const TenantId& tenant) const {
+  if (!tenant.text().empty()) {
+    // What others avoid, and how often checks fail for all, is not for one tenant to watch.
+    const auto own = network_->registry->FindById(tenant.text());
+    const auto report = own ? reporter_.Make(std::nullopt, own->name) : absl::NotFoundError("no such tenant");
+    if (!report.ok()) return "";
+    return prometheus::TextSerializer().Serialize(savings::FamiliesOf(*report));
+  }
   return absl::StrCat(metrics_.Render(), "# HELP custodian_order_check_faults_total Order checks that failed or were late since the start.\n",
                       "# TYPE custodian_order_check_faults_total counter\ncustodian_order_check_faults_total ", cds_hooks_.faults(), "\n");
 }
