@@ -88,6 +88,7 @@ void RunWitness(const WitnessOptions& options) {
 void AddNode(CLI::App& app) {
   auto* node = app.add_subcommand("node", "what a tenant or a regulator runs beside the custodian");
   node->require_subcommand(1);
+  node->footer("Examples:\n  custodian node vkey --key key.pem --name example.org/witness\n  custodian node witness --help");
 
   auto options = std::make_shared<WitnessOptions>();
   auto* witness = node->add_subcommand("witness", "cosign checkpoints that grow consistently (C2SP tlog-witness)");

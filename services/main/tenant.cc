@@ -306,6 +306,7 @@ void AddList(CLI::App& tenant) {
 
 void AddTenant(CLI::App& app) {
   auto* tenant = app.add_subcommand("tenant", "admit health systems; their clients, authors, exam classes and prices");
+  tenant->footer("Examples:\n  custodian tenant list --home .quickstart\n  custodian tenant admit --help");
   tenant->require_subcommand(1);
   AddAdmit(*tenant);
   AddClient(*tenant);
