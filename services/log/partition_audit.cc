@@ -208,6 +208,8 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
   }
   facts.subject = entry.subject();
   facts.record_sha256.assign(entry.record_sha256().begin(), entry.record_sha256().end());
+  // What others sign says nothing of what the custodian keeps.
+  if (facts.author != custodian()) return;
   for (const std::string& sha256 : facts.record_sha256) named_.emplace(sha256, index);
   if (entry.has_key_stored())
     result_.keys[{entry.key_stored().what(), entry.key_stored().key_id()}] = {index, entry.key_stored().wrapped_sha256()};
@@ -320,7 +322,8 @@ void PartitionAuditor::CheckAnswerKeys() {
       EntryFacts& answered = entries_[static_cast<std::size_t>(i)];
       if (std::exchange(answered.answered, true))
         findings_.Add(position, "it answers with leaf " + std::to_string(i) + ", as another key does");
-      if (answered.kind == ledger::v1::KIND_CONSENT_SET) consents.insert(answered.subject);
+      // What a tenant's node signs itself changes no consent that is kept here.
+      if (answered.kind == ledger::v1::KIND_CONSENT_SET && answered.author == custodian()) consents.insert(answered.subject);
     }
     for (const std::string& subject : consents) ++consent_versions_[subject];
   });
