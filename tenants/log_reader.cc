@@ -168,6 +168,19 @@ absl::StatusOr<std::string> LogReader::CheckpointCovering(std::uint64_t size) co
   return note;
 }
 
+absl::StatusOr<std::string> LogReader::SignedCheckpoint(std::uint64_t size) const {
+  std::string note;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = transaction.sql().exec_params(
+        "SELECT signed_note FROM ledger.checkpoint WHERE signed_note IS NOT NULL AND size = $1", static_cast<std::int64_t>(size));
+    if (rows.empty()) return absl::NotFoundError(fmt::format("log {} signed no checkpoint of size {}", origin_, size));
+    note = rows[0][0].as<std::string>();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return note;
+}
+
 namespace {
 
 // InvalidArgument unless the note's text is the checkpoint that the row stands for.

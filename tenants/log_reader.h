@@ -29,6 +29,8 @@ class LogReader {
   [[nodiscard]] absl::StatusOr<std::string> PublishedCheckpoint() const;
   // The smallest published checkpoint that covers `size`; NotFound when none does yet.
   [[nodiscard]] absl::StatusOr<std::string> CheckpointCovering(std::uint64_t size) const;
+  // The note that was signed of the checkpoint of exactly that size; NotFound when none was.
+  [[nodiscard]] absl::StatusOr<std::string> SignedCheckpoint(std::uint64_t size) const;
   // Stores the signed note (log signature only, or with cosignatures) of a pending checkpoint. Signed before published; both may
   // be stored again, with more cosignatures. InvalidArgument when the note's text is not this log's checkpoint of that size;
   // NotFound when no commit ended at that size.

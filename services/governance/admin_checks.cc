@@ -31,6 +31,24 @@ bool IsPurpose(std::string_view text) {
   return !text.empty() && text.size() <= 16 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
 }
 
+// What a tenant's node may sign itself: acts of its own people. The other kinds speak of what the custodian stores, counts or
+// governs; the audit compares them with that.
+bool IsForTenants(ledger::v1::Kind kind) {
+  switch (kind) {
+    case ledger::v1::KIND_ORDER_CHECKED:
+    case ledger::v1::KIND_CARD_SHOWN:
+    case ledger::v1::KIND_CARD_OPENED:
+    case ledger::v1::KIND_CARD_ACCEPTED:
+    case ledger::v1::KIND_CARD_OVERRIDDEN:
+    case ledger::v1::KIND_DISCLOSURE:
+    case ledger::v1::KIND_DISCLOSURES_REFUSED:
+    case ledger::v1::KIND_CONSENT_SET:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<tenants::Tenant> TenantOf(const v1::AdmitTenantRequest& request) {
@@ -96,6 +114,10 @@ absl::StatusOr<GovernanceLog::Author> AuthorOf(const v1::EnrollAuthorRequest& re
   for (const std::string& name : request.kinds()) {
     ledger::v1::Kind kind = ledger::v1::KIND_UNSPECIFIED;
     if (!ledger::v1::Kind_Parse(name, &kind) || kind == ledger::v1::KIND_UNSPECIFIED) return Invalid("kinds", "names no kind of entry");
+    // A revocation may name what was allowed once.
+    if (tenant.has_value() && !author.revoked && !IsForTenants(kind))
+      return Invalid("kinds", absl::StrCat("only the custodian writes ", name, "; a tenant's author signs acts of its own people, such as "
+                                           "KIND_CONSENT_SET"));
     author.kinds.push_back(kind);
   }
   if (author.kinds.empty() && !author.revoked) return Invalid("kinds", "at least one is required");

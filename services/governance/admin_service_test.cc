@@ -241,9 +241,9 @@ TEST_F(AdminServiceTest, TenantsAuthorWritesToItsOwnLogOnly) {
   AdmitLakeside();
   const auto key = NewSigner();
   const std::string origin = registry_->FindByName("lakeside")->origin;
-  const rpc::AdminClient::Author author{kNode, key->public_key().der(), {origin}, {"KIND_FEED_GAP"}, false};
+  const rpc::AdminClient::Author author{kNode, key->public_key().der(), {origin}, {"KIND_CONSENT_SET"}, false};
   ASSERT_TRUE(admin_->EnrollAuthor(author).ok());
-  EXPECT_TRUE(governance_->MayWrite(kNode, key->public_key().key_id(), origin, ledger::v1::KIND_FEED_GAP).ok());
+  EXPECT_TRUE(governance_->MayWrite(kNode, key->public_key().key_id(), origin, ledger::v1::KIND_CONSENT_SET).ok());
   const auto refused = [&](auto change) {
     rpc::AdminClient::Author bad = author;
     change(bad);
@@ -257,6 +257,21 @@ TEST_F(AdminServiceTest, TenantsAuthorWritesToItsOwnLogOnly) {
   refused([](auto& bad) { bad.kinds = {"FEED_GAP"}; });
   refused([](auto& bad) { bad.name = "spiffe://elsewhere.example/custodian/serve"; });
   refused([](auto& bad) { bad.public_key = "nonsense"; });
+}
+
+TEST_F(AdminServiceTest, TenantsAuthorSignsNoKindThatSpeaksForTheCustodian) {
+  AdmitLakeside();
+  const auto key = NewSigner();
+  rpc::AdminClient::Author author{kNode, key->public_key().der(), {registry_->FindByName("lakeside")->origin}, {}, false};
+  for (const char* kind :
+       {"KIND_AVOIDANCE_CONFIRMED", "KIND_AVOIDANCE_REVERSED", "KIND_AVOIDANCE_CENSORED", "KIND_SOURCE_CREDITED", "KIND_RECORD_STORED",
+        "KIND_KEY_STORED", "KIND_WATERMARK", "KIND_FEED_GAP", "KIND_ANCHOR", "KIND_TENANT_ADMITTED", "KIND_ROSTER_CHANGED",
+        "KIND_POLICY_SET", "KIND_TABLE_SET", "KIND_SUCCESSION"}) {
+    author.kinds = {"KIND_CONSENT_SET", kind};
+    const absl::Status refused = admin_->EnrollAuthor(author).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument) << kind;
+    EXPECT_NE(refused.message().find(std::string("only the custodian writes ") + kind), std::string::npos) << refused;
+  }
 }
 
 TEST_F(AdminServiceTest, TableIsCheckedBeforeItIsRecorded) {

@@ -73,10 +73,12 @@ void AuditStore::VisitCheckpoints(const std::function<void(const StoredCheckpoin
 
 void AuditStore::VisitAnswerKeys(const std::function<void(const StoredAnswerKey&)>& visit) {
   Run(transaction_,
-      "SELECT author, key, request_digest, first_index, count, time_ms FROM ledger.idempotency ORDER BY first_index, author, key",
+      "SELECT author, key, request_digest, first_index, count, time_ms, witnessed_by_ms FROM ledger.idempotency "
+      "ORDER BY first_index, author, key",
       512, [&visit](const pqxx::row& row) {
         visit({row["author"].as<std::string>(), Bytes(row, "key"), Bytes(row, "request_digest"),
-               row["first_index"].as<std::int64_t>(), row["count"].as<std::int64_t>(), row["time_ms"].as<std::int64_t>()});
+               row["first_index"].as<std::int64_t>(), row["count"].as<std::int64_t>(), row["time_ms"].as<std::int64_t>(),
+               row["witnessed_by_ms"].as<std::int64_t>()});
       });
 }
 

@@ -52,6 +52,8 @@ struct StoredAnswerKey {
   std::int64_t first_index = 0;
   std::int64_t count = 0;
   std::int64_t time_ms = 0;
+  // Machine's clock.
+  std::int64_t witnessed_by_ms = 0;
 };
 
 struct StoredRecord {

@@ -4,6 +4,8 @@
 #include <set>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "ledger/entry.h"
 #include "ledger/tiles.h"
 #include "services/log/audit_store.h"
@@ -21,6 +23,11 @@ std::string Sha256(const std::string& bytes) { return Bytes(ledger::Sha256(bytes
 std::string LeafAt(std::uint64_t index) { return "leaf " + std::to_string(index); }
 
 std::int64_t Milliseconds(const google::protobuf::Timestamp& time) { return time.seconds() * 1000 + time.nanos() / 1'000'000; }
+
+// How long after its promise an entry may still wait for the witnesses, and how far clocks may differ.
+constexpr absl::Duration kPromiseMargin = absl::Seconds(60);
+
+std::string FormatUtc(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()); }
 
 // What later comparisons need of an entry.
 struct EntryFacts {
@@ -81,6 +88,7 @@ class PartitionAuditor {
     }
     result_.origin = findings_.origin();
     result_.size = auditor_->range().size();
+    for (const auto& [size, root] : roots_) result_.roots.emplace(static_cast<std::uint64_t>(size), root);
     result_.history = auditor_->history();
     result_.governance_is_behind = auditor_->governance_is_behind();
     return std::move(result_);
@@ -96,6 +104,7 @@ class PartitionAuditor {
   void CheckNote(std::int64_t size, const std::string& bytes, const Hash& root, const char* which, const ledger::Policy& policy);
   void CheckHead();
   void CheckAnswerKeys();
+  void CheckPromise(const StoredAnswerKey& answer);
   void CheckRecords();
   void CheckRecord(const StoredRecord& record);
   void CheckOtherSealed();
@@ -130,6 +139,9 @@ class PartitionAuditor {
   // False once a batch is missing: what lies behind it cannot be placed.
   bool whole_ = true;
   std::optional<std::int64_t> head_time_ms_;
+  // By the machine, before anything was read.
+  const absl::Time now_ = absl::Now();
+  bool promise_is_broken_ = false;
   // How many writes set a consent of each subject.
   std::map<std::string, std::int64_t> consent_versions_;
 };
@@ -208,6 +220,8 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
   }
   facts.subject = entry.subject();
   facts.record_sha256.assign(entry.record_sha256().begin(), entry.record_sha256().end());
+  // What others sign says nothing of what the custodian keeps.
+  if (facts.author != custodian()) return;
   for (const std::string& sha256 : facts.record_sha256) named_.emplace(sha256, index);
   if (entry.has_key_stored())
     result_.keys[{entry.key_stored().what(), entry.key_stored().key_id()}] = {index, entry.key_stored().wrapped_sha256()};
@@ -300,6 +314,21 @@ void PartitionAuditor::CheckHead() {
     findings_.Add("head", "its anchor is not the last one of the log");
 }
 
+// What was answered was promised to be witnessed; the first that is not stands for all after it.
+void PartitionAuditor::CheckPromise(const StoredAnswerKey& answer) {
+  const std::int64_t end = answer.first_index + answer.count;
+  if (promise_is_broken_ || static_cast<std::uint64_t>(end) <= result_.witnessed_size) return;
+  const absl::Time witnessed_by = absl::FromUnixMillis(answer.witnessed_by_ms);
+  const bool is_overdue = witnessed_by + kPromiseMargin < now_;
+  // A promise is made for the next seconds: a later one would hide that it is broken.
+  if (!is_overdue && witnessed_by < now_ + kPromiseMargin) return;
+  promise_is_broken_ = true;
+  const auto checkpoint = roots_.lower_bound(end);
+  findings_.Add("checkpoint size " + std::to_string(checkpoint == roots_.end() ? end : checkpoint->first),
+                "promised to be witnessed by " + FormatUtc(witnessed_by) +
+                    (is_overdue ? ", is not" : ", later than any promise can be now, and is not yet"));
+}
+
 void PartitionAuditor::CheckAnswerKeys() {
   std::optional<std::int64_t> newest_ms;
   store_.VisitAnswerKeys([this, &newest_ms](const StoredAnswerKey& answer) {
@@ -311,6 +340,7 @@ void PartitionAuditor::CheckAnswerKeys() {
       findings_.Add(position, "it answers with leaf " + std::to_string(answer.first_index) + ", which is not there");
       return;
     }
+    CheckPromise(answer);
     if (entry->author != answer.author || entry->idempotency_key != answer.key)
       findings_.Add(position, "it answers with leaf " + std::to_string(answer.first_index) + ", which has another author or key");
     if (entry->author == custodian() ? entry->time_ms != answer.time_ms : answer.request_digest != entry->entry_sha256)
@@ -320,7 +350,8 @@ void PartitionAuditor::CheckAnswerKeys() {
       EntryFacts& answered = entries_[static_cast<std::size_t>(i)];
       if (std::exchange(answered.answered, true))
         findings_.Add(position, "it answers with leaf " + std::to_string(i) + ", as another key does");
-      if (answered.kind == ledger::v1::KIND_CONSENT_SET) consents.insert(answered.subject);
+      // What a tenant's node signs itself changes no consent that is kept here.
+      if (answered.kind == ledger::v1::KIND_CONSENT_SET && answered.author == custodian()) consents.insert(answered.subject);
     }
     for (const std::string& subject : consents) ++consent_versions_[subject];
   });

@@ -27,6 +27,8 @@ struct AuditedPartition {
   std::uint64_t size = 0;
   // Of the largest published checkpoint whose quorum verified.
   std::uint64_t witnessed_size = 0;
+  // Roots that the leaves make at the end of each commit, by size.
+  std::map<std::uint64_t, ledger::Hash> roots;
   std::uint64_t sealed_rows = 0;
   // Of a governance log.
   ledger::RosterHistory history;
@@ -59,6 +61,12 @@ struct AuditedPartition {
 [[nodiscard]] absl::StatusOr<AuditedPartition> AuditPartition(const tenants::Database& database, const ledger::Policy& policy,
                                                               const ledger::RosterHistory* governance,
                                                               ledger::Findings& findings);
+
+// Compares the newest checkpoint that a witness cosigned, as it serves it, with the log: a log that was rolled back or rewritten
+// since cannot hold it. Ask the witness first, then audit the log, which may have grown meanwhile. `policy` names the log's key;
+// a checkpoint without its signature proves nothing, and the error says so. `witness` is for the message.
+[[nodiscard]] absl::Status AuditWitnessed(const AuditedPartition& partition, const ledger::Policy& policy,
+                                          const std::string& witness, const std::string& note, ledger::Findings& findings);
 
 // Compares a tenant's key store with the KEY_STORED entries of its log. Audit the log first: a key is stored before its entry.
 // Returns how many keys no entry names, left by a request that crashed between the two: nothing was ever sealed under them.

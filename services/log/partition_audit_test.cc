@@ -359,6 +359,91 @@ TEST_F(PartitionAudit, ConsentVersionsFollowFromTheLog) {
   EXPECT_THAT(AuditAfter(*database_, table, "DELETE FROM " + table), HasSubstr(position + ": it is missing"));
 }
 
+TEST_F(PartitionAudit, PromiseOfWitnessesThatIsBrokenIsNamed) {
+  const std::string unpublish = "UPDATE ledger.checkpoint SET signed_note = NULL, published_note = NULL";
+  const auto promise = [&](const std::string& when) {
+    ASSERT_TRUE(database_
+                    ->Sql("UPDATE ledger.idempotency SET witnessed_by_ms = extract(epoch FROM now() " + when + ")::bigint * 1000")
+                    .ok());
+  };
+  // Still within the promise, or nearly.
+  promise("- interval '30 seconds'");
+  EXPECT_EQ(AuditAfter(*database_, "ledger.checkpoint", unpublish), "");
+  promise("- interval '2 minutes'");
+  EXPECT_EQ(Audit(), "");
+  const std::string findings = AuditAfter(*database_, "ledger.checkpoint", unpublish);
+  EXPECT_THAT(findings, HasSubstr("checkpoint size 3: promised to be witnessed by 20"));
+  EXPECT_THAT(findings, HasSubstr("Z, is not\n"));
+  EXPECT_THAT(AuditAfter(*database_, "ledger.checkpoint", unpublish + " WHERE size > 303"),
+              HasSubstr("checkpoint size 304: promised to be witnessed by 20"));
+  // A promise put off does not hide it.
+  promise("+ interval '1 day'");
+  EXPECT_THAT(AuditAfter(*database_, "ledger.checkpoint", unpublish), HasSubstr("later than any promise can be now"));
+}
+
+TEST_F(PartitionAudit, WitnessRemembersWhatWasRolledBack) {
+  const ledger::Policy policy = ledger::Policy::Parse("log " + log_key_.ToString() + "\nquorum none\n").value();
+  const auto note_of = [&](std::uint64_t size, const ledger::Hash& root, const ledger::Signer& signer) {
+    ledger::Note note{ledger::Checkpoint{kOrigin, size, root}.Serialize(), {}};
+    note.signatures.push_back(ledger::LogSignature(log_key_, signer.Sign(note.text).value()));
+    return note.Serialize();
+  };
+  ledger::Findings audit_findings(kOrigin);
+  const AuditedPartition audited = AuditPartition(database_->database(), policy, &governance_, audit_findings).value();
+  const auto found = [&](const std::string& note) {
+    ledger::Findings findings(kOrigin);
+    const absl::Status status = AuditWitnessed(audited, policy, "w", note, findings);
+    if (!status.ok()) return std::string("proves nothing");
+    std::string text;
+    for (const auto& finding : findings.Take()) text += finding.position + ": " + finding.message;
+    return text;
+  };
+  EXPECT_EQ(found(note_of(303, audited.roots.at(303), *log_signer_)), "");
+  EXPECT_EQ(found(note_of(audited.size, audited.roots.at(audited.size), *log_signer_)), "");
+  EXPECT_EQ(found(note_of(0, ledger::EmptyRoot(), *log_signer_)), "");
+  EXPECT_EQ(found(note_of(audited.size + 1, ledger::Sha256("lost"), *log_signer_)),
+            "checkpoint size 558: witness w cosigned it, but the log ends at 557: it was rolled back");
+  EXPECT_EQ(found(note_of(303, ledger::Sha256("other"), *log_signer_)),
+            "checkpoint size 303: witness w cosigned another root than the leaves make");
+  EXPECT_EQ(found(note_of(200, ledger::Sha256("other"), *log_signer_)),
+            "checkpoint size 200: witness w cosigned it, but no stored batch ends here");
+  EXPECT_EQ(found(note_of(900, ledger::Sha256("other"), *witness_)), "proves nothing");
+  EXPECT_EQ(found("nonsense"), "proves nothing");
+}
+
+TEST_F(PartitionAudit, WhatATenantsNodeSignsIsNoClaimOfTheCustodian) {
+  constexpr char kNode[] = "spiffe://custodian.example/tenant/00000000000000aa/node/agent";
+  const auto node = NewSigner();
+  ledger::v1::Entry enrolled;
+  enrolled.set_kind(ledger::v1::KIND_ROSTER_CHANGED);
+  ledger::v1::RosterChanged& change = *enrolled.mutable_roster_changed();
+  change.set_author(kNode);
+  change.set_key_id(std::string(ledger::AsBytes(node->public_key().key_id())));
+  change.set_algorithm(node->public_key().algorithm());
+  change.set_public_key(node->public_key().der());
+  change.add_origins(kOrigin);
+  change.add_kinds(ledger::v1::KIND_CONSENT_SET);
+  governance_.Append(enrolled, ledger::Sha256("enrolled"));
+  roster_.Admit(kNode, node->public_key());
+  roster_.MoveTo(2, ledger::Sha256("enrolled"));
+  ledger::v1::Entry entry;
+  entry.set_origin(kOrigin);
+  entry.set_kind(ledger::v1::KIND_CONSENT_SET);
+  entry.set_author(kNode);
+  entry.set_counter(1);
+  entry.mutable_time()->set_seconds(absl::ToUnixSeconds(clock_.Now()));
+  entry.set_idempotency_key(Sha256("node 1"));
+  entry.set_subject(patient_.bytes());
+  entry.add_record_sha256(Sha256("kept at the node"));
+  tenants::Write write;
+  const std::vector<std::string> entries = {entry.SerializeAsString()};
+  write.signed_leaves = ledger::SignBatch(kOrigin, entries, *node).value();
+  const auto admitted = writer_->Apply(std::move(write));
+  ASSERT_TRUE(admitted.ok()) << admitted.status();
+  Publish();
+  EXPECT_EQ(Audit(), "");
+}
+
 // The projection of one partition named "north" with an avoidance, its two entries of money and a watermark.
 class SavingsAudit : public PartitionAudit {
  protected:

@@ -299,14 +299,20 @@ absl::Status Publisher::Core::Ask(std::size_t witness, Log& log, const Candidate
   return absl::UnavailableError("the witness's size changes under us; does another process publish this log?");
 }
 
-// A witness knows a larger size than the candidate's, under our own signature.
+// A witness says that it knows a larger size than the candidate's. Only our own signature on that size makes it true: otherwise
+// one witness that lies would have every candidate discarded, whatever the others cosign.
 absl::Status Publisher::Core::HandleConflict(Log& log, const Candidate& candidate, std::uint64_t witness_size) {
   const absl::StatusOr<tenants::LogReader::PendingCheckpoint> head = log.reader.Head();
   if (!head.ok()) return head.status();
   // The database is behind what was witnessed: it was rolled back. Nothing that is signed now could be consistent.
   if (head->size < witness_size)
-    return absl::DataLossError("the witness knows size " + std::to_string(witness_size) + ", the database only " +
+    return absl::DataLossError("the witness says that it knows size " + std::to_string(witness_size) + ", the database only " +
                                std::to_string(head->size) + ": restore the log before writing");
+  const absl::StatusOr<std::string> stored = log.reader.SignedCheckpoint(witness_size);
+  if (!stored.ok() && !absl::IsNotFound(stored.status())) return stored.status();
+  const absl::StatusOr<Note> note = stored.ok() ? Note::Parse(*stored) : stored.status();
+  if (!note.ok() || !ledger::OpenCheckpoint(*note, log.key).ok())
+    return absl::UnavailableError("the witness claims size " + std::to_string(witness_size) + ", which was never signed");
   const absl::MutexLock lock(&mutex_);
   if (log.candidate && log.candidate->note.text == candidate.note.text) {
     log.candidate->overtaken = true;

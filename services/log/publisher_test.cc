@@ -9,6 +9,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "ledger/receipt.h"
+#include "services/node/add_checkpoint.h"
 #include "services/node/witness.h"
 #include "services/rpc/https_server.h"
 #include "tenants/partition_writer.h"
@@ -49,6 +50,7 @@ class WitnessServer {
                 absl::SleepFor(absl::Milliseconds(delay_ms.load()));
                 ++requests;
                 if (down) return {503, {}, "down\n"};
+                if (lies) return {409, {{"content-type", "text/x.tlog.size"}}, std::to_string(SizeAsked(request) + 1) + "\n"};
                 return witness_->Handle(request);
               }).value();
     thread_ = std::thread([this] { server_->Run(); });
@@ -64,9 +66,15 @@ class WitnessServer {
 
   std::atomic<int> delay_ms = 0;
   std::atomic<bool> down = false;
+  // Says that it knows one entry more than it is asked about.
+  std::atomic<bool> lies = false;
   std::atomic<int> requests = 0;
 
  private:
+  static std::uint64_t SizeAsked(const rpc::HttpRequest& request) {
+    return ledger::Checkpoint::Parse(node::AddCheckpoint::Parse(request.body)->note.text)->size;
+  }
+
   std::string name_;
   testing::TemporaryDirectory folder_;
   MachineClock clock_;
@@ -199,6 +207,25 @@ TEST_F(PublisherOf, SlowWitnessDoesNotDelayTheQuorum) {
     EXPECT_TRUE(publisher_->WaitWitnessed(origin_, index + 1, absl::Seconds(10)).ok());
   }
   EXPECT_LT(absl::Now() - start, absl::Milliseconds(2'500));
+}
+
+TEST_F(PublisherOf, WitnessThatClaimsMoreThanWasSignedDelaysNobody) {
+  witnesses_[0]->lies = true;
+  for (const int honest : {1, 2}) witnesses_[static_cast<std::size_t>(honest)]->delay_ms = 400;
+  StartPublisher();
+  const std::uint64_t index = Append();
+  // While the honest ones think, the log grows past what the other claims.
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    while (!done) {
+      Append();
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+  });
+  const absl::Status witnessed = publisher_->WaitWitnessed(origin_, index + 1, absl::Seconds(4));
+  done = true;
+  writer.join();
+  EXPECT_TRUE(witnessed.ok()) << witnessed;
 }
 
 TEST_F(PublisherOf, NothingIsPublishedWithoutItsQuorumAndAllOnceItIsBack) {

@@ -11,6 +11,7 @@
 #include "ledger/audit.h"
 #include "ledger/receipt.h"
 #include "ledger/tiles.h"
+#include "ledger/tree.h"
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
 #include "services/log/partition_audit.h"
@@ -18,6 +19,7 @@
 #include "services/main/network.h"
 #include "services/main/platform_client.h"
 #include "services/rpc/https_client.h"
+#include "tenants/ids.h"
 #include "tenants/provision.h"
 #include "tenants/registry.h"
 
@@ -26,6 +28,9 @@ namespace {
 
 // An anchor may name governance entries that came after our reading of that log: then both are read again.
 constexpr int kRoundsMax = 10;
+
+// For one answer of a witness; one that is silent is not asked again.
+constexpr absl::Duration kWitnessTimeout = absl::Seconds(2);
 
 struct Options {
   ConfigOption config;
@@ -53,6 +58,8 @@ struct Verified {
 
 struct Report {
   std::vector<Verified> logs;
+  // From databases only: how many witnesses said what they cosigned.
+  std::optional<std::uint64_t> witnesses_asked;
   std::vector<ledger::Finding> findings;
 
   void Add(std::vector<ledger::Finding> more) { findings.insert(findings.end(), more.begin(), more.end()); }
@@ -77,6 +84,7 @@ void WriteJson(const Report& report) {
   writer.StartObject();
   writer.Key("ok");
   writer.Bool(report.findings.empty());
+  if (report.witnesses_asked) number("witnesses_asked", *report.witnesses_asked);
   writer.Key("logs");
   writer.StartArray();
   for (const Verified& log : report.logs) {
@@ -286,17 +294,84 @@ void VerifyReceipt(const Options& options) {
 
 // --- databases ----------------------------------------------------------------------------------------------------------------
 
+// Asks the policy's witnesses for the newest checkpoint that each cosigned of a log: what a superuser of the databases cannot
+// alter. A witness that is away makes no discrepancy; stderr says so.
+class WitnessReader {
+ public:
+  struct Answer {
+    std::string witness;
+    std::string note;
+  };
+
+  WitnessReader(const ledger::Policy& policy, const std::string& ca_file) {
+    for (const ledger::Policy::Witness& witness : policy.witnesses())
+      if (!witness.url.empty()) witnesses_.push_back({witness.name, witness.url, true});
+    if (witnesses_.empty()) return;
+    rpc::HttpsClient::Options options;
+    options.ca_file = ca_file;
+    options.timeout = kWitnessTimeout;
+    auto client = rpc::HttpsClient::Create(options);
+    if (client.ok())
+      client_ = *std::move(client);
+    else
+      std::fprintf(stderr, "verify: witnesses cannot be reached: %s\n", std::string(client.status().message()).c_str());
+  }
+
+  std::vector<Answer> Ask(const std::string& origin) {
+    std::vector<Answer> answers;
+    if (client_ == nullptr) return answers;
+    const std::string path = HexEncode(ledger::AsBytes(ledger::Sha256(origin))) + "/checkpoint";
+    for (Witness& witness : witnesses_) {
+      if (!witness.answers) continue;
+      const auto response = client_->Send("GET", witness.url + (witness.url.ends_with('/') ? "" : "/") + path);
+      if (response.ok() && response->status == 200) {
+        answers.push_back({witness.name, response->body});
+      } else if (!response.ok() || response->status != 404) {
+        // 404: it cosigned nothing of this log.
+        Leave(witness, response.ok() ? "it answered " + std::to_string(response->status) : std::string(response.status().message()));
+      }
+    }
+    return answers;
+  }
+
+  // Of those that answered each time. Says on stderr when there is none.
+  std::uint64_t CountAsked() const {
+    std::uint64_t asked = 0;
+    for (const Witness& witness : witnesses_) asked += client_ != nullptr && witness.answers ? 1 : 0;
+    if (asked == 0)
+      std::fprintf(stderr, "verify: the witnesses were NOT asked (%s): a log that was rolled back as a whole would not be noticed\n",
+                   witnesses_.empty() ? "the policy names none with a URL" : "none could be reached");
+    return asked;
+  }
+
+ private:
+  struct Witness {
+    std::string name;
+    std::string url;
+    bool answers = true;
+  };
+  static void Leave(Witness& witness, const std::string& why) {
+    witness.answers = false;
+    std::fprintf(stderr, "verify: witness %s was not asked: %s\n", witness.name.c_str(), why.c_str());
+  }
+
+  std::vector<Witness> witnesses_;
+  std::unique_ptr<rpc::HttpsClient> client_;
+};
+
 class DatabaseVerifier {
  public:
   explicit DatabaseVerifier(const Config& config)
       : config_(config), policy_(ReadPolicy(config.policy_file)), network_(Open(config.network_cell, config.network_database)),
-        governance_origin_(GovernanceOrigin(config.network)) {
+        governance_origin_(GovernanceOrigin(config.network)), witnesses_(policy_, config.https.client_ca_file) {
     if (!policy_.FindLog(governance_origin_).ok())
       throw CommandFailed{
           1, "the policy '" + config.policy_file + "' does not name the governance log: add log <vkey> of " + governance_origin_};
   }
 
   Report Run() {
+    // Always before the log is read, which may grow meanwhile.
+    governance_witnessed_ = witnesses_.Ask(governance_origin_);
     ReadGovernance();
     tenants::Registry registry(*network_);
     Check(registry.Load());
@@ -307,6 +382,7 @@ class DatabaseVerifier {
     report_.Add(governance_findings_);
     report_.logs.insert(report_.logs.begin(),
                         Verified{"governance", governance_origin_, governance_.size, governance_.witnessed_size, {}, {}, 0});
+    report_.witnesses_asked = witnesses_.CountAsked();
     return std::move(report_);
   }
 
@@ -324,10 +400,21 @@ class DatabaseVerifier {
     return *std::move(value);
   }
 
+  static void CompareWitnessed(const log::AuditedPartition& audited, const ledger::Policy& policy,
+                               const std::vector<WitnessReader::Answer>& answers, ledger::Findings& findings) {
+    for (const auto& [witness, note] : answers) {
+      const absl::Status status = log::AuditWitnessed(audited, policy, witness, note, findings);
+      if (!status.ok())
+        std::fprintf(stderr, "verify: what witness %s serves of %s proves nothing: %s\n", witness.c_str(), audited.origin.c_str(),
+                     std::string(status.message()).c_str());
+    }
+  }
+
   // The newest reading counts.
   void ReadGovernance() {
     ledger::Findings findings(governance_origin_);
     governance_ = Value("governance log", log::AuditPartition(*network_, policy_, nullptr, findings));
+    CompareWitnessed(governance_, policy_, governance_witnessed_, findings);
     governance_findings_ = findings.Take();
   }
 
@@ -351,6 +438,7 @@ class DatabaseVerifier {
 
   void VerifyTenant(const tenants::Tenant& tenant) {
     const auto database = Open(tenant.cell, tenant.database);
+    const std::vector<WitnessReader::Answer> witnessed = witnesses_.Ask(tenant.origin);
     log::AuditedPartition audited;
     std::vector<ledger::Finding> found;
     for (int round = 0; round < kRoundsMax; ++round) {
@@ -359,6 +447,7 @@ class DatabaseVerifier {
       const ledger::Policy policy =
           admitted == governance_.history.admitted().end() ? policy_ : WithAdmittedKey(policy_, admitted->second, findings);
       audited = Value(tenant.name, log::AuditPartition(*database, policy, &governance_.history, findings));
+      CompareWitnessed(audited, policy, witnessed, findings);
       found = findings.Take();
       if (!audited.governance_is_behind) break;
       // It moved on since we read it.
@@ -378,6 +467,8 @@ class DatabaseVerifier {
   const ledger::Policy policy_;
   const std::unique_ptr<tenants::Database> network_;
   const std::string governance_origin_;
+  WitnessReader witnesses_;
+  std::vector<WitnessReader::Answer> governance_witnessed_;
   log::AuditedPartition governance_;
   std::vector<ledger::Finding> governance_findings_;
   std::map<std::string, log::AuditedPartition> partitions_;
