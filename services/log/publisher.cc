@@ -96,6 +96,7 @@ class Publisher::Core {
     std::uint64_t witnessed_size = 0;
     std::optional<Candidate> candidate;
     absl::Time rest_until = absl::InfinitePast();
+    absl::Time next_checkpoint = absl::InfinitePast();
   };
   // What a witness's loop remembers of a log; only that loop uses it.
   struct Memory {
@@ -191,13 +192,14 @@ void Publisher::Core::PublishIfWitnessed(Log& log) {
   Announce();
 }
 
-// Signs the head when it is past the published size and no other candidate is under way.
+// Signs the head when it is past the published size, no other candidate is under way, and the last one was made long enough ago.
 absl::Status Publisher::Core::MakeCandidate(Log& log) {
   {
     const absl::MutexLock lock(&mutex_);
     if (log.candidate && !log.candidate->overtaken) return absl::OkStatus();
   }
   if (absl::Status status = LearnWitnessedSize(log); !status.ok()) return status;
+  if (absl::Now() < log.next_checkpoint) return absl::OkStatus();
   const absl::StatusOr<tenants::LogReader::PendingCheckpoint> head = log.reader.Head();
   if (!head.ok()) return head.status();
   if (head->size <= log.witnessed_size) return absl::OkStatus();
@@ -211,6 +213,7 @@ absl::Status Publisher::Core::MakeCandidate(Log& log) {
   if (const absl::StatusOr<Checkpoint> opened = ledger::OpenCheckpoint(candidate.note, log.key); !opened.ok())
     return opened.status();
   if (absl::Status status = log.reader.StoreSigned(head->size, candidate.note.Serialize()); !status.ok()) return status;
+  log.next_checkpoint = absl::Now() + options_.spacing;
   const absl::MutexLock lock(&mutex_);
   log.candidate = std::move(candidate);
   Announce();

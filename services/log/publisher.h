@@ -27,6 +27,9 @@ class Publisher {
   struct Options {
     // How often heads are read when nobody calls Notify().
     absl::Duration interval = absl::Milliseconds(100);
+    // Between the checkpoints of one log, at least: a busy log costs witnesses, key process and database a few rounds a second,
+    // however many commits it has. The first commit after a pause does not wait.
+    absl::Duration spacing = absl::Milliseconds(200);
     // Rest after a witness could not be reached, and after a failure of database or key process.
     absl::Duration retry = absl::Seconds(1);
   };

@@ -128,8 +128,9 @@ class PublisherOf : public ::testing::Test {
     return text + "group two-of-three 2 w1 w2 w3\nquorum two-of-three\n";
   }
   ledger::Policy Policy() const { return ledger::Policy::Parse(PolicyText()).value(); }
-  void StartPublisher() {
+  void StartPublisher(absl::Duration spacing = absl::ZeroDuration()) {
     Publisher::Options options;
+    options.spacing = spacing;
     options.retry = absl::Milliseconds(100);
     auto publisher = Publisher::Create(options, Policy(), keys_->client(), *client_).value();
     publisher->Add(*key_, *reader_);
@@ -196,6 +197,17 @@ TEST_F(PublisherOf, BringsEveryCommitToAReceiptThatThePolicyBelieves) {
   EXPECT_EQ(publisher_->MakeReceipt(origin_, 1'000).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(publisher_->MakeReceipt("custodian.example/p/other", 0).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(publisher_->WaitWitnessed("custodian.example/p/other", 1, absl::Seconds(1)).code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(PublisherOf, CommitsOfABusyLogShareACheckpoint) {
+  StartPublisher(/*spacing=*/absl::Hours(1));
+  ASSERT_TRUE(publisher_->WaitWitnessed(origin_, Append() + 1, absl::Seconds(10)).ok());
+  Append();
+  const std::uint64_t last = Append();
+  EXPECT_EQ(publisher_->WaitWitnessed(origin_, last + 1, absl::Milliseconds(500)).code(), absl::StatusCode::kDeadlineExceeded);
+  StopPublisher();
+  StartPublisher();
+  EXPECT_TRUE(publisher_->WaitWitnessed(origin_, last + 1, absl::Seconds(10)).ok());
 }
 
 TEST_F(PublisherOf, SlowWitnessDoesNotDelayTheQuorum) {
