@@ -128,6 +128,29 @@ void AuditStore::VisitFeedRows(const std::function<void(const StoredFeedRow&)>& 
       [&visit](const pqxx::row& row) { visit(FeedRow(row)); });
 }
 
+void AuditStore::VisitPatients(const std::function<void(const StoredPatient&)>& visit) {
+  if (!KeepsPatients()) return;
+  Run(transaction_, "SELECT patient_id, record_id FROM exchange.patient ORDER BY patient_id", 512,
+      [&visit](const pqxx::row& row) { visit({Bytes(row, "patient_id"), Bytes(row, "record_id")}); });
+}
+
+void AuditStore::VisitIdentifiers(const std::function<void(const StoredPatient&)>& visit) {
+  if (!HasTable("exchange.identifier")) return;
+  Run(transaction_, "SELECT DISTINCT patient_id, record_id FROM exchange.identifier ORDER BY record_id, patient_id", 512,
+      [&visit](const pqxx::row& row) { visit({Bytes(row, "patient_id"), Bytes(row, "record_id")}); });
+}
+
+std::vector<StoredOrderCount> AuditStore::OrderCounts() {
+  std::vector<StoredOrderCount> counts;
+  if (!HasTable("exchange.order_state")) return counts;
+  for (const pqxx::row& row : transaction_.sql().exec(
+           "SELECT o.state, count(*) AS orders, count(*) FILTER (WHERE o.state <> 'checked' AND b.order_key IS NULL) AS orphans "
+           "FROM exchange.order_state o LEFT JOIN exchange.order_state b ON b.order_key = o.order_key "
+           "AND b.state = CASE o.state WHEN 'shown' THEN 'checked' ELSE 'shown' END GROUP BY o.state ORDER BY o.state"))
+    counts.push_back({row["state"].as<std::string>(), row["orders"].as<std::uint64_t>(), row["orphans"].as<std::uint64_t>()});
+  return counts;
+}
+
 void AuditStore::VisitConsentVersions(const std::function<void(const StoredConsentVersion&)>& visit) {
   Run(transaction_, "SELECT patient_id, version FROM ledger.consent_version ORDER BY patient_id", 512,
       [&visit](const pqxx::row& row) { visit({Bytes(row, "patient_id"), row["version"].as<std::int64_t>()}); });

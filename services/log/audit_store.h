@@ -85,6 +85,19 @@ struct StoredFeedRow {
   std::int64_t arrived_ms = 0;
 };
 
+// A row of exchange.patient, or one of exchange.identifier.
+struct StoredPatient {
+  std::string patient_id;
+  std::string record_id;
+};
+
+// How many orders came to a state, and how many of them without the state before it.
+struct StoredOrderCount {
+  std::string state;
+  std::uint64_t orders = 0;
+  std::uint64_t orphans = 0;
+};
+
 struct StoredConsentVersion {
   std::string patient_id;
   std::int64_t version = 0;
@@ -133,6 +146,11 @@ class AuditStore {
   void VisitRecords(const std::function<void(const StoredRecord&)>& visit);
   void VisitOtherSealed(const std::function<void(const StoredSealed&)>& visit);
   void VisitFeedRows(const std::function<void(const StoredFeedRow&)>& visit);
+  // Nothing, too, where they do not keep patients.
+  [[nodiscard]] bool KeepsPatients() { return HasTable("exchange.patient"); }
+  void VisitPatients(const std::function<void(const StoredPatient&)>& visit);
+  void VisitIdentifiers(const std::function<void(const StoredPatient&)>& visit);
+  [[nodiscard]] std::vector<StoredOrderCount> OrderCounts();
   void VisitConsentVersions(const std::function<void(const StoredConsentVersion&)>& visit);
 
   // Of the network database's savings projection.

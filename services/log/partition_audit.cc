@@ -1,5 +1,6 @@
 #include "services/log/partition_audit.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <vector>
@@ -48,6 +49,8 @@ struct EntryFacts {
 struct RecordFacts {
   std::uint64_t index = 0;
   std::string sha256;
+  // Under whom it is stored.
+  std::string patient_id;
   bool found = false;
 };
 
@@ -80,6 +83,8 @@ class PartitionAuditor {
       if (governance_ != nullptr) {
         CheckRecords();
         CheckOtherSealed();
+        CheckPatients();
+        CheckOrders();
         CheckFeed();
         CheckConsentVersions();
       }
@@ -108,6 +113,8 @@ class PartitionAuditor {
   void CheckRecords();
   void CheckRecord(const StoredRecord& record);
   void CheckOtherSealed();
+  void CheckPatients();
+  void CheckOrders();
   void CheckFeed();
   void CheckConsentVersions();
   [[nodiscard]] const EntryFacts* EntryAt(std::int64_t index) const {
@@ -142,6 +149,8 @@ class PartitionAuditor {
   // By the machine, before anything was read.
   const absl::Time now_ = absl::Now();
   bool promise_is_broken_ = false;
+  // How many entries of each kind were read.
+  std::map<ledger::v1::Kind, std::uint64_t> kinds_;
   // How many writes set a consent of each subject.
   std::map<std::string, std::int64_t> consent_versions_;
 };
@@ -212,6 +221,7 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
   facts.idempotency_key = entry.idempotency_key();
   facts.entry_sha256 = Sha256(leaf.signed_entry.entry_bytes());
   facts.kind = entry.kind();
+  ++kinds_[facts.kind];
   facts.time_ms = Milliseconds(entry.time());
   if (entry.has_watermark()) facts.feed_through_ms = Milliseconds(entry.watermark().through());
   if (entry.has_feed_gap()) {
@@ -232,7 +242,7 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
   if (!entry.has_record_stored()) return;
   for (int i = 0; i < entry.record_stored().record_id_size(); ++i) {
     const std::pair<std::string, std::uint64_t> version{entry.record_stored().record_id(i), entry.record_stored().version(i)};
-    const auto [known, is_new] = records_.emplace(version, RecordFacts{index, entry.record_sha256(i)});
+    const auto [known, is_new] = records_.emplace(version, RecordFacts{index, entry.record_sha256(i), "", false});
     if (!is_new)
       findings_.Add(LeafAt(index), "record " + HexEncode(version.first) + " version " + std::to_string(version.second) +
                                        " was stored before, by " + LeafAt(known->second.index));
@@ -381,6 +391,7 @@ void PartitionAuditor::CheckRecord(const StoredRecord& record) {
     return;
   }
   known->second.found = true;
+  known->second.patient_id = record.patient_id;
   const std::string& entry_name = LeafAt(known->second.index);
   if (Sha256(record.sealed) != known->second.sha256)
     findings_.Add(position, "its sealed bytes are not those that " + entry_name + " names");
@@ -414,6 +425,56 @@ void PartitionAuditor::CheckOtherSealed() {
   });
   for (const auto& [sha256, index] : named_)
     findings_.Add(LeafAt(index), "nothing stored has the SHA-256 " + HexEncode(sha256) + " that the entry names");
+}
+
+// Both projections follow from records; a token without its key says only which record it is of.
+void PartitionAuditor::CheckPatients() {
+  if (!store_.KeepsPatients()) return;
+  std::set<std::string> without;
+  for (const auto& [version, record] : records_)
+    if (record.found) without.insert(record.patient_id);
+  const auto is_of_record = [this](const StoredPatient& row) {
+    const auto record = records_.lower_bound({row.record_id, 0});
+    return record != records_.end() && record->first.first == row.record_id &&
+           (!record->second.found || record->second.patient_id == row.patient_id);
+  };
+  store_.VisitPatients([&](const StoredPatient& row) {
+    without.erase(row.patient_id);
+    if (!is_of_record(row))
+      findings_.Add("patient " + HexEncode(row.patient_id),
+                    "its row names record " + HexEncode(row.record_id) + ", which is not stored under this patient");
+  });
+  store_.VisitIdentifiers([&](const StoredPatient& row) {
+    if (!is_of_record(row))
+      findings_.Add("record " + HexEncode(row.record_id),
+                    "an identifier's row names it under patient " + HexEncode(row.patient_id) + ", where it is not stored");
+  });
+  // What is in no patient's compartment lies under one subject of the tenant's own, which has no row.
+  if (without.size() > 1)
+    findings_.Add("patients", "the rows of all but one of " + std::to_string(without.size()) +
+                                  " subjects with stored records are missing, " + HexEncode(*without.begin()) + " among them");
+}
+
+void PartitionAuditor::CheckOrders() {
+  const std::map<std::string, ledger::v1::Kind> kinds = {{"checked", ledger::v1::KIND_ORDER_CHECKED},
+                                                         {"shown", ledger::v1::KIND_CARD_SHOWN},
+                                                         {"accepted", ledger::v1::KIND_CARD_ACCEPTED},
+                                                         {"overridden", ledger::v1::KIND_CARD_OVERRIDDEN}};
+  std::map<std::string, StoredOrderCount> counts;
+  for (const StoredOrderCount& count : store_.OrderCounts()) counts[count.state] = count;
+  // Unread entries were found already; they make the counts meaningless.
+  if (std::any_of(entries_.begin(), entries_.end(), [](const EntryFacts& entry) { return !entry.read; })) return;
+  for (const auto& [state, kind] : kinds) {
+    const StoredOrderCount& count = counts[state];
+    if (count.orders > kinds_[kind])
+      findings_.Add("orders", std::to_string(count.orders) + " orders are '" + state + "', by " + std::to_string(kinds_[kind]) +
+                                  " entries");
+    // An order has several checks, and a check of nothing has no order.
+    if (count.orders == 0 && kinds_[kind] > 0 && state != "checked")
+      findings_.Add("orders", "no order is '" + state + "', but " + std::to_string(kinds_[kind]) + " entries say so");
+    if (count.orphans > 0)
+      findings_.Add("orders", std::to_string(count.orphans) + " orders are '" + state + "' and were never what comes before");
+  }
 }
 
 void PartitionAuditor::CheckFeed() {

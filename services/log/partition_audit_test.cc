@@ -28,6 +28,11 @@ const tenants::Table kCardTable{
     "exchange.card",
     {{"card_id", "bytea"}, {"patient_id", "bytea"}, {"sealed", "bytea"}, {"entry_index", "bigint"}, {"arrived_ms", "bigint"}}};
 
+const tenants::Table kPatientTable{"exchange.patient", {{"patient_id", "bytea"}, {"record_id", "bytea"}}};
+const tenants::Table kIdentifierTable{"exchange.identifier",
+                                      {{"token", "bytea"}, {"record_id", "bytea"}, {"patient_id", "bytea"}}};
+const tenants::Table kOrderTable{"exchange.order_state", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true};
+
 std::unique_ptr<ledger::Signer> NewSigner() {
   return ledger::SignerFromPem(ledger::NewPrivateKeyPem(ledger::v1::SIGNATURE_ALGORITHM_ED25519).value()).value();
 }
@@ -54,7 +59,7 @@ class PartitionAudit : public ::testing::Test {
     std::vector<ledger::v1::Entry> checks(300);
     for (auto& check : checks) check.set_kind(ledger::v1::KIND_ORDER_CHECKED);
     Apply({checks, {}, {}});
-    for (int i = 0; i < 3; ++i) AddRecord();
+    for (int i = 0; i < 3; ++i) AddRecord(i == 0);
     AddCard();
     Apply({std::vector<ledger::v1::Entry>(250, checks[0]), {}, {}});
     Publish();
@@ -115,19 +120,29 @@ class PartitionAudit : public ::testing::Test {
                     .ok());
     Apply(std::move(content));
   }
-  void AddRecord() {
+  static tenants::Row OrderRow(const std::string& state) {
+    return {&kOrderTable, {tenants::Bytes{std::string(32, 'o')}, state}};
+  }
+  void AddRecord(bool is_patient) { AddRecord(is_patient, patient_); }
+  void AddRecord(bool is_patient, const PatientId& patient) {
     const RecordId record = RecordId::Random();
     const std::string sealed = "sealed " + record.bytes();
     ledger::v1::Entry entry;
     entry.set_kind(ledger::v1::KIND_RECORD_STORED);
-    entry.set_subject(patient_.bytes());
+    entry.set_subject(patient.bytes());
     entry.add_record_sha256(Sha256(sealed));
     entry.mutable_record_stored()->add_record_id(record.bytes());
     entry.mutable_record_stored()->add_version(1);
-    Apply({{entry},
-           {{&kRecordTable,
-             {tenants::Bytes{record.bytes()}, std::int64_t{1}, tenants::Bytes{patient_.bytes()}, tenants::Bytes{sealed},
-              tenants::CommitTime(), tenants::IndexOf{0}}}}});
+    Content content{{entry},
+                    {{&kRecordTable,
+                      {tenants::Bytes{record.bytes()}, std::int64_t{1}, tenants::Bytes{patient.bytes()}, tenants::Bytes{sealed},
+                       tenants::CommitTime(), tenants::IndexOf{0}}}}};
+    if (is_patient) {
+      content.rows.push_back({&kPatientTable, {tenants::Bytes{patient.bytes()}, tenants::Bytes{record.bytes()}}});
+      content.rows.push_back({&kIdentifierTable,
+                              {tenants::Bytes{Sha256(sealed)}, tenants::Bytes{record.bytes()}, tenants::Bytes{patient.bytes()}}});
+    }
+    Apply(std::move(content));
   }
   void AddCard() {
     ledger::v1::Entry entry;
@@ -137,7 +152,9 @@ class PartitionAudit : public ::testing::Test {
     Apply({{entry},
            {{&kCardTable,
              {tenants::Bytes{std::string(16, 'c')}, tenants::Bytes{patient_.bytes()}, tenants::Bytes{"sealed card"},
-              tenants::IndexOf{0}, tenants::CommitTime()}}}});
+              tenants::IndexOf{0}, tenants::CommitTime()}},
+            OrderRow("checked"),
+            OrderRow("shown")}});
   }
   void Publish() {
     const tenants::LogReader reader(kOrigin, database_->database());
@@ -444,6 +461,37 @@ TEST_F(PartitionAudit, WhatATenantsNodeSignsIsNoClaimOfTheCustodian) {
   EXPECT_EQ(Audit(), "");
 }
 
+TEST_F(PartitionAudit, ProjectionsOfRecordsAndOrdersFollowFromThem) {
+  // The tenant's own subject, without a row, and another patient.
+  AddRecord(false, PatientId::Random());
+  AddRecord(true, PatientId::Random());
+  EXPECT_EQ(Audit(), "");
+  struct Case {
+    std::string table;
+    std::string change;
+    std::string finding;
+  };
+  const std::vector<Case> cases = {
+      {"exchange.patient", "DELETE FROM exchange.patient", "patients: the rows of all but one of 3 subjects"},
+      {"exchange.patient", "DELETE FROM exchange.patient WHERE patient_id = '\\x" + patient_.hex() + "'",
+       "patients: the rows of all but one of 2 subjects"},
+      {"exchange.patient", "UPDATE exchange.patient SET patient_id = set_byte(patient_id, 0, get_byte(patient_id, 0) # 1)",
+       "which is not stored under this patient"},
+      {"exchange.patient", "UPDATE exchange.patient SET record_id = set_byte(record_id, 0, get_byte(record_id, 0) # 1)",
+       "patient " + patient_.hex() + ": its row names record"},
+      {"exchange.identifier", "UPDATE exchange.identifier SET record_id = set_byte(record_id, 0, get_byte(record_id, 0) # 1)",
+       "an identifier's row names it under patient"},
+      {"exchange.identifier", "UPDATE exchange.identifier SET patient_id = set_byte(patient_id, 0, get_byte(patient_id, 0) # 1)",
+       "an identifier's row names it under patient"},
+      {"exchange.order_state", "DELETE FROM exchange.order_state", "orders: no order is 'shown', but 1 entries say so"},
+      {"exchange.order_state", "DELETE FROM exchange.order_state WHERE state = 'checked'", "1 orders are 'shown' and were never"},
+      {"exchange.order_state", "UPDATE exchange.order_state SET state = 'accepted' WHERE state = 'shown'",
+       "orders: 1 orders are 'accepted', by 0 entries"},
+  };
+  for (const Case& one : cases) EXPECT_THAT(AuditAfter(*database_, one.table, one.change), HasSubstr(one.finding)) << one.change;
+  EXPECT_EQ(Audit(), "");
+}
+
 // The projection of one partition named "north" with an avoidance, its two entries of money and a watermark.
 class SavingsAudit : public PartitionAudit {
  protected:
@@ -471,7 +519,7 @@ class SavingsAudit : public PartitionAudit {
     watermark.set_kind(ledger::v1::KIND_WATERMARK);
     watermark.mutable_watermark()->mutable_through()->set_seconds(1'700'000'000);
     const std::int64_t time_ms = absl::ToUnixMillis(clock_.Now());
-    Apply({{accepted, confirmed, aggregate, watermark}, {}, {}});
+    Apply({{accepted, confirmed, aggregate, watermark}, {OrderRow("accepted")}, {}});
     const std::string first = database_->One("SELECT size - 4 FROM ledger.head");
     const auto row = [&](const char* avoidance, int offset, const char* aggregate_month) {
       return "INSERT INTO savings.posting (avoidance_id, log_tenant, kind, side, sequence, cents, exams, month, aggregate_month, "

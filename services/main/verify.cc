@@ -19,6 +19,7 @@
 #include "services/main/network.h"
 #include "services/main/platform_client.h"
 #include "services/rpc/https_client.h"
+#include "services/savings/figures_audit.h"
 #include "tenants/ids.h"
 #include "tenants/provision.h"
 #include "tenants/registry.h"
@@ -379,6 +380,7 @@ class DatabaseVerifier {
     CompareRegistry(tenants);
     for (const tenants::Tenant& tenant : tenants) VerifyTenant(tenant);
     report_.Add(Value("savings projection", log::AuditSavings(*network_, partitions_)));
+    report_.Add(Value("savings figures", savings::AuditFigures(*network_, config_.simulated_time, governance_origin_)));
     report_.Add(governance_findings_);
     report_.logs.insert(report_.logs.begin(),
                         Verified{"governance", governance_origin_, governance_.size, governance_.witnessed_size, {}, {}, 0});

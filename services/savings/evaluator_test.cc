@@ -29,13 +29,26 @@ class EvaluatorTest : public ::testing::Test {
     net->Begin();
     t0 = net->Start();
   }
+  // Whatever was done and wherever it stopped, an honest projection has no discrepancies.
+  void TearDown() override {
+    EXPECT_EQ(net->Audit(), "");
+    net->clock.Advance(Days(100));
+    EXPECT_EQ(net->Audit(), "");
+    net->AdvanceAllFeeds();
+    EXPECT_EQ(net->Audit(), "");
+    Drain();
+    EXPECT_EQ(net->Audit(), "");
+  }
   void Drain() {
+    EXPECT_EQ(net->Audit(), "");
     const absl::Status status = net->Drain();
     ASSERT_TRUE(status.ok()) << status;
+    EXPECT_EQ(net->Audit(), "");
   }
   // To a moment, with all feeds.
   void MoveTo(absl::Time time) {
     net->clock.Set(time);
+    EXPECT_EQ(net->Audit(), "");
     net->AdvanceAllFeeds();
     Drain();
   }

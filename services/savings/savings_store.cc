@@ -171,6 +171,29 @@ std::map<std::string, AvoidanceRow> ReadAvoidances(tenants::ReadTransaction& net
   return avoidances;
 }
 
+std::vector<KeptAvoidance> ReadKept(tenants::ReadTransaction& network, const std::string& after, int limit) {
+  std::vector<KeptAvoidance> kept;
+  for (const pqxx::row& row : network.sql().exec_params(
+           std::string("SELECT ") + kAvoidanceColumns +
+               ", a.month, a.due_ms, a.feed_due_ms FROM savings.avoidance a WHERE a.avoidance_id > $1 ORDER BY a.avoidance_id "
+               "LIMIT $2",
+           Binary(after), limit)) {
+    KeptAvoidance avoidance{.row = AvoidanceOf(row), .month = Text(row[9]), .due = std::nullopt, .feed_due = std::nullopt};
+    if (!row[10].is_null()) avoidance.due = TimeOf(row[10]);
+    if (!row[11].is_null()) avoidance.feed_due = TimeOf(row[11]);
+    kept.push_back(std::move(avoidance));
+  }
+  return kept;
+}
+
+std::vector<AcceptanceEntry> ReadAmbiguousAcceptances(tenants::ReadTransaction& network) {
+  std::vector<AcceptanceEntry> entries;
+  for (const pqxx::row& row : network.sql().exec("SELECT ordering_tenant, acceptance_index FROM savings.avoidance "
+                                                 "GROUP BY 1, 2 HAVING count(*) > 1 ORDER BY 1, 2"))
+    entries.push_back({Text(row[0]), Integer(row[1])});
+  return entries;
+}
+
 void InsertAvoidance(tenants::WriteTransaction& network, const AvoidanceRow& avoidance) {
   network.sql().exec_params(
       "INSERT INTO savings.avoidance (avoidance_id, ordering_tenant, source_tenant, class_id, modality, cents, month, t_ms, "

@@ -66,6 +66,17 @@ struct AcceptanceEntry {
 // Those of `avoidance_ids` that are known, by id.
 [[nodiscard]] std::map<std::string, AvoidanceRow> ReadAvoidances(tenants::ReadTransaction& network,
                                                                  const std::vector<std::string>& avoidance_ids);
+// An avoidance as it is kept, with what is derived from it.
+struct KeptAvoidance {
+  AvoidanceRow row;
+  std::string month;
+  std::optional<absl::Time> due;
+  std::optional<absl::Time> feed_due;
+};
+// By id, those after `after`.
+[[nodiscard]] std::vector<KeptAvoidance> ReadKept(tenants::ReadTransaction& network, const std::string& after, int limit);
+// Acceptances that more than one avoidance names.
+[[nodiscard]] std::vector<AcceptanceEntry> ReadAmbiguousAcceptances(tenants::ReadTransaction& network);
 // Leaves an avoidance that exists as it is: what was once priced stays so (T9).
 void InsertAvoidance(tenants::WriteTransaction& network, const AvoidanceRow& avoidance);
 // Against other planners of the same avoidances, until the transaction ends.

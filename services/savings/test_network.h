@@ -24,6 +24,7 @@
 #include "services/exchange/locator.h"
 #include "services/keys/sealer.h"
 #include "services/savings/evaluator.h"
+#include "services/savings/figures_audit.h"
 #include "services/savings/report.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fixed_roster.h"
@@ -235,6 +236,19 @@ class TestNetwork {
     const Figures& total = report->total;
     return absl::StrCat(total.gross.exams, "/", total.pending.exams, "/", total.confirmed.exams, "/", total.reversed.exams, "/",
                         total.censored.exams);
+  }
+
+  // What AuditFigures() finds at this moment, a line each.
+  std::string Audit() {
+    const auto set = network->Sql(absl::StrCat("INSERT INTO network.clock (now_ms) VALUES (", absl::ToUnixMillis(clock.Now()),
+                                               ") ON CONFLICT (only_row) DO UPDATE SET now_ms = EXCLUDED.now_ms"));
+    EXPECT_TRUE(set.ok()) << set.status();
+    const auto findings = AuditFigures(network->database(), /*simulated_time=*/true, "governance");
+    if (!findings.ok()) return findings.status().ToString();
+    std::string text;
+    for (const ledger::Finding& finding : *findings)
+      absl::StrAppend(&text, finding.origin, " ", finding.position, ": ", finding.message, "\n");
+    return text;
   }
 
   static absl::StatusOr<std::string> Table(std::string_view name) {
