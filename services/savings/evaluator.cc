@@ -1,6 +1,7 @@
 #include "services/savings/evaluator.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -207,7 +208,51 @@ absl::StatusOr<std::vector<Acceptance>> Evaluator::OpenAcceptances(const std::ve
     opened.acceptances[found->second].withdrawal_arrived = withdrawal.second;
   }
   if (absl::Status status = Price(opened.acceptances); !status.ok()) return status;
+  if (absl::Status status = Recall(person, opened.acceptances); !status.ok()) return status;
   return std::move(opened.acceptances);
+}
+
+// Unlinks, and what was known through links that are gone (T8): records of a tenant that the person no longer has say nothing
+// any more, what followed from them stays in the projection.
+absl::Status Evaluator::Recall(const std::vector<PatientLink>& person, std::vector<Acceptance>& acceptances) const {
+  std::set<std::string> linked;
+  for (const PatientLink& link : person) {
+    if (const tenants::Partition* partition = parts_.partitions.FindById(link.tenant)) linked.insert(partition->tenant.name);
+  }
+  std::vector<std::string> ids;
+  for (const Acceptance& acceptance : acceptances) ids.push_back(*HexDecode(acceptance.avoidance_id));
+  std::map<std::string, std::vector<KnownState>> stored;
+  const absl::Status read = parts_.network_database.Read([&](ReadTransaction& transaction) -> absl::Status {
+    stored = ReadStates(transaction, ids);
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  const absl::Time now = parts_.network_clock.Now();
+  for (std::size_t i = 0; i < acceptances.size(); ++i) {
+    Acceptance& acceptance = acceptances[i];
+    const std::vector<KnownState>& states = stored[ids[i]];
+    for (auto state = states.begin(); state != states.end(); ++state) {
+      if (state->standing != Standing::kReversed || !state->ended_at) continue;
+      if (state->why == "unlink" && !acceptance.unlinked_at) {
+        acceptance.unlinked_at = state->ended_at;
+        acceptance.unlink_arrived = state->known_from;
+      }
+      // One that its tenant took back while it was linked is followed by what it left open.
+      const auto next = std::next(state);
+      const bool taken_back = next != states.end() && next->standing != Standing::kReversed;
+      if (state->why != "redo" || linked.contains(state->reversed_by) || taken_back) continue;
+      acceptance.known_redos.push_back({.performing_tenant = state->reversed_by,
+                                        .performed_begin = *state->ended_at,
+                                        // A day that began before t ended at t.
+                                        .performed_end = *state->ended_at + absl::Milliseconds(2),
+                                        .arrived = state->known_from});
+    }
+    if (!acceptance.unlinked_at && !linked.contains(acceptance.source_tenant)) {
+      acceptance.unlinked_at = now;
+      acceptance.unlink_arrived = now;
+    }
+  }
+  return absl::OkStatus();
 }
 
 // Window, reversal set and cents. What was once priced stays so, whatever the tables say later.

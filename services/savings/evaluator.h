@@ -70,6 +70,7 @@ class Evaluator {
 
   [[nodiscard]] absl::StatusOr<std::vector<Acceptance>> OpenAcceptances(const std::vector<exchange::PatientLink>& person);
   [[nodiscard]] absl::Status OpenFacts(const exchange::PatientLink& patient, Opened& opened);
+  [[nodiscard]] absl::Status Recall(const std::vector<exchange::PatientLink>& person, std::vector<Acceptance>& acceptances) const;
   [[nodiscard]] absl::Status Price(std::vector<Acceptance>& acceptances);
   [[nodiscard]] absl::StatusOr<Evidence> Gather(const std::vector<exchange::PatientLink>& person,
                                                 std::vector<Acceptance> acceptances);

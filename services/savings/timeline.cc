@@ -49,6 +49,7 @@ class Replay {
       add(KnownAt(a.t, a.arrived));
       if (a.withdrawn_at) add(KnownAt(*a.withdrawn_at, a.withdrawal_arrived));
       if (a.unlinked_at) add(KnownAt(*a.unlinked_at, a.unlink_arrived));
+      for (const Redo& redo : a.known_redos) add(KnownAt(redo.performed_begin, redo.arrived));
     }
     for (const Censoring& gap : evidence_.gaps) add(KnownAt(gap.from, gap.arrived));
     for (const OpenedRecord& record : evidence_.history) add(record.arrived);
@@ -109,6 +110,10 @@ class Replay {
                        .performed_begin = exam.performed_begin,
                        .performed_end = exam.performed_end,
                        .arrived = exam.arrived});
+    }
+    for (const std::size_t i : members) {
+      const std::vector<Redo>& known = evidence_.acceptances[i].known_redos;
+      redos.insert(redos.end(), known.begin(), known.end());
     }
     return redos;
   }
