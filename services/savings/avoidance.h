@@ -25,6 +25,8 @@ struct Redo {
   // acceptance's t was performed before it, whatever the rest of that day holds: it is the prior, or as old as the prior, and no
   // redo.
   absl::Time arrived;
+  // Whose acceptances it is a redo of, by its table and reversal set; empty: anybody's.
+  std::string ordering_tenant = {};
 };
 
 // A card's first acceptance (T5).

@@ -130,14 +130,22 @@ absl::Status Evaluator::EvaluatePerson(const PatientLink& patient) {
     if (!evidence.ok()) return evidence.status();
     if (evidence->acceptances.empty()) return absl::OkStatus();
 
-    const auto tenant = parts_.registry.FindByName(evidence->acceptances.front().tenant);
-    const auto csv = parts_.current_table("exam-classes", tenant ? tenant->id.text() : "");
-    if (!csv.ok()) return csv.status();
-    const auto table = exchange::ExamTable::Parse(*csv);
-    if (!table.ok()) return table.status();
+    std::map<std::string, std::vector<exchange::ExamTable>, std::less<>> tables;
+    for (const Acceptance& acceptance : evidence->acceptances) {
+      auto of_tenant = TablesOf(acceptance.tenant);
+      if (!of_tenant.ok()) return of_tenant.status();
+      tables.emplace(acceptance.tenant, *std::move(of_tenant));
+    }
     const auto timeline = Timeline(
         *evidence,
-        [&](const std::vector<exchange::OpenedRecord>& records) { return exchange::ExamsOf(records, *table, parts_.registry); },
+        [&](const std::vector<exchange::OpenedRecord>& records, std::string_view ordering_tenant) {
+          std::vector<exchange::Exam> exams;
+          for (const exchange::ExamTable& table : tables.find(ordering_tenant)->second) {
+            auto recognised = exchange::CarriedOut(records, table, parts_.registry);
+            std::move(recognised.begin(), recognised.end(), std::back_inserter(exams));
+          }
+          return exams;
+        },
         [&](std::string_view name) {
           const auto found = parts_.registry.FindByName(name);
           return exchange::ZoneOf(found ? found->time_zone : "UTC");
@@ -255,6 +263,24 @@ absl::Status Evaluator::Recall(const std::vector<PatientLink>& person, std::vect
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<exchange::ExamTable>> Evaluator::TablesOf(const std::string& tenant_name) const {
+  const auto tenant = parts_.registry.FindByName(tenant_name);
+  if (!tenant) return absl::FailedPreconditionError("an acceptance's tenant is not in the registry");
+  const auto own = parts_.current_table("exam-classes", tenant->id.text());
+  if (!own.ok()) return own.status();
+  const auto network = parts_.current_table("exam-classes", "");
+  if (!network.ok() && !absl::IsNotFound(network.status())) return network.status();
+  std::vector<std::string> csvs{*own};
+  if (network.ok() && *network != *own) csvs.push_back(*network);
+  std::vector<exchange::ExamTable> tables;
+  for (const std::string& csv : csvs) {
+    auto table = exchange::ExamTable::Parse(csv);
+    if (!table.ok()) return table.status();
+    tables.push_back(*std::move(table));
+  }
+  return tables;
+}
+
 // Window, reversal set and cents. What was once priced stays so, whatever the tables say later.
 absl::Status Evaluator::Price(std::vector<Acceptance>& acceptances) {
   std::vector<std::string> ids;
@@ -269,11 +295,13 @@ absl::Status Evaluator::Price(std::vector<Acceptance>& acceptances) {
     Acceptance& acceptance = acceptances[i];
     const auto tenant = parts_.registry.FindByName(acceptance.tenant);
     if (!tenant) return absl::FailedPreconditionError("an acceptance's tenant is not in the registry");
-    const auto csv = parts_.current_table("exam-classes", tenant->id.text());
-    if (!csv.ok()) return csv.status();
-    const auto classes = exchange::ExamTable::Parse(*csv);
-    if (!classes.ok()) return classes.status();
-    const exchange::ExamClass* exam_class = classes->Find(acceptance.class_id);
+    const auto tables = TablesOf(acceptance.tenant);
+    if (!tables.ok()) return tables.status();
+    // The tenant's own first.
+    const exchange::ExamClass* exam_class = nullptr;
+    for (const exchange::ExamTable& table : *tables) {
+      if (exam_class == nullptr) exam_class = table.Find(acceptance.class_id);
+    }
     if (!exam_class)
       return absl::FailedPreconditionError(absl::StrCat("the exam table has no class ", acceptance.class_id, " any more"));
     acceptance.reversal_set = exam_class->reversal_set;

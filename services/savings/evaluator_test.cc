@@ -1,5 +1,7 @@
 #include "services/savings/evaluator.h"
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "services/savings/metrics.h"
 #include "services/savings/test_network.h"
@@ -247,6 +249,38 @@ TEST_F(EvaluatorTest, AnUnlinkBeforeACrashIsEvaluatedAfterwards) {
   EXPECT_FALSE(net->Drain().ok());
   ASSERT_TRUE(net->network->Sql("ALTER TABLE savings.posting_away RENAME TO posting").ok());
   EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+}
+
+TEST_F(EvaluatorTest, ACancelledReportHidesNoRedoWhoseStudyWasMade) {
+  net->Accept("lakeside", "summit", "c1");
+  net->clock.Set(t0 + Days(5));
+  // The report's time and status are not those of what was carried out.
+  net->PutExam("lakeside", "A1", t0 - Days(400), "cancelled");
+  EXPECT_EQ(net->Exams(), "1/1/0/0/0");
+  net->PutStudy("lakeside", "A1", t0 + Days(4));
+  EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+}
+
+TEST_F(EvaluatorTest, ATenantsNarrowTableHidesNoRedo) {
+  const std::string table = *TestNetwork::Table("exam-classes");
+  std::string without_class;
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(table, '\n'))) {
+    if (!absl::StartsWith(line, "mr-lumbar-wo,")) absl::StrAppend(&without_class, line, "\n");
+  }
+  for (const std::string& narrow : {absl::StrReplaceAll(table, {{"30679-5", "00000-0"}}), without_class}) {
+    for (const char* tenant : {"harbor", "lakeside"}) {
+      SetUp();
+      net->Accept("lakeside", "summit", "c1");
+      net->clock.Set(t0 + Days(1));
+      net->Accept("harbor", "summit", "c2");
+      Drain();
+      ASSERT_NE(narrow, table);
+      net->own_exams[net->At(tenant).tenant.id.text()] = narrow;
+      net->clock.Set(t0 + Days(5));
+      net->PutExam("summit", "S1", t0 + Days(4));
+      EXPECT_EQ(net->Exams(), "1/0/0/1/0") << tenant;
+    }
+  }
 }
 
 TEST_F(EvaluatorTest, RunningAgainChangesNothing) {
