@@ -98,8 +98,9 @@ std::string SeriesLaterality(const Json& study) {
 // Everything about one person, indexed.
 class Chart {
  public:
-  Chart(const std::vector<OpenedRecord>& records, const ExamTable& table, std::span<const tenants::Tenant> tenants)
-      : table_(table), tenants_(tenants) {
+  Chart(const std::vector<OpenedRecord>& records, const ExamTable& table, std::span<const tenants::Tenant> tenants,
+        bool performed_decide = false)
+      : table_(table), tenants_(tenants), performed_decide_(performed_decide) {
     Index(records);
     AssignKeys();
   }
@@ -244,10 +245,10 @@ class Chart {
   }
 
   [[nodiscard]] std::optional<Exam> Merge(const ExamKey& key, std::vector<const Result*>& group) const {
-    std::sort(group.begin(), group.end(), [&key](const Result* a, const Result* b) {
-      const auto order = [&key](const Result* result) {
+    std::sort(group.begin(), group.end(), [this, &key](const Result* a, const Result* b) {
+      const auto order = [this, &key](const Result* result) {
         const OpenedRecord& record = *result->record;
-        return std::tuple(Rank(record.resource_type), record.tenant_name != key.tenant, record.tenant_name,
+        return std::tuple(performed_decide_ && !IsPerformed(result->json), Rank(record.resource_type), record.tenant_name != key.tenant, record.tenant_name,
                           -absl::ToUnixMillis(record.arrived), record.id);
       };
       return order(a) < order(b);
@@ -297,6 +298,7 @@ class Chart {
 
   const ExamTable& table_;
   std::span<const tenants::Tenant> tenants_;
+  const bool performed_decide_;
   std::vector<Result> results_;
   std::map<Place, Json> orders_;
   std::map<std::tuple<std::string, std::string, std::string>, Place> orders_by_identifier_;
@@ -311,6 +313,11 @@ std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTa
 
 std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table, const tenants::Registry& registry) {
   return ExamsOf(records, table, registry.Tenants());
+}
+
+std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table, const tenants::Registry& registry) {
+  const std::vector<tenants::Tenant> tenants = registry.Tenants();
+  return Chart(records, table, tenants, /*performed_decide=*/true).Exams();
 }
 
 std::string OrderLaterality(std::string_view service_request_json, const ExamClass& exam_class) {

@@ -68,6 +68,11 @@ struct Exam {
 [[nodiscard]] std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table,
                                         std::span<const tenants::Tenant> tenants);
 
+// The same exams as redos see them (T7): one is `performed` when any of its resources is, and those decide before the others, so
+// that a cancelled report hides no study that was made.
+[[nodiscard]] std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table,
+                                           const tenants::Registry& registry);
+
 // Laterality of an order (FHIR ServiceRequest as JSON text) for a class; empty for a class without laterality.
 [[nodiscard]] std::string OrderLaterality(std::string_view service_request_json, const ExamClass& exam_class);
 

@@ -63,12 +63,28 @@ absl::StatusOr<std::vector<PatientLink>> Locator::SamePerson(const PatientLink& 
   return CertainlySame(patient, *connected);
 }
 
-absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, const PatientLink& patient) {
+absl::Status Locator::FollowChanges(const PatientLink& cause,
+                                    const std::function<absl::Status(const PatientLink&)>& follow) const {
+  const LocatorStore store(database_);
+  const auto changed = store.Changed(cause);
+  if (!changed.ok()) return changed.status();
+  for (const PatientLink& link : *changed) {
+    if (absl::Status status = follow(link); !status.ok()) return status;
+    if (absl::Status status = store.Forget(cause, link); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, const PatientLink& patient,
+                             const std::function<absl::Status(const PatientLink&)>& follow) {
   const auto opened = records.Open(patient, "locator");
   if (!opened.ok()) return opened.status();
-  for (const OpenedRecord& record : *opened)
-    if (record.resource_type == "Patient") return locator.Register(patient, record.json);
-  return absl::OkStatus();
+  for (const OpenedRecord& record : *opened) {
+    if (record.resource_type != "Patient") continue;
+    if (absl::Status status = locator.Register(patient, record.json); !status.ok()) return status;
+    break;
+  }
+  return locator.FollowChanges(patient, follow);
 }
 
 }  // namespace custodian::exchange

@@ -4,6 +4,7 @@
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_H_
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,10 @@ class Locator {
 
   // Tokens of a FHIR Patient (JSON text), replacing those it had; links it to the persons it certainly is. Idempotent.
   [[nodiscard]] absl::Status Register(const PatientLink& patient, std::string_view patient_json);
+  // Hands each patient whose person a registration of `cause` may have changed, the formerly linked ones included, to `follow`;
+  // those it answered OK for are not handed out again.
+  [[nodiscard]] absl::Status FollowChanges(const PatientLink& cause,
+                                           const std::function<absl::Status(const PatientLink&)>& follow) const;
   // Every patient of the same person, itself included, ordered; just itself when nothing is certain.
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> SamePerson(const PatientLink& patient) const;
 
@@ -29,8 +34,9 @@ class Locator {
   keys::KeyClient& keys_;
 };
 
-// What the outbox kind "locator" asks for: registers the patient's newest Patient resource. Idempotent.
-[[nodiscard]] absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, const PatientLink& patient);
+// What the outbox kind "locator" asks for: registers the patient's newest Patient resource, then FollowChanges(). Idempotent.
+[[nodiscard]] absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, const PatientLink& patient,
+                                           const std::function<absl::Status(const PatientLink&)>& follow);
 
 }  // namespace custodian::exchange
 

@@ -28,6 +28,29 @@ constexpr char kConnected[] =
     "  JOIN locator.token AS other ON other.token = own.token"
     "), those AS (SELECT tenant_id, patient_id FROM connected LIMIT $3) ";
 
+bool Stands(WriteTransaction& transaction, const LocatedPatient& patient) {
+  const std::string& tenant = patient.link.tenant.text();
+  const pqxx::binarystring id(patient.link.patient.bytes());
+  LocatedPatient stored;
+  stored.link = patient.link;
+  for (const pqxx::row& row : transaction.sql().exec_params(
+           "SELECT token, strength FROM locator.token WHERE tenant_id = $1 AND patient_id = $2", tenant, id))
+    (row[1].as<std::string>() == "name" ? stored.name_tokens : stored.identifier_tokens).insert(pqxx::binarystring(row[0]).str());
+  for (const pqxx::row& row : transaction.sql().exec_params(
+           "SELECT slot, value FROM locator.identifier WHERE tenant_id = $1 AND patient_id = $2", tenant, id))
+    stored.national[pqxx::binarystring(row[0]).str()].insert(pqxx::binarystring(row[1]).str());
+  return stored.name_tokens == patient.name_tokens && stored.identifier_tokens == patient.identifier_tokens &&
+         stored.national == patient.national;
+}
+
+// One more than a person can have: past that nobody's links are certain, and those that were are among the first.
+void NoteChanged(WriteTransaction& transaction, const std::string& tenant, const pqxx::binarystring& id) {
+  transaction.sql().exec_params(std::string(kConnected) +
+                                    "INSERT INTO locator.changed (cause_tenant_id, cause_patient_id, tenant_id, patient_id) "
+                                    "SELECT $1, $2, tenant_id, patient_id FROM those ON CONFLICT DO NOTHING",
+                                tenant, id, LocatorStore::kConnectedMax + 1);
+}
+
 }  // namespace
 
 absl::Status LocatorStore::Replace(const LocatedPatient& patient) const {
@@ -36,6 +59,8 @@ absl::Status LocatorStore::Replace(const LocatedPatient& patient) const {
     const pqxx::binarystring id(patient.link.patient.bytes());
     // Two registrations of one patient at once: the second waits for the first, then replaces it.
     transaction.sql().exec_params("SELECT pg_advisory_xact_lock(hashtextextended($1 || encode($2, 'hex'), 0))", tenant, id);
+    if (Stands(transaction, patient)) return absl::OkStatus();
+    NoteChanged(transaction, tenant, id);
     transaction.sql().exec_params("DELETE FROM locator.token WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
     transaction.sql().exec_params("DELETE FROM locator.identifier WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
     for (const auto& [strength, tokens] :
@@ -49,6 +74,33 @@ absl::Status LocatorStore::Replace(const LocatedPatient& patient) const {
         transaction.sql().exec_params(
             "INSERT INTO locator.identifier (tenant_id, patient_id, slot, value) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
             tenant, id, pqxx::binarystring(slot), pqxx::binarystring(value));
+    NoteChanged(transaction, tenant, id);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::vector<PatientLink>> LocatorStore::Changed(const PatientLink& cause) const {
+  std::vector<PatientLink> changed;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+    for (const pqxx::row& row : transaction.sql().exec_params(
+             "SELECT tenant_id, patient_id FROM locator.changed WHERE cause_tenant_id = $1 AND cause_patient_id = $2 ORDER BY 1, 2",
+             cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()))) {
+      auto link = LinkOf(row);
+      if (!link.ok()) return link.status();
+      changed.push_back(*std::move(link));
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return changed;
+}
+
+absl::Status LocatorStore::Forget(const PatientLink& cause, const PatientLink& changed) const {
+  return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
+    transaction.sql().exec_params(
+        "DELETE FROM locator.changed WHERE cause_tenant_id = $1 AND cause_patient_id = $2 AND tenant_id = $3 AND patient_id = $4",
+        cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()), changed.tenant.text(),
+        pqxx::binarystring(changed.patient.bytes()));
     return absl::OkStatus();
   });
 }

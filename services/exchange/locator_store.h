@@ -15,8 +15,12 @@ class LocatorStore {
  public:
   explicit LocatorStore(const tenants::Database& network_database) : database_(network_database) {}
 
-  // Puts the patient's rows in place of those it had, in one transaction.
+  // Puts the patient's rows in place of those it had and notes whom that may concern (Changed), in one transaction. Does nothing
+  // when they are the same.
   [[nodiscard]] absl::Status Replace(const LocatedPatient& patient) const;
+  // Everyone connected with the patient before or after its rows were replaced, itself included, until Forget().
+  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> Changed(const PatientLink& cause) const;
+  [[nodiscard]] absl::Status Forget(const PatientLink& cause, const PatientLink& changed) const;
   // Everyone whom shared tokens connect to the patient, itself included when it has tokens. ResourceExhausted past
   // kConnectedMax: no person is that many patients, so whoever shares those tokens is certain of nothing.
   [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> Connected(const PatientLink& patient) const;

@@ -47,7 +47,7 @@ class TestWorld {
     records_ = std::make_unique<PatientRecords>(partitions_, *sealer_);
     for (tenants::Partition* partition : partitions_.All()) {
       partition->outbox->Handle("locator", [this, id = partition->tenant.id](const PatientId& patient) {
-        return RegisterPatient(*locator_, *records_, {id, patient});
+        return RegisterPatient(*locator_, *records_, {id, patient}, [](const PatientLink&) { return absl::OkStatus(); });
       });
       partition->outbox->Handle("savings", [this](const PatientId&) {
         ++savings_runs_;

@@ -204,7 +204,9 @@ Platform::Platform(const Config& config)
   network_->OnCommit([this] { publisher_->Notify(); });
   network_->OnPartition([this](tenants::Partition& partition) {
     partition.outbox->Handle("locator", [this, &partition](const PatientId& patient) {
-      return exchange::RegisterPatient(locator_, records_, {partition.tenant.id, patient});
+      return exchange::RegisterPatient(
+          locator_, records_, {partition.tenant.id, patient},
+          [this](const exchange::PatientLink& changed) { return evaluator_.EvaluatePerson(changed); });
     });
     evaluator_.Attach(partition);
   });

@@ -10,6 +10,7 @@ constexpr absl::Duration kMillisecond = absl::Milliseconds(1);
 
 bool IsRedoOf(const Redo& redo, const Acceptance& acceptance) {
   const absl::Time t = acceptance.t;
+  if (!redo.ordering_tenant.empty() && redo.ordering_tenant != acceptance.tenant) return false;
   if (redo.performed_begin <= t && redo.arrived <= t) return false;
   // Some millisecond x of [begin, end) with t < x < t + observe.
   return redo.performed_begin < t + acceptance.observe && redo.performed_end - kMillisecond > t;

@@ -15,6 +15,20 @@
 
 namespace custodian::savings {
 
+// A performed exam that may be a redo (T7): already filtered to classes of the reversal set and by SideReverses().
+struct Redo {
+  std::string performing_tenant;
+  // Half-open; one millisecond, or the whole day of a date-only time.
+  absl::Time performed_begin;
+  absl::Time performed_end;
+  // Network time at which the exam was first known as performed. An exam of a day (not a moment) that was known by an
+  // acceptance's t was performed before it, whatever the rest of that day holds: it is the prior, or as old as the prior, and no
+  // redo.
+  absl::Time arrived;
+  // Whose acceptances it is a redo of, by its table and reversal set; empty: anybody's.
+  std::string ordering_tenant = {};
+};
+
 // A card's first acceptance (T5).
 struct Acceptance {
   // Ordering tenant's name and order (ServiceRequest identifier "system|value"): the order of evaluation is (t, tenant, order).
@@ -42,18 +56,9 @@ struct Acceptance {
   // The link between the ordering patient and the prior's was unmade (T8), and when that became known.
   std::optional<absl::Time> unlinked_at;
   absl::Time unlink_arrived;
-};
-
-// A performed exam that may be a redo (T7): already filtered to classes of the reversal set and by SideReverses().
-struct Redo {
-  std::string performing_tenant;
-  // Half-open; one millisecond, or the whole day of a date-only time.
-  absl::Time performed_begin;
-  absl::Time performed_end;
-  // Network time at which the exam was first known as performed. An exam of a day (not a moment) that was known by an
-  // acceptance's t was performed before it, whatever the rest of that day holds: it is the prior, or as old as the prior, and no
-  // redo.
-  absl::Time arrived;
+  // Redos of it once known, of tenants whose patients are linked to the person no longer (T8: known stays known). For whoever
+  // picks the redos; Evaluate() does not read it.
+  std::vector<Redo> known_redos = {};
 };
 
 // Death, erasure, departure or a feed gap (T8). A gap censors what it overlaps; the others end what is observed for good, so they

@@ -1,6 +1,7 @@
 #include "services/savings/evaluator.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -129,14 +130,22 @@ absl::Status Evaluator::EvaluatePerson(const PatientLink& patient) {
     if (!evidence.ok()) return evidence.status();
     if (evidence->acceptances.empty()) return absl::OkStatus();
 
-    const auto tenant = parts_.registry.FindByName(evidence->acceptances.front().tenant);
-    const auto csv = parts_.current_table("exam-classes", tenant ? tenant->id.text() : "");
-    if (!csv.ok()) return csv.status();
-    const auto table = exchange::ExamTable::Parse(*csv);
-    if (!table.ok()) return table.status();
+    std::map<std::string, std::vector<exchange::ExamTable>, std::less<>> tables;
+    for (const Acceptance& acceptance : evidence->acceptances) {
+      auto of_tenant = TablesOf(acceptance.tenant);
+      if (!of_tenant.ok()) return of_tenant.status();
+      tables.emplace(acceptance.tenant, *std::move(of_tenant));
+    }
     const auto timeline = Timeline(
         *evidence,
-        [&](const std::vector<exchange::OpenedRecord>& records) { return exchange::ExamsOf(records, *table, parts_.registry); },
+        [&](const std::vector<exchange::OpenedRecord>& records, std::string_view ordering_tenant) {
+          std::vector<exchange::Exam> exams;
+          for (const exchange::ExamTable& table : tables.find(ordering_tenant)->second) {
+            auto recognised = exchange::CarriedOut(records, table, parts_.registry);
+            std::move(recognised.begin(), recognised.end(), std::back_inserter(exams));
+          }
+          return exams;
+        },
         [&](std::string_view name) {
           const auto found = parts_.registry.FindByName(name);
           return exchange::ZoneOf(found ? found->time_zone : "UTC");
@@ -207,7 +216,69 @@ absl::StatusOr<std::vector<Acceptance>> Evaluator::OpenAcceptances(const std::ve
     opened.acceptances[found->second].withdrawal_arrived = withdrawal.second;
   }
   if (absl::Status status = Price(opened.acceptances); !status.ok()) return status;
+  if (absl::Status status = Recall(person, opened.acceptances); !status.ok()) return status;
   return std::move(opened.acceptances);
+}
+
+// Unlinks, and what was known through links that are gone (T8): records of a tenant that the person no longer has say nothing
+// any more, what followed from them stays in the projection.
+absl::Status Evaluator::Recall(const std::vector<PatientLink>& person, std::vector<Acceptance>& acceptances) const {
+  std::set<std::string> linked;
+  for (const PatientLink& link : person) {
+    if (const tenants::Partition* partition = parts_.partitions.FindById(link.tenant)) linked.insert(partition->tenant.name);
+  }
+  std::vector<std::string> ids;
+  for (const Acceptance& acceptance : acceptances) ids.push_back(*HexDecode(acceptance.avoidance_id));
+  std::map<std::string, std::vector<KnownState>> stored;
+  const absl::Status read = parts_.network_database.Read([&](ReadTransaction& transaction) -> absl::Status {
+    stored = ReadStates(transaction, ids);
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  const absl::Time now = parts_.network_clock.Now();
+  for (std::size_t i = 0; i < acceptances.size(); ++i) {
+    Acceptance& acceptance = acceptances[i];
+    const std::vector<KnownState>& states = stored[ids[i]];
+    for (auto state = states.begin(); state != states.end(); ++state) {
+      if (state->standing != Standing::kReversed || !state->ended_at) continue;
+      if (state->why == "unlink" && !acceptance.unlinked_at) {
+        acceptance.unlinked_at = state->ended_at;
+        acceptance.unlink_arrived = state->known_from;
+      }
+      // One that its tenant took back while it was linked is followed by what it left open.
+      const auto next = std::next(state);
+      const bool taken_back = next != states.end() && next->standing != Standing::kReversed;
+      if (state->why != "redo" || linked.contains(state->reversed_by) || taken_back) continue;
+      acceptance.known_redos.push_back({.performing_tenant = state->reversed_by,
+                                        .performed_begin = *state->ended_at,
+                                        // A day that began before t ended at t.
+                                        .performed_end = *state->ended_at + absl::Milliseconds(2),
+                                        .arrived = state->known_from});
+    }
+    if (!acceptance.unlinked_at && !linked.contains(acceptance.source_tenant)) {
+      acceptance.unlinked_at = now;
+      acceptance.unlink_arrived = now;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<exchange::ExamTable>> Evaluator::TablesOf(const std::string& tenant_name) const {
+  const auto tenant = parts_.registry.FindByName(tenant_name);
+  if (!tenant) return absl::FailedPreconditionError("an acceptance's tenant is not in the registry");
+  const auto own = parts_.current_table("exam-classes", tenant->id.text());
+  if (!own.ok()) return own.status();
+  const auto network = parts_.current_table("exam-classes", "");
+  if (!network.ok() && !absl::IsNotFound(network.status())) return network.status();
+  std::vector<std::string> csvs{*own};
+  if (network.ok() && *network != *own) csvs.push_back(*network);
+  std::vector<exchange::ExamTable> tables;
+  for (const std::string& csv : csvs) {
+    auto table = exchange::ExamTable::Parse(csv);
+    if (!table.ok()) return table.status();
+    tables.push_back(*std::move(table));
+  }
+  return tables;
 }
 
 // Window, reversal set and cents. What was once priced stays so, whatever the tables say later.
@@ -224,11 +295,13 @@ absl::Status Evaluator::Price(std::vector<Acceptance>& acceptances) {
     Acceptance& acceptance = acceptances[i];
     const auto tenant = parts_.registry.FindByName(acceptance.tenant);
     if (!tenant) return absl::FailedPreconditionError("an acceptance's tenant is not in the registry");
-    const auto csv = parts_.current_table("exam-classes", tenant->id.text());
-    if (!csv.ok()) return csv.status();
-    const auto classes = exchange::ExamTable::Parse(*csv);
-    if (!classes.ok()) return classes.status();
-    const exchange::ExamClass* exam_class = classes->Find(acceptance.class_id);
+    const auto tables = TablesOf(acceptance.tenant);
+    if (!tables.ok()) return tables.status();
+    // The tenant's own first.
+    const exchange::ExamClass* exam_class = nullptr;
+    for (const exchange::ExamTable& table : *tables) {
+      if (exam_class == nullptr) exam_class = table.Find(acceptance.class_id);
+    }
     if (!exam_class)
       return absl::FailedPreconditionError(absl::StrCat("the exam table has no class ", acceptance.class_id, " any more"));
     acceptance.reversal_set = exam_class->reversal_set;

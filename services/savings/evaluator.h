@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/exchange/equivalence.h"
 #include "services/exchange/locator.h"
 #include "services/exchange/patient_records.h"
 #include "services/keys/sealer.h"
@@ -70,6 +71,10 @@ class Evaluator {
 
   [[nodiscard]] absl::StatusOr<std::vector<Acceptance>> OpenAcceptances(const std::vector<exchange::PatientLink>& person);
   [[nodiscard]] absl::Status OpenFacts(const exchange::PatientLink& patient, Opened& opened);
+  // The network's exam table, when one is set, and the tenant's own, when it differs: a redo is what either recognises (T7:
+  // reversed broadly), so that no tenant's narrowed table hides one.
+  [[nodiscard]] absl::StatusOr<std::vector<exchange::ExamTable>> TablesOf(const std::string& tenant_name) const;
+  [[nodiscard]] absl::Status Recall(const std::vector<exchange::PatientLink>& person, std::vector<Acceptance>& acceptances) const;
   [[nodiscard]] absl::Status Price(std::vector<Acceptance>& acceptances);
   [[nodiscard]] absl::StatusOr<Evidence> Gather(const std::vector<exchange::PatientLink>& person,
                                                 std::vector<Acceptance> acceptances);

@@ -1,5 +1,7 @@
 #include "services/savings/evaluator.h"
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "services/savings/metrics.h"
 #include "services/savings/test_network.h"
@@ -200,6 +202,98 @@ TEST_F(EvaluatorTest, ACancelledRedoReversesNoLonger) {
   net->PutExam("lakeside", "A1", t0 + Days(4), "entered-in-error");
   EXPECT_EQ(net->Exams(), "1/1/0/0/0");
   EXPECT_EQ(net->Exams("", t0 + Days(5)), "1/0/0/1/0");
+}
+
+TEST_F(EvaluatorTest, AnUnlinkedSourceReversesFromWhenItIsKnown) {
+  net->Accept("lakeside", "summit", "c1");
+  MoveTo(t0 + Days(91));
+  EXPECT_EQ(net->Exams(), "1/0/1/0/0");
+  net->clock.Set(t0 + Days(92));
+  net->Unlink("summit");
+  EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+  EXPECT_EQ(net->network->One("SELECT why FROM savings.known_state ORDER BY known_from_ms DESC LIMIT 1"), "unlink");
+  EXPECT_EQ(net->Exams("", t0 + Days(91)), "1/0/1/0/0");
+  // Nothing moves when it is looked at again later.
+  net->clock.Set(t0 + Days(95));
+  ASSERT_TRUE(net->evaluator->EvaluatePerson({net->At("lakeside").tenant.id, net->Patient("lakeside")}).ok());
+  EXPECT_EQ(net->Exams("", t0 + Days(92)), "1/0/0/1/0");
+  // Known is known (T8), though the link comes back.
+  net->Put("summit", "Patient/" + net->PatientName(), net->PatientJson());
+  EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+}
+
+TEST_F(EvaluatorTest, AnUnlinkedOrderingPatientReversesToo) {
+  net->Accept("lakeside", "summit", "c1");
+  Drain();
+  net->clock.Set(t0 + Days(2));
+  net->Unlink("lakeside");
+  EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+}
+
+TEST_F(EvaluatorTest, AnUnlinkTakesNoRedoBack) {
+  for (const char* redone_at : {"harbor", "summit"}) {
+    SetUp();
+    net->Accept("lakeside", "summit", "c1");
+    net->clock.Set(t0 + Days(5));
+    net->PutExam(redone_at, "H1", t0 + Days(4));
+    EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+    net->clock.Set(t0 + Days(6));
+    net->Accept("lakeside", "summit", "c2");
+    EXPECT_EQ(net->Exams(), "2/1/0/1/0");
+    net->clock.Set(t0 + Days(7));
+    net->Unlink(redone_at);
+    const std::string after = redone_at == std::string("harbor") ? "2/1/0/1/0" : "2/0/0/2/0";
+    EXPECT_EQ(net->Exams(), after) << redone_at;
+    EXPECT_EQ(net->Exams("", t0 + Days(5)), "1/0/0/1/0") << redone_at;
+    net->clock.Set(t0 + Days(8));
+    for (int i = 0; i < 2; ++i)
+      ASSERT_TRUE(net->evaluator->EvaluatePerson({net->At("lakeside").tenant.id, net->Patient("lakeside")}).ok());
+    EXPECT_EQ(net->Exams(), after) << redone_at;
+    EXPECT_EQ(net->Exams("", t0 + Days(5)), "1/0/0/1/0") << redone_at;
+  }
+}
+
+TEST_F(EvaluatorTest, AnUnlinkBeforeACrashIsEvaluatedAfterwards) {
+  net->Accept("lakeside", "summit", "c1");
+  Drain();
+  net->clock.Set(t0 + Days(2));
+  ASSERT_TRUE(net->network->Sql("ALTER TABLE savings.posting RENAME TO posting_away").ok());
+  net->Unlink("summit");
+  EXPECT_FALSE(net->Drain().ok());
+  ASSERT_TRUE(net->network->Sql("ALTER TABLE savings.posting_away RENAME TO posting").ok());
+  EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+}
+
+TEST_F(EvaluatorTest, ACancelledReportHidesNoRedoWhoseStudyWasMade) {
+  net->Accept("lakeside", "summit", "c1");
+  net->clock.Set(t0 + Days(5));
+  // The report's time and status are not those of what was carried out.
+  net->PutExam("lakeside", "A1", t0 - Days(400), "cancelled");
+  EXPECT_EQ(net->Exams(), "1/1/0/0/0");
+  net->PutStudy("lakeside", "A1", t0 + Days(4));
+  EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+}
+
+TEST_F(EvaluatorTest, ATenantsNarrowTableHidesNoRedo) {
+  const std::string table = *TestNetwork::Table("exam-classes");
+  std::string without_class;
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(table, '\n'))) {
+    if (!absl::StartsWith(line, "mr-lumbar-wo,")) absl::StrAppend(&without_class, line, "\n");
+  }
+  for (const std::string& narrow : {absl::StrReplaceAll(table, {{"30679-5", "00000-0"}}), without_class}) {
+    for (const char* tenant : {"harbor", "lakeside"}) {
+      SetUp();
+      net->Accept("lakeside", "summit", "c1");
+      net->clock.Set(t0 + Days(1));
+      net->Accept("harbor", "summit", "c2");
+      Drain();
+      ASSERT_NE(narrow, table);
+      net->own_exams[net->At(tenant).tenant.id.text()] = narrow;
+      net->clock.Set(t0 + Days(5));
+      net->PutExam("summit", "S1", t0 + Days(4));
+      EXPECT_EQ(net->Exams(), "1/0/0/1/0") << tenant;
+    }
+  }
 }
 
 TEST_F(EvaluatorTest, RunningAgainChangesNothing) {

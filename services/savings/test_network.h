@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "ledger/entry.h"
@@ -62,11 +63,16 @@ class TestNetwork {
                          .records = *records,
                          .sealer = *sealer,
                          .network_clock = clock,
-                         .current_table = [](std::string_view table, std::string_view) { return Table(table); }});
+                         .current_table = [this](std::string_view table, std::string_view tenant) -> absl::StatusOr<std::string> {
+                           const auto own = own_exams.find(tenant);
+                           return table == "exam-classes" && own != own_exams.end() ? own->second : Table(table);
+                         }});
     for (tenants::Partition* partition : partitions.All()) {
       evaluator->Attach(*partition);
       partition->outbox->Handle("locator", [this, id = partition->tenant.id](const PatientId& patient) {
-        return exchange::RegisterPatient(*locator, *records, {id, patient});
+        return exchange::RegisterPatient(*locator, *records, {id, patient}, [this](const exchange::PatientLink& changed) {
+          return evaluator->EvaluatePerson(changed);
+        });
       });
     }
     reporter = std::make_unique<Reporter>(network->database(), *registry, clock, [this] { return Drain(); });
@@ -74,6 +80,7 @@ class TestNetwork {
 
   void Begin() {
     ++year;
+    own_exams.clear();
     clock.Set(Start());
     ASSERT_TRUE(Drain().ok());
     ASSERT_TRUE(network->Sql("TRUNCATE savings.posting, savings.known_state, savings.avoidance").ok());
@@ -126,6 +133,21 @@ class TestNetwork {
         R"(","given":["Ada"]}],"gender":"female",)"
         R"("birthDate":"1970-02-03")",
         more, "}");
+  }
+  // The patient with another birth date, which no other tenant's patient has: nothing links it any more.
+  void Unlink(const std::string& tenant) {
+    Put(tenant, "Patient/" + PatientName(), absl::StrReplaceAll(PatientJson(), {{"1970-02-03", "1971-11-30"}}));
+  }
+  // Its study, beside the report.
+  void PutStudy(const std::string& tenant, const std::string& name, absl::Time started) {
+    const std::string accession = absl::StrCat(name, "-", year);
+    Put(tenant, "ImagingStudy/" + accession,
+        absl::StrCat(R"({"resourceType":"ImagingStudy","id":")", accession,
+                     R"(","identifier":[{"type":{"coding":[{"system":)"
+                     R"("http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},"system":"urn:accession:)",
+                     tenant, R"(","value":")", accession, R"("}],"status":"available","subject":{"reference":"Patient/)",
+                     PatientName(), R"("},"started":")", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", started, absl::UTCTimeZone()),
+                     R"("})"));
   }
   // MR of the lumbar spine, performed and reported.
   void PutExam(const std::string& tenant, const std::string& name, absl::Time performed, const std::string& status = "final") {
@@ -257,6 +279,8 @@ class TestNetwork {
     return std::string(std::istreambuf_iterator<char>(file), {});
   }
 
+  // Of tenants (by id) that set an exam table of their own.
+  std::map<std::string, std::string, std::less<>> own_exams;
   testing::FakeClock clock;
   std::unique_ptr<testing::KeyProcess> keys;
   std::unique_ptr<testing::TestDatabase> network;

@@ -49,6 +49,7 @@ class Replay {
       add(KnownAt(a.t, a.arrived));
       if (a.withdrawn_at) add(KnownAt(*a.withdrawn_at, a.withdrawal_arrived));
       if (a.unlinked_at) add(KnownAt(*a.unlinked_at, a.unlink_arrived));
+      for (const Redo& redo : a.known_redos) add(KnownAt(redo.performed_begin, redo.arrived));
     }
     for (const Censoring& gap : evidence_.gaps) add(KnownAt(gap.from, gap.arrived));
     for (const OpenedRecord& record : evidence_.history) add(record.arrived);
@@ -60,13 +61,16 @@ class Replay {
     for (const OpenedRecord& record : evidence_.history) {
       if (record.arrived <= now) known.push_back(record);
     }
+    for (const Acceptance& a : evidence_.acceptances) exams_.try_emplace(a.tenant);
     if (known.size() == seen_) return;
     seen_ = known.size();
-    exams_ = exams_of_(known);
-    FindDeaths(known);
-    for (const Exam& exam : exams_) {
-      if (exam.performed && exam.performed_begin > now) times_.insert(exam.performed_begin);
+    for (auto& [ordering_tenant, exams] : exams_) {
+      exams = exams_of_(known, ordering_tenant);
+      for (const Exam& exam : exams) {
+        if (exam.performed && exam.performed_begin > now) times_.insert(exam.performed_begin);
+      }
     }
+    FindDeaths(known);
     for (const Censoring& death : deaths_) {
       if (death.from > now) times_.insert(death.from);
     }
@@ -100,15 +104,23 @@ class Replay {
   }
 
   std::vector<Redo> RedosOf(const std::vector<std::size_t>& members) {
-    const Acceptance& any = evidence_.acceptances[members.front()];
     std::vector<Redo> redos;
-    for (const Exam& exam : exams_) {
-      if (!exam.performed || !SideReverses(any.laterality, exam.laterality)) continue;
-      if (std::find(any.reversal_set.begin(), any.reversal_set.end(), exam.class_id) == any.reversal_set.end()) continue;
-      redos.push_back({.performing_tenant = exam.performing_tenant,
-                       .performed_begin = exam.performed_begin,
-                       .performed_end = exam.performed_end,
-                       .arrived = exam.arrived});
+    std::set<std::string_view> done;
+    for (const std::size_t i : members) {
+      const Acceptance& acceptance = evidence_.acceptances[i];
+      redos.insert(redos.end(), acceptance.known_redos.begin(), acceptance.known_redos.end());
+      // Members of one tenant have one class, hence one table and reversal set.
+      if (!done.insert(acceptance.tenant).second) continue;
+      const std::vector<std::string>& classes = acceptance.reversal_set;
+      for (const Exam& exam : exams_.at(acceptance.tenant)) {
+        if (!exam.performed || !SideReverses(acceptance.laterality, exam.laterality)) continue;
+        if (std::find(classes.begin(), classes.end(), exam.class_id) == classes.end()) continue;
+        redos.push_back({.performing_tenant = exam.performing_tenant,
+                         .performed_begin = exam.performed_begin,
+                         .performed_end = exam.performed_end,
+                         .arrived = exam.arrived,
+                         .ordering_tenant = acceptance.tenant});
+      }
     }
     return redos;
   }
@@ -152,7 +164,8 @@ class Replay {
   std::set<absl::Time> times_;
   // As of the moment last looked at.
   std::size_t seen_ = 0;
-  std::vector<Exam> exams_;
+  // By ordering tenant.
+  std::map<std::string, std::vector<Exam>> exams_;
   std::vector<Censoring> deaths_;
 };
 

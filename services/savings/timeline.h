@@ -41,8 +41,10 @@ struct Evidence {
   std::vector<Censoring> gaps;
 };
 
-// exchange::ExamsOf with table and registry bound.
-using ExamsFunction = std::function<std::vector<exchange::Exam>(const std::vector<exchange::OpenedRecord>&)>;
+// exchange::ExamsOf with the registry bound and the tables that recognise redos of an ordering tenant's acceptances. An exam that
+// several tables recognise may be there several times.
+using ExamsFunction =
+    std::function<std::vector<exchange::Exam>(const std::vector<exchange::OpenedRecord>&, std::string_view ordering_tenant)>;
 // Zone in which a tenant writes dates without a time.
 using ZoneFunction = std::function<absl::TimeZone(std::string_view tenant_name)>;
 
