@@ -462,7 +462,8 @@ TEST_F(PartitionAudit, WhatATenantsNodeSignsIsNoClaimOfTheCustodian) {
 }
 
 TEST_F(PartitionAudit, ProjectionsOfRecordsAndOrdersFollowFromThem) {
-  // The tenant's own subject, without a row, and another patient.
+  // Both of the tenant's own subjects, without a row, and another patient.
+  AddRecord(false, PatientId::Random());
   AddRecord(false, PatientId::Random());
   AddRecord(true, PatientId::Random());
   EXPECT_EQ(Audit(), "");
@@ -472,9 +473,9 @@ TEST_F(PartitionAudit, ProjectionsOfRecordsAndOrdersFollowFromThem) {
     std::string finding;
   };
   const std::vector<Case> cases = {
-      {"exchange.patient", "DELETE FROM exchange.patient", "patients: the rows of all but one of 3 subjects"},
+      {"exchange.patient", "DELETE FROM exchange.patient", "patients: 4 subjects with stored records have no row"},
       {"exchange.patient", "DELETE FROM exchange.patient WHERE patient_id = '\\x" + patient_.hex() + "'",
-       "patients: the rows of all but one of 2 subjects"},
+       "patients: 3 subjects with stored records have no row"},
       {"exchange.patient", "UPDATE exchange.patient SET patient_id = set_byte(patient_id, 0, get_byte(patient_id, 0) # 1)",
        "which is not stored under this patient"},
       {"exchange.patient", "UPDATE exchange.patient SET record_id = set_byte(record_id, 0, get_byte(record_id, 0) # 1)",
