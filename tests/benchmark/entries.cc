@@ -86,7 +86,7 @@ absl::StatusOr<Report> MeasureEntries(const Settings& settings) {
                                   [&connection] { return connection->Run("CHECKPOINT").status(); });
   if (!comparison.ok()) return comparison.status();
   (*log)->Stop();
-  return Report{MeasuresOf("entry", kPeer, *comparison),
+  return Report{MeasuresOf("entry", "entries", kPeer, *comparison),
                 {{"entry_clients", settings.clients}, {"entry_bytes", bytes}, {"entry_calls", comparison->ours.answered}}};
 }
 

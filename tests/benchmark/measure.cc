@@ -4,8 +4,8 @@
 
 namespace custodian::benchmark {
 
-std::vector<Measure> MeasuresOf(const std::string& noun, const std::string& peer, const Comparison& comparison) {
-  return {{noun + "s_per_second", comparison.ours.PerSecond(), "1/s", peer, comparison.peer.PerSecond()},
+std::vector<Measure> MeasuresOf(const std::string& noun, const std::string& plural, const std::string& peer, const Comparison& comparison) {
+  return {{plural + "_per_second", comparison.ours.PerSecond(), "1/s", peer, comparison.peer.PerSecond()},
           {noun + "_p99", comparison.ours.PercentileMs(99), "ms", peer, comparison.peer.PercentileMs(99)}};
 }
 

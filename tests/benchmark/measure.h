@@ -33,8 +33,9 @@ struct Report {
   std::vector<std::pair<std::string, double>> circumstances;
 };
 
-// "<noun>s_per_second" and "<noun>_p99" of both sides.
-[[nodiscard]] std::vector<Measure> MeasuresOf(const std::string& noun, const std::string& peer, const Comparison& comparison);
+// "<plural>_per_second" and "<noun>_p99" of both sides.
+[[nodiscard]] std::vector<Measure> MeasuresOf(const std::string& noun, const std::string& plural, const std::string& peer,
+                                              const Comparison& comparison);
 // {"measure","value","unit","peer","peer_value","ratio"}: ratio = value / peer_value.
 [[nodiscard]] std::string JsonOf(const Measure& measure);
 

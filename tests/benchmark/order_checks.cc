@@ -236,7 +236,7 @@ absl::StatusOr<Report> MeasureOrderChecks(const Settings& settings, const std::s
   const auto comparison = Compare(ours, **peer, settings.clients, settings.rounds, settings.slice,
                                   [&superuser] { return superuser->Run("CHECKPOINT").status(); });
   if (!comparison.ok()) return comparison.status();
-  return Report{MeasuresOf("order_check", kPeer, *comparison),
+  return Report{MeasuresOf("order_check", "order_checks", kPeer, *comparison),
                 {{"order_check_clients", settings.clients},
                  {"order_check_entry_bytes", entry_bytes},
                  {"order_check_row_bytes", row_bytes},
