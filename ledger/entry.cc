@@ -50,6 +50,8 @@ absl::Status CheckRecordStored(const v1::Entry& entry) {
     if (id.size() != 16) return Invalid("record_stored.record_id must have 16 bytes");
   for (const std::uint64_t version : stored.version())
     if (version == 0) return Invalid("record_stored.version counts from 1");
+  if (!stored.locator_sha256().empty() && stored.locator_sha256().size() != 32)
+    return Invalid("record_stored.locator_sha256 must be empty or have 32 bytes");
   return absl::OkStatus();
 }
 
@@ -98,10 +100,20 @@ absl::Status CheckClearContent(const v1::Entry& entry) {
       if (stored.what() != "shard" && stored.what() != "patient") return Invalid("key_stored.what must be shard or patient");
       if (stored.key_id().size() != 16 || stored.wrapped_sha256().size() != 32)
         return Invalid("key_stored needs a key_id of 16 bytes and a wrapped_sha256 of 32");
+      if (stored.shard_id().size() != (stored.what() == "patient" ? 16U : 0U))
+        return Invalid("key_stored.shard_id has 16 bytes for a patient key and is empty for a shard");
+      if (stored.epoch() == 0) return Invalid("key_stored.epoch counts from 1");
       return absl::OkStatus();
     }
     case v1::Entry::kRecordStored:
       return CheckRecordStored(entry);
+    case v1::Entry::kClientRegistered: {
+      const v1::ClientRegistered& client = entry.client_registered();
+      if (client.spiffe_id().empty() || client.role().empty()) return Invalid("client_registered needs spiffe_id and role");
+      if (!client.tenant_id().empty() && !IsTenantId(client.tenant_id()))
+        return Invalid("client_registered.tenant_id must be empty or 16 lower-case hex digits");
+      return absl::OkStatus();
+    }
     case v1::Entry::CLEAR_NOT_SET:
       return absl::OkStatus();
   }
@@ -120,6 +132,7 @@ absl::Status CheckClear(const v1::Entry& entry) {
       {v1::KIND_FEED_GAP, v1::Entry::kFeedGap},
       {v1::KIND_KEY_STORED, v1::Entry::kKeyStored},
       {v1::KIND_RECORD_STORED, v1::Entry::kRecordStored},
+      {v1::KIND_CLIENT_REGISTERED, v1::Entry::kClientRegistered},
   };
   const auto expected = kClearOf.find(entry.kind());
   const bool fits = expected != kClearOf.end() ? entry.clear_case() == expected->second
@@ -139,6 +152,8 @@ absl::Status CheckEntry(const v1::Entry& entry) {
   if (!entry.subject().empty() && entry.subject().size() != 16) return Invalid("subject must be empty or have 16 bytes");
   for (const std::string& hash : entry.record_sha256())
     if (hash.size() != 32) return Invalid("record_sha256 must have 32 bytes");
+  for (const std::string& hash : entry.row_sha256())
+    if (hash.size() != 32) return Invalid("row_sha256 must have 32 bytes");
   if (!entry.detail_commitment().empty() && entry.detail_commitment().size() != 32)
     return Invalid("detail_commitment must be empty or have 32 bytes");
   if (entry.detail_commitment().empty() != entry.sealed_detail().empty())
@@ -162,6 +177,14 @@ absl::Status CheckSignedEntry(const v1::SignedEntry& leaf) {
 }
 
 }  // namespace
+
+Hash RowSha256(std::string_view table, std::span<const std::string> values) {
+  std::string text("custodian/row/v1\n");
+  text.append(table).append("\n");
+  // Lengths, so that no two rows have the same text.
+  for (const std::string& value : values) text.append(std::to_string(value.size())).append(":").append(value);
+  return Sha256(text);
+}
 
 std::string AuthorBatchMessage(std::string_view origin, std::uint64_t batch_size, const Hash& batch_root) {
   std::string message = "custodian/author-batch/v1\n";

@@ -36,6 +36,10 @@ struct Leaf {
 // InvalidArgument that names the fault: limits, unspecified enums, a missing required field.
 [[nodiscard]] absl::StatusOr<Leaf> ParseLeaf(std::string_view leaf_bytes);
 
+// What Entry.row_sha256 holds for a row of a qualified table: its values in the order of the table's columns, numbers in decimal. What
+// lies in the entry anyway (its index, its time) is left out.
+[[nodiscard]] Hash RowSha256(std::string_view table, std::span<const std::string> values);
+
 // Root of the author's batch that a leaf's batch path leads to. InvalidArgument when the path does not fit its index and size.
 [[nodiscard]] absl::StatusOr<Hash> BatchRootOf(const v1::SignedEntry& leaf);
 

@@ -120,6 +120,13 @@ TEST(ParseLeaf, NamesTheFaultOfAnEntry) {
        [](v1::Entry& e) {
          e.set_kind(v1::KIND_KEY_STORED), e.mutable_key_stored()->set_what("patient");
        }},
+      {"key_stored.shard_id",
+       [](v1::Entry& e) {
+         e.set_kind(v1::KIND_KEY_STORED), e.mutable_key_stored()->set_what("patient");
+         e.mutable_key_stored()->set_key_id(std::string(16, 'k')), e.mutable_key_stored()->set_wrapped_sha256(std::string(32, 'w'));
+       }},
+      {"row_sha256", [](v1::Entry& e) { e.add_row_sha256("short"); }},
+      {"client_registered", [](v1::Entry& e) { e.set_kind(v1::KIND_CLIENT_REGISTERED), e.mutable_client_registered(); }},
       {"watermark", [](v1::Entry& e) { e.set_kind(v1::KIND_WATERMARK), e.mutable_watermark(); }},
   };
   EXPECT_TRUE(ParseOf(ValidEntry()).ok()) << ParseOf(ValidEntry());
@@ -130,6 +137,14 @@ TEST(ParseLeaf, NamesTheFaultOfAnEntry) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << name;
     EXPECT_THAT(std::string(status.message()), testing::HasSubstr(name));
   }
+}
+
+TEST(RowSha256, TellsTablesAndValuesApart) {
+  const std::vector<std::string> values = {"ab", "c"};
+  const std::vector<std::string> others = {"a", "bc"};
+  EXPECT_EQ(RowSha256("t", values), RowSha256("t", values));
+  EXPECT_NE(RowSha256("t", values), RowSha256("t", others));
+  EXPECT_NE(RowSha256("t", values), RowSha256("u", values));
 }
 
 TEST(ParseLeaf, RefusesBytesThatAreNoLeaf) {

@@ -11,6 +11,7 @@ bool IsGovernanceKind(v1::Kind kind) {
     case v1::KIND_POLICY_SET:
     case v1::KIND_TABLE_SET:
     case v1::KIND_SUCCESSION:
+    case v1::KIND_CLIENT_REGISTERED:
       return true;
     default:
       return false;

@@ -50,11 +50,15 @@ struct Table {
   std::vector<Column> columns;
   // True: a row whose key exists is left as it is. False: it refuses the whole Write with AlreadyExists.
   bool ignore_conflicts = false;
+  // True: the entry that a row is stored with carries its ledger::RowSha256, so that a verifier notices when it is altered or gone.
+  bool proved = false;
 };
 
 struct Row {
   const Table* table;
   std::vector<Value> values;
+  // Of a proved table: position in the Write of the entry that carries its digest.
+  std::size_t entry = 0;
 };
 
 // Refuses the Write (FailedPrecondition) unless the patient's consent version in this partition is still `version`.

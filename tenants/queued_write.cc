@@ -21,17 +21,27 @@ std::size_t BytesOf(const Value& value) {
   return sizeof(std::int64_t);
 }
 
+void AddRowDigests(Write& write) {
+  for (const Row& row : write.rows) {
+    if (row.table->proved) write.entries[row.entry].add_row_sha256(std::string(ledger::AsBytes(DigestOf(row))));
+  }
+}
+
 absl::Status CheckSize(QueuedWrite& queued) {
   const Write& write = queued.write;
   if (queued.entries() > kEntriesMax) {
     return absl::InvalidArgumentError(fmt::format("a write has at most {} entries: split it", kEntriesMax));
   }
-  for (const auto& entry : write.entries) queued.bytes += entry.ByteSizeLong();
-  for (const auto& leaf : write.signed_leaves) queued.bytes += leaf.size();
   for (const Row& row : write.rows) {
     if (absl::Status status = CheckRow(row, queued.entries()); !status.ok()) return status;
+    if (row.table->proved && queued.write.entries.empty()) {
+      return absl::InvalidArgumentError(fmt::format("a row of {} is proved by an entry of the custodian's", row.table->name));
+    }
     for (const Value& value : row.values) queued.bytes += BytesOf(value);
   }
+  AddRowDigests(queued.write);
+  for (const auto& entry : write.entries) queued.bytes += entry.ByteSizeLong();
+  for (const auto& leaf : write.signed_leaves) queued.bytes += leaf.size();
   if (queued.bytes > kWriteBytesMax) {
     return absl::InvalidArgumentError(fmt::format("a write has at most {} bytes: split it", kWriteBytesMax));
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "fmt/format.h"
+#include "ledger/entry.h"
 
 namespace custodian::tenants {
 namespace {
@@ -78,12 +79,28 @@ absl::Status CheckRow(const Row& row, std::size_t entries) {
     if (!Fits(row.values[i], ElementOf(table.columns[i].type))) {
       return absl::InvalidArgumentError(fmt::format("a value of {}.{} is not of type {}", table.name, table.columns[i].name, table.columns[i].type));
     }
+    const bool has_text = !std::holds_alternative<std::monostate>(row.values[i]) && !std::holds_alternative<bool>(row.values[i]);
+    if (table.proved && !has_text)
+      return absl::InvalidArgumentError(fmt::format("{}.{} has a value that its proof cannot hold", table.name, table.columns[i].name));
     const auto* index = std::get_if<IndexOf>(&row.values[i]);
     if (index != nullptr && index->entry >= entries) {
       return absl::InvalidArgumentError(fmt::format("{}.{} stands for entry {} of {}", table.name, table.columns[i].name, index->entry, entries));
     }
   }
+  if (table.proved && row.entry >= entries) {
+    return absl::InvalidArgumentError(fmt::format("a row of {} is proved by entry {} of {}", table.name, row.entry, entries));
+  }
   return absl::OkStatus();
+}
+
+ledger::Hash DigestOf(const Row& row) {
+  std::vector<std::string> texts;
+  for (const Value& value : row.values) {
+    if (const auto* text = std::get_if<std::string>(&value)) texts.push_back(*text);
+    if (const auto* bytes = std::get_if<Bytes>(&value)) texts.push_back(bytes->bytes);
+    if (const auto* number = std::get_if<std::int64_t>(&value)) texts.push_back(std::to_string(*number));
+  }
+  return ledger::RowSha256(row.table->name, texts);
 }
 
 RowInsert::Target& RowInsert::TargetOf(const Table& table, const Table* before) {

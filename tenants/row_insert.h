@@ -16,6 +16,9 @@ namespace custodian::tenants {
 // of `entries` entries.
 [[nodiscard]] absl::Status CheckRow(const Row& row, std::size_t entries);
 
+// ledger::RowSha256 of a row that CheckRow accepted, without the values that only the commit fills in.
+[[nodiscard]] ledger::Hash DigestOf(const Row& row);
+
 class RowInsert {
  public:
   // Adds the rows of one Write, in their order; IndexOf{n} becomes first_index + n, CommitTime becomes time_ms. A table that comes

@@ -141,7 +141,8 @@ class CardFeedback::Card {
       write.rows.push_back(
           tenants::Row{&kFactTable,
                        {tenants::Bytes{fact_id}, tenants::Bytes{patient_.bytes()},
-                        tenants::Bytes{std::move(sealed_fact->ciphertext)}, tenants::CommitTime{}, tenants::IndexOf{0}}});
+                        tenants::Bytes{std::move(sealed_fact->ciphertext)}, tenants::CommitTime{}, tenants::IndexOf{0}},
+                       0});
       write.rows.push_back(tenants::OutboxRow("savings", patient_));
     }
 
@@ -157,7 +158,7 @@ class CardFeedback::Card {
 
     auto order_key = parts_.sealer.IndexToken(tenant_, absl::StrCat("order\n", order));
     if (!order_key.ok()) return order_key.status();
-    write.rows.push_back(OrderStateRow(*std::move(order_key), item_.accepted ? OrderState::kAccepted : OrderState::kOverridden));
+    write.rows.push_back(OrderStateRow(*std::move(order_key), item_.accepted ? OrderState::kAccepted : OrderState::kOverridden, 0));
     return absl::OkStatus();
   }
 

@@ -18,20 +18,23 @@ const tenants::Table kAnswerTable{"exchange.check_answer",
                                    {"patient_id", "bytea"},
                                    {"sealed", "bytea"},
                                    {"entry_index", "bigint"},
-                                   {"arrived_ms", "bigint"}}};
+                                   {"arrived_ms", "bigint"}},
+                                  /*ignore_conflicts=*/false, /*proved=*/true};
 const tenants::Table kCardTable{
     "exchange.card",
-    {{"card_id", "bytea"}, {"patient_id", "bytea"}, {"sealed", "bytea"}, {"entry_index", "bigint"}, {"arrived_ms", "bigint"}}};
+    {{"card_id", "bytea"}, {"patient_id", "bytea"}, {"sealed", "bytea"}, {"entry_index", "bigint"}, {"arrived_ms", "bigint"}},
+    /*ignore_conflicts=*/false, /*proved=*/true};
 const tenants::Table kOutcomeTable{"exchange.card_outcome",
                                    {{"card_id", "bytea"},
                                     {"ordinal", "bigint"},
                                     {"outcome", "text"},
                                     {"sealed", "bytea"},
                                     {"entry_index", "bigint"},
-                                    {"arrived_ms", "bigint"}}};
+                                    {"arrived_ms", "bigint"}},
+                                   /*ignore_conflicts=*/false, /*proved=*/true};
 const tenants::Table kJtiTable{"exchange.jti", {{"jti", "bytea"}, {"expires_ms", "bigint"}}};
 const tenants::Table kOrderStateTable{
-    "exchange.order_state", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true};
+    "exchange.order_state", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true, /*proved=*/true};
 
 const char* NameOf(OrderState state) {
   switch (state) {
@@ -55,26 +58,29 @@ bool JtiUsed(ReadTransaction& transaction, std::string_view jti_sha256) {
 Row AnswerRow(std::string check_key, std::string digest, const PatientId& patient, std::string sealed, std::size_t entry) {
   return Row{&kAnswerTable,
              {Bytes{std::move(check_key)}, Bytes{std::move(digest)}, Bytes{patient.bytes()}, Bytes{std::move(sealed)},
-              IndexOf{entry}, CommitTime{}}};
+              IndexOf{entry}, CommitTime{}},
+             entry};
 }
 
 Row CardRow(std::string card_id, const PatientId& patient, std::string sealed, std::size_t entry) {
   return Row{&kCardTable,
-             {Bytes{std::move(card_id)}, Bytes{patient.bytes()}, Bytes{std::move(sealed)}, IndexOf{entry}, CommitTime{}}};
+             {Bytes{std::move(card_id)}, Bytes{patient.bytes()}, Bytes{std::move(sealed)}, IndexOf{entry}, CommitTime{}},
+             entry};
 }
 
 Row OutcomeRow(std::string card_id, std::int64_t ordinal, bool accepted, std::string sealed, std::size_t entry) {
   return Row{&kOutcomeTable,
              {Bytes{std::move(card_id)}, ordinal, std::string(accepted ? "accepted" : "overridden"), Bytes{std::move(sealed)},
-              IndexOf{entry}, CommitTime{}}};
+              IndexOf{entry}, CommitTime{}},
+             entry};
 }
 
 Row JtiRow(std::string jti_sha256, absl::Time expires) {
   return Row{&kJtiTable, {Bytes{std::move(jti_sha256)}, static_cast<std::int64_t>(absl::ToUnixMillis(expires))}};
 }
 
-Row OrderStateRow(std::string order_key, OrderState state) {
-  return Row{&kOrderStateTable, {Bytes{std::move(order_key)}, std::string(NameOf(state))}};
+Row OrderStateRow(std::string order_key, OrderState state, std::size_t entry) {
+  return Row{&kOrderStateTable, {Bytes{std::move(order_key)}, std::string(NameOf(state))}, entry};
 }
 
 absl::StatusOr<CardStore::Known> CardStore::FindAnswer(std::string_view check_key, std::string_view jti_sha256) const {

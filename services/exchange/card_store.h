@@ -46,7 +46,7 @@ struct StoredOutcome {
   std::string sealed;
 };
 
-// `entry`: position in the Write of the entry that carries the hash of `sealed`.
+// `entry`: position in the Write of the entry that proves the row.
 [[nodiscard]] tenants::Row AnswerRow(std::string check_key, std::string digest, const PatientId& patient, std::string sealed,
                                      std::size_t entry);
 [[nodiscard]] tenants::Row CardRow(std::string card_id, const PatientId& patient, std::string sealed, std::size_t entry);
@@ -55,7 +55,7 @@ struct StoredOutcome {
 // A token used twice refuses the Write (AlreadyExists).
 [[nodiscard]] tenants::Row JtiRow(std::string jti_sha256, absl::Time expires);
 // An order that came so far before stays as it is.
-[[nodiscard]] tenants::Row OrderStateRow(std::string order_key, OrderState state);
+[[nodiscard]] tenants::Row OrderStateRow(std::string order_key, OrderState state, std::size_t entry);
 
 class CardStore {
  public:

@@ -11,7 +11,8 @@ namespace custodian::exchange {
 
 const tenants::Table kFactTable{
     "savings.fact",
-    {{"fact_id", "bytea"}, {"patient_id", "bytea"}, {"sealed", "bytea"}, {"arrived_ms", "bigint"}, {"entry_index", "bigint"}}};
+    {{"fact_id", "bytea"}, {"patient_id", "bytea"}, {"sealed", "bytea"}, {"arrived_ms", "bigint"}, {"entry_index", "bigint"}},
+    /*ignore_conflicts=*/false, /*proved=*/true};
 
 std::string SerializeFact(const Fact& fact) {
   // Keys sorted, integers only (SAVINGS T11).

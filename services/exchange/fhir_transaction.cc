@@ -11,6 +11,9 @@
 namespace custodian::exchange {
 namespace {
 
+// Of one resource: the entry that proves it names each.
+constexpr std::size_t kIdentifiersMax = 500;
+
 constexpr std::size_t kIssuesMax = 50;
 constexpr std::string_view kUrnUuid = "urn:uuid:";
 constexpr std::string_view kUrnOid = "urn:oid:";
@@ -198,7 +201,11 @@ class Preparation {
 
   void IndexIdentifiers() {
     for (const TransactionEntry& entry : entries_) {
-      for (const IdentifierQuery& identifier : IdentifiersOf(entry.resource)) {
+      const std::vector<IdentifierQuery> identifiers = IdentifiersOf(entry.resource);
+      if (identifiers.size() > kIdentifiersMax) {
+        Tell("too-costly", entry.resource_path + ".identifier", absl::StrCat("has more than ", kIdentifiersMax, " values"));
+      }
+      for (const IdentifierQuery& identifier : identifiers) {
         if (queries_.contains(identifier)) own_[identifier].insert(entry.id);
       }
     }

@@ -13,6 +13,7 @@
 #include "services/exchange/detail.h"
 #include "services/exchange/fhir_definitions.h"
 #include "services/exchange/identifier_index.h"
+#include "services/exchange/locator.h"
 #include "services/exchange/record_store.h"
 #include "spdlog/spdlog.h"
 #include "tenants/outbox.h"
@@ -23,8 +24,8 @@ namespace {
 using ledger::v1::Entry;
 
 constexpr std::string_view kPurpose = "fhir-write";
-// About 53 bytes a record version: far below the 60,000 bytes of an entry.
-constexpr std::size_t kRecordsPerEntry = 900;
+// Record versions and the index rows that lead to them, at most 53 bytes each: far below the 60,000 bytes of an entry.
+constexpr std::size_t kHashesPerEntry = 900;
 // A SPIFFE id, a hash and the salt.
 constexpr std::size_t kReportBytes = 512;
 constexpr int kAttempts = 5;
@@ -339,9 +340,7 @@ class Attempt {
     Entry entry;
     entry.set_kind(ledger::v1::KIND_KEY_STORED);
     if (key.what == "patient") entry.set_subject(patient.bytes());
-    entry.mutable_key_stored()->set_what(key.what);
-    entry.mutable_key_stored()->set_key_id(key.key_id);
-    entry.mutable_key_stored()->set_wrapped_sha256(HashBytes(key.wrapped_sha256));
+    *entry.mutable_key_stored() = keys::KeyStoredOf(key);
     write_.entries.push_back(std::move(entry));
   }
 
@@ -352,19 +351,25 @@ class Attempt {
       auto sealed = sealer_.Seal({tenant_, planned.patient, planned.record.bytes(), planned.version}, StoredText(entries_[i]), kPurpose);
       if (!sealed.ok()) return sealed.status();
       AddRecord(planned.record, planned.version, planned.patient, *std::move(sealed), &planned.sha256);
-      if (entries_[i].type == "Patient" && planned.version == 1) write_.rows.push_back(PatientRow(planned.patient, planned.record));
+      if (entries_[i].type == "Patient") {
+        const auto located = LocatePatient(keys_, {tenant_, planned.patient}, StoredText(entries_[i]));
+        if (!located.ok()) return located.status();
+        stored_[planned.patient].back().locator = LocatorDigest(*located);
+        if (planned.version == 1) write_.rows.push_back(PatientRow(planned.patient, planned.record));
+      }
       for (const IdentifierQuery& identifier : IdentifiersOf(entries_[i].resource)) {
         auto token = IdentifierToken(tenant_, sealer_, identifier);
         if (!token.ok()) return token.status();
         write_.rows.push_back(IdentifierRow(*std::move(token), planned.record, planned.patient));
       }
+      stored_[planned.patient].back().rows_end = write_.rows.size();
     }
     return absl::OkStatus();
   }
 
   void AddRecord(const RecordId& record, std::uint64_t version, const PatientId& patient, keys::Sealed sealed, ledger::Hash* sha256) {
     if (sha256 != nullptr) *sha256 = sealed.sha256;
-    stored_[patient].push_back({record, version, sealed.sha256, write_.rows.size()});
+    stored_[patient].push_back({record, version, sealed.sha256, write_.rows.size(), write_.rows.size() + 1, std::nullopt});
     write_.rows.push_back(RecordRow(record, version, patient, std::move(sealed.ciphertext), 0));
   }
 
@@ -405,15 +410,20 @@ class Attempt {
 
   absl::Status AddRecordEntries() {
     for (const auto& [patient, records] : stored_) {
-      for (std::size_t first = 0; first < records.size(); first += kRecordsPerEntry) {
+      for (std::size_t i = 0; i < records.size();) {
         Entry entry;
         entry.set_kind(ledger::v1::KIND_RECORD_STORED);
         if (absl::Status status = SetReport(patient, entry); !status.ok()) return status;
-        for (std::size_t i = first; i < std::min(records.size(), first + kRecordsPerEntry); ++i) {
-          entry.add_record_sha256(HashBytes(records[i].sha256));
-          entry.mutable_record_stored()->add_record_id(records[i].record.bytes());
-          entry.mutable_record_stored()->add_version(records[i].version);
-          write_.rows[records[i].row].values.back() = tenants::IndexOf{write_.entries.size()};
+        for (std::size_t hashes = 0; i < records.size(); ++i) {
+          const StoredRecord& record = records[i];
+          hashes += record.rows_end - record.row;
+          if (hashes > kHashesPerEntry && entry.record_sha256_size() > 0) break;
+          entry.add_record_sha256(HashBytes(record.sha256));
+          entry.mutable_record_stored()->add_record_id(record.record.bytes());
+          entry.mutable_record_stored()->add_version(record.version);
+          if (record.locator) entry.mutable_record_stored()->set_locator_sha256(HashBytes(*record.locator));
+          write_.rows[record.row].values.back() = tenants::IndexOf{write_.entries.size()};
+          for (std::size_t row = record.row + 1; row < record.rows_end; ++row) write_.rows[row].entry = write_.entries.size();
         }
         write_.entries.push_back(std::move(entry));
       }
@@ -452,8 +462,11 @@ class Attempt {
     RecordId record;
     std::uint64_t version = 1;
     ledger::Hash sha256{};
-    // Position of its row in the Write.
+    // Its row in the Write, and the end of those that lead to it.
     std::size_t row = 0;
+    std::size_t rows_end = 0;
+    // Of a Patient.
+    std::optional<ledger::Hash> locator;
   };
 
   const FhirWriter::Request& request_;

@@ -18,9 +18,7 @@ constexpr std::size_t kValuesMax = 256;
 
 }  // namespace
 
-Locator::Locator(const tenants::Database& network_database, keys::KeyClient& keys) : database_(network_database), keys_(keys) {}
-
-absl::Status Locator::Register(const PatientLink& patient, std::string_view patient_json) {
+absl::StatusOr<LocatedPatient> LocatePatient(keys::KeyClient& keys, const PatientLink& patient, std::string_view patient_json) {
   const auto json = Json::Parse(patient_json);
   if (!json.ok()) return json.status();
   if (json->TextOf("resourceType") != "Patient") return absl::InvalidArgumentError("the locator takes Patients only");
@@ -37,7 +35,7 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
   std::vector<std::string> tokens;
   for (std::size_t from = 0; from < texts.size(); from += kValuesMax) {
     const std::span<const std::string> part(texts.data() + from, std::min(kValuesMax, texts.size() - from));
-    auto answer = keys_.LocatorTokens(patient.tenant, part);
+    auto answer = keys.LocatorTokens(patient.tenant, part);
     if (!answer.ok()) return answer.status();
     if (answer->size() != part.size()) return absl::InternalError("the key process answered with too few locator tokens");
     for (std::string& token : *answer) tokens.push_back(std::move(token));
@@ -52,7 +50,15 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
     std::set<std::string>& of_kind = located.national[*token++];
     of_kind.insert(*token++);
   }
-  return LocatorStore(database_).Replace(located);
+  return located;
+}
+
+Locator::Locator(const tenants::Database& network_database, keys::KeyClient& keys) : database_(network_database), keys_(keys) {}
+
+absl::Status Locator::Register(const PatientLink& patient, std::string_view patient_json) {
+  const auto located = LocatePatient(keys_, patient, patient_json);
+  if (!located.ok()) return located.status();
+  return LocatorStore(database_).Replace(*located);
 }
 
 absl::StatusOr<std::vector<PatientLink>> Locator::SamePerson(const PatientLink& patient) const {

@@ -10,17 +10,22 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/exchange/matching.h"
 #include "services/exchange/patient_records.h"
 #include "services/keys/key_client.h"
 #include "tenants/database.h"
 
 namespace custodian::exchange {
 
+// What is kept of a FHIR Patient (JSON text); it follows from that resource alone.
+[[nodiscard]] absl::StatusOr<LocatedPatient> LocatePatient(keys::KeyClient& keys, const PatientLink& patient,
+                                                           std::string_view patient_json);
+
 class Locator {
  public:
   Locator(const tenants::Database& network_database, keys::KeyClient& keys);
 
-  // Tokens of a FHIR Patient (JSON text), replacing those it had; links it to the persons it certainly is. Idempotent.
+  // Tokens of a FHIR Patient (LocatePatient), replacing those it had; links it to the persons it certainly is. Idempotent.
   [[nodiscard]] absl::Status Register(const PatientLink& patient, std::string_view patient_json);
   // Hands each patient whose person a registration of `cause` may have changed, the formerly linked ones included, to `follow`;
   // those it answered OK for are not handed out again.

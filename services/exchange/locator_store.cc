@@ -143,4 +143,39 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorStore::Connected(const Patien
   return patients;
 }
 
+absl::StatusOr<std::map<PatientLink, ledger::Hash>> LocatorStore::Digests() const {
+  std::map<PatientLink, ledger::Hash> digests;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+    pqxx::transaction_base& sql = transaction.sql();
+    sql.exec(
+        "DECLARE located NO SCROLL CURSOR FOR SELECT tenant_id, patient_id, strength AS what, token AS first, ''::bytea AS second "
+        "FROM locator.token UNION ALL SELECT tenant_id, patient_id, 'national', slot, value FROM locator.identifier ORDER BY 1, 2");
+    LocatedPatient patient;
+    const auto finish = [&] { digests.emplace(patient.link, LocatorDigest(patient)); };
+    bool begun = false;
+    for (pqxx::result rows = sql.exec("FETCH 1000 FROM located"); !rows.empty(); rows = sql.exec("FETCH 1000 FROM located")) {
+      for (const pqxx::row& row : rows) {
+        const auto link = LinkOf(row);
+        if (!link.ok()) return link.status();
+        if (!begun || patient.link != *link) {
+          if (begun) finish();
+          patient = LocatedPatient();
+          patient.link = *link;
+          begun = true;
+        }
+        const std::string what = row[2].as<std::string>();
+        const std::string first = pqxx::binarystring(row[3]).str();
+        if (what == "national")
+          patient.national[first].insert(pqxx::binarystring(row[4]).str());
+        else
+          (what == "name" ? patient.name_tokens : patient.identifier_tokens).insert(first);
+      }
+    }
+    if (begun) finish();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return digests;
+}
+
 }  // namespace custodian::exchange

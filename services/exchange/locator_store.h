@@ -2,6 +2,7 @@
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_STORE_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_STORE_H_
 
+#include <map>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,6 +25,9 @@ class LocatorStore {
   // Everyone whom shared tokens connect to the patient, itself included when it has tokens. ResourceExhausted past
   // kConnectedMax: no person is that many patients, so whoever shares those tokens is certain of nothing.
   [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> Connected(const PatientLink& patient) const;
+
+  // LocatorDigest of every patient with rows.
+  [[nodiscard]] absl::StatusOr<std::map<PatientLink, ledger::Hash>> Digests() const;
 
   static constexpr int kConnectedMax = 64;
 

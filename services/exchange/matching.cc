@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "ledger/entry.h"
+
 namespace custodian::exchange {
 namespace {
 
@@ -78,6 +80,15 @@ std::vector<PatientLink> CertainlySame(const PatientLink& of, const std::vector<
   for (const std::size_t i : same) links.push_back(connected[i].link);
   std::sort(links.begin(), links.end());
   return links;
+}
+
+ledger::Hash LocatorDigest(const LocatedPatient& located) {
+  std::vector<std::string> values = {located.link.tenant.text(), located.link.patient.bytes()};
+  for (const std::string& token : located.name_tokens) values.push_back("name " + token);
+  for (const std::string& token : located.identifier_tokens) values.push_back("identifier " + token);
+  for (const auto& [slot, of_slot] : located.national)
+    for (const std::string& value : of_slot) values.push_back("national " + slot + value);
+  return ledger::RowSha256("locator", values);
 }
 
 }  // namespace custodian::exchange

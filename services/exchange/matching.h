@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ledger/tree.h"
 #include "services/exchange/patient_records.h"
 
 namespace custodian::exchange {
@@ -21,6 +22,9 @@ struct LocatedPatient {
   // National identifiers by kind.
   std::map<std::string, std::set<std::string>> national;
 };
+
+// SHA-256 of what is kept of the patient, which is part of it: equal demographics of two patients have different digests.
+[[nodiscard]] ledger::Hash LocatorDigest(const LocatedPatient& located);
 
 // The patients that are certainly the same person as `of`, itself included, ordered. `connected` holds everyone whom shared
 // tokens connect to it, directly or through others.

@@ -164,7 +164,7 @@ class OrderCheck::Attempt {
     }
     for (const Judged& judged : judged_) {
       if (absl::Status status = AddChecked(judged, HashText(sealed->sha256), write); !status.ok()) return status;
-      write.rows.push_back(OrderStateRow(judged.order_key, OrderState::kChecked));
+      write.rows.push_back(OrderStateRow(judged.order_key, OrderState::kChecked, write.entries.size() - 1));
     }
     write.rows.push_back(AnswerRow(check_key_, digest_, patient_, std::move(sealed->ciphertext), 0));
     write.rows.push_back(JtiRow(call_.token.jti_sha256, call_.token.expires));
@@ -211,9 +211,7 @@ class OrderCheck::Attempt {
       Entry entry;
       entry.set_kind(ledger::v1::KIND_KEY_STORED);
       if (key.what == "patient") entry.set_subject(patient.bytes());
-      entry.mutable_key_stored()->set_what(key.what);
-      entry.mutable_key_stored()->set_key_id(key.key_id);
-      entry.mutable_key_stored()->set_wrapped_sha256(HashText(key.wrapped_sha256));
+      *entry.mutable_key_stored() = keys::KeyStoredOf(key);
       write.entries.push_back(std::move(entry));
       if (const auto admitted = call_.partition->writer->Apply(std::move(write)); !admitted.ok()) return admitted.status();
     }
@@ -421,7 +419,7 @@ class OrderCheck::Attempt {
         !status.ok())
       return status;
     write.rows.push_back(CardRow(judged.card_id, patient_, std::move(sealed->ciphertext), write.entries.size()));
-    write.rows.push_back(OrderStateRow(judged.order_key, OrderState::kShown));
+    write.rows.push_back(OrderStateRow(judged.order_key, OrderState::kShown, write.entries.size()));
     write.entries.push_back(std::move(entry));
     return absl::OkStatus();
   }

@@ -22,9 +22,11 @@ const tenants::Table kRecordTable{"exchange.record",
                                    {"deleted", "boolean"},
                                    {"arrived_ms", "bigint"},
                                    {"entry_index", "bigint"}}};
-const tenants::Table kPatientTable{"exchange.patient", {{"patient_id", "bytea"}, {"record_id", "bytea"}}};
+const tenants::Table kPatientTable{"exchange.patient", {{"patient_id", "bytea"}, {"record_id", "bytea"}},
+                                   /*ignore_conflicts=*/false, /*proved=*/true};
 const tenants::Table kIdentifierTable{
-    "exchange.identifier", {{"token", "bytea"}, {"record_id", "bytea"}, {"patient_id", "bytea"}}, /*ignore_conflicts=*/true};
+    "exchange.identifier", {{"token", "bytea"}, {"record_id", "bytea"}, {"patient_id", "bytea"}}, /*ignore_conflicts=*/true,
+    /*proved=*/true};
 
 namespace {
 

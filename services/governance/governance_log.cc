@@ -317,6 +317,13 @@ absl::Status GovernanceLog::RegisterClient(const tenants::Client& client) {
   Write write;
   write.idempotency_key = Digest({"client", client.spiffe_id});
   write.request_digest = Digest({"client", client.spiffe_id, client.tenant.text(), client.role, client.purpose});
+  Entry entry;
+  entry.set_kind(ledger::v1::KIND_CLIENT_REGISTERED);
+  entry.mutable_client_registered()->set_spiffe_id(client.spiffe_id);
+  entry.mutable_client_registered()->set_tenant_id(client.tenant.text());
+  entry.mutable_client_registered()->set_role(client.role);
+  entry.mutable_client_registered()->set_purpose(client.purpose);
+  write.entries.push_back(std::move(entry));
   write.rows.push_back(ClientRow(client));
   absl::Status status = state_->Apply(std::move(write)).status();
   if (absl::IsAlreadyExists(status)) {

@@ -18,10 +18,12 @@ const tenants::Table kTenantTable = {"registry.tenant",
                                       {"accession_system", "text"},
                                       {"cds_issuer", "text"},
                                       {"cds_tenant", "text"},
-                                      {"cds_jwks", "text"}}};
+                                      {"cds_jwks", "text"}},
+                                     /*ignore_conflicts=*/false, /*proved=*/true};
 
 const tenants::Table kClientTable = {"registry.client",
-                                     {{"spiffe_id", "text"}, {"tenant_id", "text"}, {"role", "text"}, {"purpose", "text"}}};
+                                     {{"spiffe_id", "text"}, {"tenant_id", "text"}, {"role", "text"}, {"purpose", "text"}},
+                                     /*ignore_conflicts=*/false, /*proved=*/true};
 
 }  // namespace
 

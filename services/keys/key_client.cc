@@ -74,7 +74,8 @@ class Remote final : public KeyClient {
     for (v1::StoredKey& key : *response.mutable_stored()) {
       const absl::StatusOr<ledger::Hash> hash = ledger::HashFromBytes(key.wrapped_sha256());
       if (!hash.ok() || key.key_id().size() != 16) return Misanswered("stored key");
-      stored.push_back({std::move(*key.mutable_what()), std::move(*key.mutable_key_id()), *hash});
+      stored.push_back(
+          {std::move(*key.mutable_what()), std::move(*key.mutable_key_id()), *hash, std::move(*key.mutable_shard_id()), key.epoch()});
     }
     return stored;
   }
@@ -155,6 +156,16 @@ class Remote final : public KeyClient {
 };
 
 }  // namespace
+
+::ledger::v1::KeyStored KeyStoredOf(const StoredKey& key) {
+  ::ledger::v1::KeyStored stored;
+  stored.set_what(key.what);
+  stored.set_key_id(key.key_id);
+  stored.set_wrapped_sha256(std::string(ledger::AsBytes(key.wrapped_sha256)));
+  stored.set_shard_id(key.shard_id);
+  stored.set_epoch(key.epoch);
+  return stored;
+}
 
 std::unique_ptr<KeyClient> KeyClient::Connect(const std::string& socket_path) { return std::make_unique<Remote>(socket_path); }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "ledger/entry.pb.h"
 #include "ledger/tree.h"
 #include "services/keys/secret.h"
 #include "tenants/ids.h"
@@ -22,7 +23,11 @@ struct StoredKey {
   std::string what;
   std::string key_id;
   ledger::Hash wrapped_sha256;
+  // Of a patient key: its shard.
+  std::string shard_id;
+  std::uint64_t epoch = 0;
 };
+[[nodiscard]] ::ledger::v1::KeyStored KeyStoredOf(const StoredKey& key);
 
 // Where a tenant's key store lies: cell of the configuration, and database.
 struct KeyPlacement {

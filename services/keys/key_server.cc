@@ -74,6 +74,8 @@ class Calls final : public v1::KeyService::Service {
         out.set_what(std::move(key.what));
         out.set_key_id(std::move(key.key_id));
         out.set_wrapped_sha256(std::string(ledger::AsBytes(key.wrapped_sha256)));
+        out.set_shard_id(std::move(key.shard_id));
+        out.set_epoch(key.epoch);
       }
       return absl::OkStatus();
     };

@@ -42,8 +42,8 @@ absl::StatusOr<std::vector<StoredKey>> KeyStore::CreatePatientKey(const PatientI
       const absl::StatusOr<Secret> shard_secret = UnwrapShard(key.shard);
       if (!shard_secret.ok()) return shard_secret.status();
       if (const auto opened = UnwrapPatient(*shard_secret, key); !opened.ok()) return opened.status();
-      return std::vector<StoredKey>{{"shard", key.shard.key_id, ledger::Sha256(key.shard.wrapped)},
-                                    {"patient", key.patient_id, ledger::Sha256(key.wrapped)}};
+      return std::vector<StoredKey>{{"shard", key.shard.key_id, ledger::Sha256(key.shard.wrapped), "", key.shard.epoch},
+                                    {"patient", key.patient_id, ledger::Sha256(key.wrapped), key.shard.key_id, key.shard.epoch}};
     }
     const absl::StatusOr<std::optional<Shard>> newest = NewestShard();
     if (!newest.ok()) return newest.status();

@@ -104,6 +104,8 @@ TEST_F(KeyStoreTest, NamesWhatIsStored) {
   EXPECT_EQ(hash((*stored)[0]), database_->One("SELECT encode(sha256(wrapped), 'hex') FROM keystore.shard"));
   EXPECT_EQ((*stored)[1].what, "patient");
   EXPECT_EQ((*stored)[1].key_id, patient.bytes());
+  EXPECT_EQ((*stored)[1].shard_id, (*stored)[0].key_id);
+  EXPECT_EQ((*stored)[1].epoch, 1u);
   EXPECT_EQ(hash((*stored)[1]), database_->One("SELECT encode(sha256(wrapped), 'hex') FROM keystore.patient_key"));
 }
 

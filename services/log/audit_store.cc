@@ -1,9 +1,16 @@
 #include "services/log/audit_store.h"
 
 #include <pqxx/pqxx>
+#include <utility>
+
+#include "ledger/entry.h"
+#include "tenants/ids.h"
 
 namespace custodian::log {
 namespace {
+
+// Type number of bytea, the same in every PostgreSQL.
+constexpr pqxx::oid kBytea = 17;
 
 std::string Bytes(const pqxx::row& row, const char* column) {
   return row[column].is_null() ? std::string() : pqxx::binarystring(row[column]).str();
@@ -128,27 +135,41 @@ void AuditStore::VisitFeedRows(const std::function<void(const StoredFeedRow&)>& 
       [&visit](const pqxx::row& row) { visit(FeedRow(row)); });
 }
 
-void AuditStore::VisitPatients(const std::function<void(const StoredPatient&)>& visit) {
-  if (!KeepsPatients()) return;
-  Run(transaction_, "SELECT patient_id, record_id FROM exchange.patient ORDER BY patient_id", 512,
-      [&visit](const pqxx::row& row) { visit({Bytes(row, "patient_id"), Bytes(row, "record_id")}); });
+void AuditStore::VisitProvedRows(const std::function<void(const StoredProvedRow&)>& visit) {
+  // Columns in the order of the tables that are written (tenants::Table::proved), without those that an entry has itself.
+  static constexpr std::pair<const char*, const char*> kTables[] = {
+      {"exchange.card", "card_id, patient_id, sealed"},
+      {"exchange.card_outcome", "card_id, ordinal, outcome, sealed"},
+      {"exchange.check_answer", "check_key, digest, patient_id, sealed"},
+      {"exchange.identifier", "token, record_id, patient_id"},
+      {"exchange.order_state", "order_key, state"},
+      {"exchange.patient", "patient_id, record_id"},
+      {"registry.client", "spiffe_id, tenant_id, role, purpose"},
+      {"registry.tenant",
+       "tenant_id, name, display_name, cell, database, key_database, origin, log_vkey, time_zone, organization_system, "
+       "organization_value, accession_system, cds_issuer, cds_tenant, cds_jwks"},
+      {"savings.fact", "fact_id, patient_id, sealed"},
+  };
+  for (const auto& [table, columns] : kTables) {
+    if (!HasTable(table)) continue;
+    Run(transaction_, std::string("SELECT ") + columns + " FROM " + table + " ORDER BY " + columns, 128,
+        [&visit, name = table](const pqxx::row& row) {
+          std::vector<std::string> values;
+          for (const pqxx::field& field : row)
+            values.push_back(field.type() == kBytea ? pqxx::binarystring(field).str() : field.as<std::string>());
+          const bool is_bytes = row[0].type() == kBytea;
+          visit({std::string(name) + " " + (is_bytes ? HexEncode(values.front()) : values.front()),
+                 std::string(ledger::AsBytes(ledger::RowSha256(name, values)))});
+        });
+  }
 }
 
-void AuditStore::VisitIdentifiers(const std::function<void(const StoredPatient&)>& visit) {
-  if (!HasTable("exchange.identifier")) return;
-  Run(transaction_, "SELECT DISTINCT patient_id, record_id FROM exchange.identifier ORDER BY record_id, patient_id", 512,
-      [&visit](const pqxx::row& row) { visit({Bytes(row, "patient_id"), Bytes(row, "record_id")}); });
-}
-
-std::vector<StoredOrderCount> AuditStore::OrderCounts() {
-  std::vector<StoredOrderCount> counts;
-  if (!HasTable("exchange.order_state")) return counts;
-  for (const pqxx::row& row : transaction_.sql().exec(
-           "SELECT o.state, count(*) AS orders, count(*) FILTER (WHERE o.state <> 'checked' AND b.order_key IS NULL) AS orphans "
-           "FROM exchange.order_state o LEFT JOIN exchange.order_state b ON b.order_key = o.order_key "
-           "AND b.state = CASE o.state WHEN 'shown' THEN 'checked' ELSE 'shown' END GROUP BY o.state ORDER BY o.state"))
-    counts.push_back({row["state"].as<std::string>(), row["orders"].as<std::uint64_t>(), row["orphans"].as<std::uint64_t>()});
-  return counts;
+std::set<std::string> AuditStore::PatientsToLocate() {
+  std::set<std::string> patients;
+  for (const pqxx::row& row :
+       transaction_.sql().exec("SELECT DISTINCT patient_id FROM ledger.outbox WHERE kind = 'locator' AND patient_id IS NOT NULL"))
+    patients.insert(Bytes(row, "patient_id"));
+  return patients;
 }
 
 void AuditStore::VisitConsentVersions(const std::function<void(const StoredConsentVersion&)>& visit) {
@@ -195,13 +216,19 @@ void AuditStore::VisitFeedCopies(const std::function<void(const std::string&, co
 }
 
 void AuditStore::VisitShards(const std::function<void(const StoredWrappedKey&)>& visit) {
-  Run(transaction_, "SELECT key_id, wrapped FROM keystore.shard ORDER BY key_id", 512,
-      [&visit](const pqxx::row& row) { visit({Bytes(row, "key_id"), Bytes(row, "wrapped"), ""}); });
+  Run(transaction_, "SELECT key_id, wrapped, epoch FROM keystore.shard ORDER BY key_id", 512, [&visit](const pqxx::row& row) {
+    visit({Bytes(row, "key_id"), Bytes(row, "wrapped"), "", row["epoch"].as<std::int64_t>()});
+  });
 }
 
 void AuditStore::VisitPatientKeys(const std::function<void(const StoredWrappedKey&)>& visit) {
-  Run(transaction_, "SELECT patient_id, wrapped, shard_id FROM keystore.patient_key ORDER BY patient_id", 512,
-      [&visit](const pqxx::row& row) { visit({Bytes(row, "patient_id"), Bytes(row, "wrapped"), Bytes(row, "shard_id")}); });
+  // A shard that is gone is found by itself.
+  Run(transaction_,
+      "SELECT p.patient_id, p.wrapped, p.shard_id, coalesce(s.epoch, 0) AS epoch FROM keystore.patient_key p "
+      "LEFT JOIN keystore.shard s ON s.key_id = p.shard_id ORDER BY p.patient_id",
+      512, [&visit](const pqxx::row& row) {
+        visit({Bytes(row, "patient_id"), Bytes(row, "wrapped"), Bytes(row, "shard_id"), row["epoch"].as<std::int64_t>()});
+      });
 }
 
 }  // namespace custodian::log

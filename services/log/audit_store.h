@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -85,17 +86,11 @@ struct StoredFeedRow {
   std::int64_t arrived_ms = 0;
 };
 
-// A row of exchange.patient, or one of exchange.identifier.
-struct StoredPatient {
-  std::string patient_id;
-  std::string record_id;
-};
-
-// How many orders came to a state, and how many of them without the state before it.
-struct StoredOrderCount {
-  std::string state;
-  std::uint64_t orders = 0;
-  std::uint64_t orphans = 0;
+// A row whose digest an entry carries (ledger::RowSha256).
+struct StoredProvedRow {
+  // Qualified table, and the first value for people: "exchange.patient 0a1b...".
+  std::string row;
+  std::string sha256;
 };
 
 struct StoredConsentVersion {
@@ -129,6 +124,8 @@ struct StoredWrappedKey {
   std::string wrapped;
   // Of a patient key.
   std::string shard_id;
+  // Of its shard.
+  std::int64_t epoch = 0;
 };
 
 class AuditStore {
@@ -146,11 +143,10 @@ class AuditStore {
   void VisitRecords(const std::function<void(const StoredRecord&)>& visit);
   void VisitOtherSealed(const std::function<void(const StoredSealed&)>& visit);
   void VisitFeedRows(const std::function<void(const StoredFeedRow&)>& visit);
-  // Nothing, too, where they do not keep patients.
-  [[nodiscard]] bool KeepsPatients() { return HasTable("exchange.patient"); }
-  void VisitPatients(const std::function<void(const StoredPatient&)>& visit);
-  void VisitIdentifiers(const std::function<void(const StoredPatient&)>& visit);
-  [[nodiscard]] std::vector<StoredOrderCount> OrderCounts();
+  // Of any schema: the proved tables that the database has.
+  void VisitProvedRows(const std::function<void(const StoredProvedRow&)>& visit);
+  // Patients whose tokens the record locator is yet to be given.
+  [[nodiscard]] std::set<std::string> PatientsToLocate();
   void VisitConsentVersions(const std::function<void(const StoredConsentVersion&)>& visit);
 
   // Of the network database's savings projection.

@@ -28,8 +28,11 @@ absl::StatusOr<std::uint64_t> AuditKeyStore(const tenants::Database& key_databas
       }
       found.emplace(what, key.key_id);
       const std::string position = "key " + what + " " + HexEncode(key.key_id);
-      if (Sha256(key.wrapped) != entry->second.wrapped_sha256)
-        findings.Add(position, "the wrapped key is not the one that " + LeafAt(entry->second.index) + " names");
+      const auto& [index, stored] = entry->second;
+      if (Sha256(key.wrapped) != stored.wrapped_sha256())
+        findings.Add(position, "the wrapped key is not the one that " + LeafAt(index) + " names");
+      if (key.shard_id != stored.shard_id() || static_cast<std::uint64_t>(key.epoch) != stored.epoch())
+        findings.Add(position, "it lies in another shard or epoch than " + LeafAt(index) + " names");
       if (what == "patient" && !partition.keys.contains({"shard", key.shard_id}))
         findings.Add(position, "it lies in shard " + HexEncode(key.shard_id) + ", which no entry names");
     };

@@ -30,10 +30,6 @@ constexpr absl::Duration kPromiseMargin = absl::Seconds(60);
 
 std::string FormatUtc(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()); }
 
-// Subjects of the tenant's own, which are no patients and have no row: that of resources in no patient's compartment, and that of
-// kept answers. Which they are only the keys tell.
-constexpr std::size_t kOwnSubjects = 2;
-
 // What later comparisons need of an entry.
 struct EntryFacts {
   std::string author;
@@ -83,14 +79,14 @@ class PartitionAuditor {
     CheckCheckpoints();
     if (whole_) {
       CheckAnswerKeys();
+      CheckProvedRows();
       // The network database keeps no patient's data, only copies of it.
       if (governance_ != nullptr) {
         CheckRecords();
         CheckOtherSealed();
-        CheckPatients();
-        CheckOrders();
         CheckFeed();
         CheckConsentVersions();
+        result_.to_locate = store_.PatientsToLocate();
       }
     } else {
       findings_.Add("log", "stored records and answers were not compared, for the log is incomplete");
@@ -117,8 +113,7 @@ class PartitionAuditor {
   void CheckRecords();
   void CheckRecord(const StoredRecord& record);
   void CheckOtherSealed();
-  void CheckPatients();
-  void CheckOrders();
+  void CheckProvedRows();
   void CheckFeed();
   void CheckConsentVersions();
   [[nodiscard]] const EntryFacts* EntryAt(std::int64_t index) const {
@@ -147,14 +142,14 @@ class PartitionAuditor {
   std::map<std::pair<std::string, std::uint64_t>, RecordFacts> records_;
   // Every sealed thing that an entry names, and the first entry that does.
   std::map<std::string, std::uint64_t> named_;
+  // Every row that an entry proves, and the first entry that does.
+  std::map<std::string, std::uint64_t> proved_rows_;
   // False once a batch is missing: what lies behind it cannot be placed.
   bool whole_ = true;
   std::optional<std::int64_t> head_time_ms_;
   // By the machine, before anything was read.
   const absl::Time now_ = absl::Now();
   bool promise_is_broken_ = false;
-  // How many entries of each kind were read.
-  std::map<ledger::v1::Kind, std::uint64_t> kinds_;
   // How many writes set a consent of each subject.
   std::map<std::string, std::int64_t> consent_versions_;
 };
@@ -225,7 +220,6 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
   facts.idempotency_key = entry.idempotency_key();
   facts.entry_sha256 = Sha256(leaf.signed_entry.entry_bytes());
   facts.kind = entry.kind();
-  ++kinds_[facts.kind];
   facts.time_ms = Milliseconds(entry.time());
   if (entry.has_watermark()) facts.feed_through_ms = Milliseconds(entry.watermark().through());
   if (entry.has_feed_gap()) {
@@ -237,13 +231,16 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
   // What others sign says nothing of what the custodian keeps.
   if (facts.author != custodian()) return;
   for (const std::string& sha256 : facts.record_sha256) named_.emplace(sha256, index);
+  for (const std::string& sha256 : entry.row_sha256()) proved_rows_.emplace(sha256, index);
   if (entry.has_key_stored())
-    result_.keys[{entry.key_stored().what(), entry.key_stored().key_id()}] = {index, entry.key_stored().wrapped_sha256()};
+    result_.keys[{entry.key_stored().what(), entry.key_stored().key_id()}] = {index, entry.key_stored()};
   if (entry.has_money()) result_.money[index] = {entry.kind(), entry.money()};
   if (entry.has_watermark() || entry.has_feed_gap())
     result_.feed[index] = {entry.has_feed_gap(), facts.feed_from_ms.value_or(0), facts.feed_through_ms, facts.time_ms};
   if (entry.kind() == ledger::v1::KIND_CARD_ACCEPTED) result_.acceptances.insert(index);
   if (!entry.has_record_stored()) return;
+  if (!entry.record_stored().locator_sha256().empty())
+    result_.located[entry.subject()] = {index, entry.record_stored().locator_sha256()};
   for (int i = 0; i < entry.record_stored().record_id_size(); ++i) {
     const std::pair<std::string, std::uint64_t> version{entry.record_stored().record_id(i), entry.record_stored().version(i)};
     const auto [known, is_new] = records_.emplace(version, RecordFacts{index, entry.record_sha256(i), "", false});
@@ -431,53 +428,18 @@ void PartitionAuditor::CheckOtherSealed() {
     findings_.Add(LeafAt(index), "nothing stored has the SHA-256 " + HexEncode(sha256) + " that the entry names");
 }
 
-// Both projections follow from records; a token without its key says only which record it is of.
-void PartitionAuditor::CheckPatients() {
-  if (!store_.KeepsPatients()) return;
-  std::set<std::string> without;
-  for (const auto& [version, record] : records_)
-    if (record.found) without.insert(record.patient_id);
-  const auto is_of_record = [this](const StoredPatient& row) {
-    const auto record = records_.lower_bound({row.record_id, 0});
-    return record != records_.end() && record->first.first == row.record_id &&
-           (!record->second.found || record->second.patient_id == row.patient_id);
-  };
-  store_.VisitPatients([&](const StoredPatient& row) {
-    without.erase(row.patient_id);
-    if (!is_of_record(row))
-      findings_.Add("patient " + HexEncode(row.patient_id),
-                    "its row names record " + HexEncode(row.record_id) + ", which is not stored under this patient");
-  });
-  store_.VisitIdentifiers([&](const StoredPatient& row) {
-    if (!is_of_record(row))
-      findings_.Add("record " + HexEncode(row.record_id),
-                    "an identifier's row names it under patient " + HexEncode(row.patient_id) + ", where it is not stored");
-  });
-  if (without.size() > kOwnSubjects)
-    findings_.Add("patients", std::to_string(without.size()) + " subjects with stored records have no row, of which at most " +
-                                  std::to_string(kOwnSubjects) + " can be the tenant's own");
-}
-
-void PartitionAuditor::CheckOrders() {
-  const std::map<std::string, ledger::v1::Kind> kinds = {{"checked", ledger::v1::KIND_ORDER_CHECKED},
-                                                         {"shown", ledger::v1::KIND_CARD_SHOWN},
-                                                         {"accepted", ledger::v1::KIND_CARD_ACCEPTED},
-                                                         {"overridden", ledger::v1::KIND_CARD_OVERRIDDEN}};
-  std::map<std::string, StoredOrderCount> counts;
-  for (const StoredOrderCount& count : store_.OrderCounts()) counts[count.state] = count;
-  // Unread entries were found already; they make the counts meaningless.
+// Where an entry cannot be read, it cannot be known what it proves.
+void PartitionAuditor::CheckProvedRows() {
   if (std::any_of(entries_.begin(), entries_.end(), [](const EntryFacts& entry) { return !entry.read; })) return;
-  for (const auto& [state, kind] : kinds) {
-    const StoredOrderCount& count = counts[state];
-    if (count.orders > kinds_[kind])
-      findings_.Add("orders", std::to_string(count.orders) + " orders are '" + state + "', by " + std::to_string(kinds_[kind]) +
-                                  " entries");
-    // An order has several checks, and a check of nothing has no order.
-    if (count.orders == 0 && kinds_[kind] > 0 && state != "checked")
-      findings_.Add("orders", "no order is '" + state + "', but " + std::to_string(kinds_[kind]) + " entries say so");
-    if (count.orphans > 0)
-      findings_.Add("orders", std::to_string(count.orphans) + " orders are '" + state + "' and were never what comes before");
-  }
+  std::set<std::string> found;
+  store_.VisitProvedRows([&](const StoredProvedRow& row) {
+    if (proved_rows_.contains(row.sha256))
+      found.insert(row.sha256);
+    else
+      findings_.Add(row.row, "no entry names this row as it is stored");
+  });
+  for (const auto& [sha256, index] : proved_rows_)
+    if (!found.contains(sha256)) findings_.Add(LeafAt(index), "a row that was stored with this entry is missing or altered");
 }
 
 void PartitionAuditor::CheckFeed() {

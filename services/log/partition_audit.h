@@ -1,5 +1,5 @@
 // Recomputes a partition, or the governance log, from its database: leaves, leaf hashes, tiles, head, every checkpoint,
-// idempotency keys, and whatever is stored sealed or wrapped against the entries that name it. Trusts the policy and the
+// idempotency keys, and whatever is stored sealed, wrapped or proved (tenants::Table) against the entries that name it. Trusts the policy and the
 // governance log it is given, nothing that lies in the database. What is only a projection is compared where an entry says what
 // it must be. Reads under the auditor's role; blocking; for any thread.
 #ifndef CUSTODIAN_SERVICES_LOG_PARTITION_AUDIT_H_
@@ -35,9 +35,16 @@ struct AuditedPartition {
   // The newest KEY_STORED of each ("shard" or "patient", key id): index of the entry and SHA-256 of the wrapped key.
   struct Key {
     std::uint64_t index = 0;
-    std::string wrapped_sha256;
+    ledger::v1::KeyStored stored;
   };
   std::map<std::pair<std::string, std::string>, Key> keys;
+  // What the record locator must keep of each patient, as the newest entry says, and patients it is yet to be told of.
+  struct Located {
+    std::uint64_t index = 0;
+    std::string sha256;
+  };
+  std::map<std::string, Located> located;
+  std::set<std::string> to_locate;
   // What the savings projection must follow from, by index.
   struct MoneyEntry {
     ledger::v1::Kind kind = ledger::v1::KIND_UNSPECIFIED;

@@ -14,6 +14,7 @@
 #include "ledger/tree.h"
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
+#include "services/exchange/locator_audit.h"
 #include "services/log/partition_audit.h"
 #include "services/main/commands.h"
 #include "services/main/network.h"
@@ -373,12 +374,14 @@ class DatabaseVerifier {
   Report Run() {
     // Always before the log is read, which may grow meanwhile.
     governance_witnessed_ = witnesses_.Ask(governance_origin_);
+    const auto located_before = Value("record locator", exchange::ReadLocator(*network_));
     ReadGovernance();
     tenants::Registry registry(*network_);
     Check(registry.Load());
     std::vector<tenants::Tenant> tenants = registry.Tenants();
     CompareRegistry(tenants);
     for (const tenants::Tenant& tenant : tenants) VerifyTenant(tenant);
+    CompareLocator(tenants, located_before, Value("record locator", exchange::ReadLocator(*network_)));
     report_.Add(Value("savings projection", log::AuditSavings(*network_, partitions_)));
     report_.Add(Value("savings figures", savings::AuditFigures(*network_, config_.simulated_time, governance_origin_)));
     report_.Add(governance_findings_);
@@ -418,6 +421,16 @@ class DatabaseVerifier {
     governance_ = Value("governance log", log::AuditPartition(*network_, policy_, nullptr, findings));
     CompareWitnessed(governance_, policy_, governance_witnessed_, findings);
     governance_findings_ = findings.Take();
+  }
+
+  void CompareLocator(const std::vector<tenants::Tenant>& tenants, const exchange::LocatorDigests& before,
+                      const exchange::LocatorDigests& after) {
+    for (const tenants::Tenant& tenant : tenants) {
+      ledger::Findings findings(tenant.origin);
+      if (const auto partition = partitions_.find(tenant.name); partition != partitions_.end())
+        exchange::AuditLocator(tenant.id, partition->second, before, after, findings);
+      report_.Add(findings.Take());
+    }
   }
 
   // Every admitted tenant has its row as admitted: otherwise its partition would go unverified.
