@@ -1,0 +1,100 @@
+#include "services/main/verify_report.h"
+
+#include <cstdio>
+
+#include "rapidjson/stringbuffer.h"
+#include "rapidjson/writer.h"
+#include "services/main/commands.h"
+
+namespace custodian::main {
+namespace {
+
+void WriteJson(const VerifyReport& report) {
+  rapidjson::StringBuffer buffer;
+  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+  const auto text = [&writer](const char* key, const std::string& value) {
+    writer.Key(key);
+    writer.String(value.c_str(), static_cast<rapidjson::SizeType>(value.size()));
+  };
+  const auto number = [&writer](const char* key, std::uint64_t value) {
+    writer.Key(key);
+    writer.Uint64(value);
+  };
+  writer.StartObject();
+  writer.Key("ok");
+  writer.Bool(report.findings.empty());
+  if (report.witnesses_asked) number("witnesses_asked", *report.witnesses_asked);
+  writer.Key("logs");
+  writer.StartArray();
+  for (const VerifiedLog& log : report.logs) {
+    writer.StartObject();
+    text("tenant", log.tenant);
+    text("origin", log.origin);
+    number("size", log.size);
+    number("witnessed_size", log.witnessed_size);
+    if (log.records) number("sealed_records", *log.records);
+    if (log.keys) number("wrapped_keys", *log.keys);
+    if (log.keys) number("unnamed_keys", log.unnamed_keys);
+    writer.EndObject();
+  }
+  writer.EndArray();
+  writer.Key("findings");
+  writer.StartArray();
+  for (const ledger::Finding& finding : report.findings) {
+    writer.StartObject();
+    text("tenant", report.TenantOf(finding.origin));
+    text("origin", finding.origin);
+    text("position", finding.position);
+    text("message", finding.message);
+    writer.EndObject();
+  }
+  writer.EndArray();
+  writer.EndObject();
+  std::printf("%s\n", buffer.GetString());
+}
+
+void WriteText(const VerifyReport& report) {
+  for (const VerifiedLog& log : report.logs) {
+    std::printf("%-14s %s  %llu entries, %llu witnessed", log.tenant.c_str(), log.origin.c_str(),
+                static_cast<unsigned long long>(log.size), static_cast<unsigned long long>(log.witnessed_size));
+    if (log.records) std::printf(", %llu sealed records", static_cast<unsigned long long>(*log.records));
+    if (log.keys) std::printf(", %llu keys", static_cast<unsigned long long>(*log.keys));
+    if (log.unnamed_keys > 0) std::printf(" (%llu unused)", static_cast<unsigned long long>(log.unnamed_keys));
+    std::printf("\n");
+  }
+  for (const ledger::Finding& finding : report.findings) {
+    const std::string tenant = report.TenantOf(finding.origin);
+    std::printf("%s%s: %s: %s\n", finding.origin.c_str(), tenant.empty() ? "" : (" (" + tenant + ")").c_str(),
+                finding.position.c_str(), finding.message.c_str());
+  }
+  if (report.findings.empty()) std::printf("verified\n");
+}
+
+}  // namespace
+
+void PrintVerified(const VerifyReport& report, bool json) {
+  json ? WriteJson(report) : WriteText(report);
+  std::fflush(stdout);
+  if (!report.findings.empty())
+    throw CommandFailed{1, std::to_string(report.findings.size()) +
+                               " discrepancies; keep the databases as they are and compare with mirrors and backups"};
+}
+
+ledger::Policy ReadPolicy(const std::string& file) {
+  const auto text = ReadFile(file);
+  Check(text.status());
+  auto policy = ledger::Policy::Parse(*text);
+  if (!policy.ok()) throw CommandFailed{1, "'" + file + "': " + std::string(policy.status().message())};
+  return *std::move(policy);
+}
+
+ledger::Policy WithAdmittedKey(const ledger::Policy& policy, const ledger::v1::TenantAdmitted& admitted,
+                               ledger::Findings& findings) {
+  const auto key = ledger::NoteVerifier::Parse(admitted.log_vkey());
+  const auto extended = key.ok() ? policy.WithLog(*key) : key.status();
+  if (extended.ok()) return *extended;
+  findings.Add("verifier key", "the key that the governance log admitted: " + std::string(extended.status().message()));
+  return policy;
+}
+
+}  // namespace custodian::main
