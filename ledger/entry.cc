@@ -73,8 +73,8 @@ absl::Status CheckClearContent(const v1::Entry& entry) {
       return entry.policy_set().policy().empty() ? Invalid("policy_set.policy is missing") : absl::OkStatus();
     case v1::Entry::kTableSet: {
       const v1::TableSet& table = entry.table_set();
-      if (table.name() != "exam-classes" && table.name() != "prices")
-        return Invalid("table_set.name must be exam-classes or prices");
+      if (table.name() != "exam-classes" && table.name() != "code-map" && table.name() != "prices")
+        return Invalid("table_set.name must be exam-classes, code-map or prices");
       if (!table.tenant_id().empty() && !IsTenantId(table.tenant_id()))
         return Invalid("table_set.tenant_id must be empty or 16 lower-case hex digits");
       if (table.content().empty() || table.content().size() > kTableBytesMax)

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -17,6 +19,9 @@ namespace {
 constexpr int kDaysMax = 36'500;
 constexpr int kAgeMax = 150;
 constexpr std::size_t kClassesMax = 10'000;
+constexpr std::size_t kCodesMax = 100'000;
+
+const char* NameOf(Mode mode) { return mode == Mode::kOff ? "off" : mode == Mode::kInfo ? "info" : "suggest"; }
 
 struct CsvRecord {
   // Line of the record's first character, from 1.
@@ -25,7 +30,14 @@ struct CsvRecord {
 };
 
 absl::Status Fault(int line, const std::string& column, const std::string& what) {
-  return absl::InvalidArgumentError(absl::StrCat("exam table: line ", line, ", column ", column, ": ", what));
+  return absl::InvalidArgumentError(absl::StrCat("line ", line, ", column ", column, ": ", what));
+}
+
+// Says which table is at fault.
+template <typename T>
+absl::StatusOr<T> Named(const char* table, absl::StatusOr<T> read) {
+  if (read.ok()) return read;
+  return absl::Status(read.status().code(), absl::StrCat(table, ": ", std::string(read.status().message())));
 }
 
 // RFC 4180: fields in double quotes may hold commas, line breaks and doubled quotes.
@@ -42,7 +54,7 @@ absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view text) {
         const int opened = line;
         for (++at;; ++at) {
           if (at == text.size())
-            return absl::InvalidArgumentError(absl::StrCat("exam table: line ", opened, ": a quote is never closed"));
+            return absl::InvalidArgumentError(absl::StrCat("line ", opened, ": a quote is never closed"));
           if (text[at] == '"') {
             if (at + 1 < text.size() && text[at + 1] == '"') {
               ++at;
@@ -55,7 +67,7 @@ absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view text) {
           field += text[at];
         }
         if (at < text.size() && text[at] != ',' && text[at] != '\n' && text[at] != '\r')
-          return absl::InvalidArgumentError(absl::StrCat("exam table: line ", line, ": text after a closing quote"));
+          return absl::InvalidArgumentError(absl::StrCat("line ", line, ": text after a closing quote"));
       } else {
         while (at < text.size() && text[at] != ',' && text[at] != '\n' && text[at] != '\r') field += text[at++];
       }
@@ -84,6 +96,15 @@ std::vector<std::string> SplitList(std::string_view text) {
   return items;
 }
 
+absl::StatusOr<std::map<std::string, std::size_t>> ColumnsOf(const CsvRecord& header, std::initializer_list<const char*> wanted) {
+  std::map<std::string, std::size_t> columns;
+  for (std::size_t i = 0; i < header.fields.size(); ++i)
+    if (!columns.emplace(header.fields[i], i).second) return Fault(header.line, header.fields[i], "is named twice");
+  for (const char* name : wanted)
+    if (!columns.contains(name)) return Fault(header.line, name, "is missing");
+  return columns;
+}
+
 // One row, read by column name.
 class RowReader {
  public:
@@ -101,6 +122,16 @@ class RowReader {
       return Fault(record_.line, column, absl::StrCat("must be a whole number from 0 to ", max));
     return absl::OkStatus();
   }
+  absl::Status ReadMode(const char* column, Mode& into) const {
+    const std::string& text = Text(column);
+    for (const Mode mode : {Mode::kOff, Mode::kInfo, Mode::kSuggest})
+      if (text == NameOf(mode)) {
+        into = mode;
+        return absl::OkStatus();
+      }
+    return Fault(record_.line, column, "must be off, info or suggest");
+  }
+  [[nodiscard]] bool Has(const char* column) const { return columns_.contains(column); }
   [[nodiscard]] int line() const { return record_.line; }
 
  private:
@@ -123,16 +154,9 @@ absl::StatusOr<ExamClass> ReadClass(const RowReader& row) {
   exam.loinc = SplitList(row.Text("loinc"));
   exam.rsna = SplitList(row.Text("rsna_rpid"));
   if (exam.loinc.empty() && exam.rsna.empty()) return Fault(row.line(), "loinc", "a class needs a LOINC or RSNA code");
-  const std::string& mode = row.Text("mode");
-  if (mode == "off") {
-    exam.mode = Mode::kOff;
-  } else if (mode == "info") {
-    exam.mode = Mode::kInfo;
-  } else if (mode == "suggest") {
-    exam.mode = Mode::kSuggest;
-  } else {
-    return Fault(row.line(), "mode", "must be off, info or suggest");
-  }
+  if (absl::Status status = row.ReadMode("mode", exam.mode); !status.ok()) return status;
+  if (row.Has("ceiling"))
+    if (absl::Status status = row.ReadMode("ceiling", exam.ceiling); !status.ok()) return status;
   int reuse_days = 0;
   int observe_days = 0;
   if (absl::Status status = row.Number("min_age_years", kAgeMax, exam.min_age_years); !status.ok()) return status;
@@ -155,36 +179,48 @@ bool IsRsnaSystem(std::string_view system) {
 
 bool IsLoincSystem(std::string_view system) { return system == "http://loinc.org" || system == "urn:oid:2.16.840.1.113883.6.1"; }
 
+// AMA's CPT and CMS' HCPCS.
+bool IsBillingSystem(std::string_view system) {
+  return system == "http://www.ama-assn.org/go/cpt" || system == "urn:oid:2.16.840.1.113883.6.12" ||
+         system == "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets" || system == "urn:oid:2.16.840.1.113883.6.14" ||
+         system == "urn:oid:2.16.840.1.113883.6.285" || system == "http://terminology.hl7.org/CodeSystem/HCPCS";
+}
+
+absl::Status ClassFault(const ExamClass& exam, const char* column, const std::string& what) {
+  return absl::InvalidArgumentError(absl::StrCat("exam table: class ", exam.class_id, ", column ", column, ": ", what));
+}
+
 bool Contains(const std::vector<std::string>& codes, std::string_view code) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
+bool IsSubset(const std::vector<std::string>& of, const std::vector<std::string>& whole) {
+  return std::all_of(of.begin(), of.end(), [&whole](const std::string& item) { return Contains(whole, item); });
+}
+
 }  // namespace
 
-absl::StatusOr<ExamTable> ExamTable::Parse(std::string_view csv) {
+absl::StatusOr<ExamTable> ExamTable::Read(std::string_view csv) {
   auto records = ParseCsv(csv);
   if (!records.ok()) return records.status();
-  if (records->empty()) return absl::InvalidArgumentError("exam table: it is empty; its first line must name the columns");
-  std::map<std::string, std::size_t> columns;
-  for (std::size_t i = 0; i < records->front().fields.size(); ++i)
-    if (!columns.emplace(records->front().fields[i], i).second)
-      return Fault(records->front().line, records->front().fields[i], "is named twice");
-  for (const char* name :
-       {"class_id", "label", "modality", "body_region", "laterality_required", "contrast", "loinc", "rsna_rpid", "mode",
-        "setting", "min_age_years", "reuse_days", "observe_days", "reversal_set", "clinical_source", "approved_by"})
-    if (!columns.contains(name)) return Fault(records->front().line, name, "is missing");
+  if (records->empty()) return absl::InvalidArgumentError("it is empty; its first line must name the columns");
+  auto columns = ColumnsOf(records->front(),
+                           {"class_id", "label", "modality", "body_region", "laterality_required", "contrast", "loinc", "rsna_rpid",
+                            "mode", "setting", "min_age_years", "reuse_days", "observe_days", "reversal_set", "clinical_source",
+                            "approved_by"});
+  if (!columns.ok()) return columns.status();
   if (records->size() - 1 > kClassesMax)
-    return absl::InvalidArgumentError(absl::StrCat("exam table: more than ", kClassesMax, " classes"));
+    return absl::InvalidArgumentError(absl::StrCat("more than ", kClassesMax, " classes"));
 
   ExamTable table;
   std::set<std::string> ids;
   std::set<std::string> codes;
   for (std::size_t i = 1; i < records->size(); ++i) {
     const CsvRecord& record = (*records)[i];
-    if (record.fields.size() != columns.size())
+    if (record.fields.size() != columns->size())
       return absl::InvalidArgumentError(
-          absl::StrCat("exam table: line ", record.line, " has ", record.fields.size(), " fields, not ", columns.size()));
-    const RowReader row(columns, record);
+          absl::StrCat("line ", record.line, " has ", record.fields.size(), " fields, not ", columns->size()));
+    const RowReader row(*columns, record);
     auto exam = ReadClass(row);
     if (!exam.ok()) return exam.status();
     if (!ids.insert(exam->class_id).second) return Fault(row.line(), "class_id", "names a class twice");
@@ -207,27 +243,115 @@ const ExamClass* ExamTable::Find(std::string_view class_id) const {
   return nullptr;
 }
 
-const ExamClass* ExamTable::FindByCode(std::string_view system, std::string_view code) const {
+ExamTable::Coded ExamTable::FindByCode(std::string_view tenant_name, std::string_view system, std::string_view code) const {
+  if (code.empty()) return {};
   const bool loinc = IsLoincSystem(system);
-  if (code.empty() || (!loinc && !IsRsnaSystem(system))) return nullptr;
-  for (const ExamClass& exam : classes_)
-    if (Contains(loinc ? exam.loinc : exam.rsna, code)) return &exam;
-  return nullptr;
+  if (loinc || IsRsnaSystem(system))
+    for (const ExamClass& exam : classes_)
+      if (Contains(loinc ? exam.loinc : exam.rsna, code)) return {&exam, ""};
+  const auto own = codes_.find(tenant_name);
+  const CodeMap::Meaning* meaning = own == codes_.end() ? nullptr : own->second.Find(system, code);
+  return meaning == nullptr ? Coded() : Coded{Find(meaning->class_id), meaning->laterality};
 }
 
-absl::StatusOr<std::string> SwitchOnDemonstration(std::string_view csv) {
+void ExamTable::SetCodes(const std::string& tenant_name, CodeMap codes) { codes_.insert_or_assign(tenant_name, std::move(codes)); }
+
+absl::StatusOr<CodeMap> CodeMap::Read(std::string_view csv, const ExamTable& classes) {
   auto records = ParseCsv(csv);
   if (!records.ok()) return records.status();
-  if (records->empty()) return absl::InvalidArgumentError("exam table: it is empty");
+  if (records->empty()) return absl::InvalidArgumentError("it is empty; its first line must name the columns");
+  auto columns = ColumnsOf(records->front(), {"system", "code", "class_id", "laterality"});
+  if (!columns.ok()) return columns.status();
+  if (records->size() - 1 > kCodesMax) return absl::InvalidArgumentError(absl::StrCat("more than ", kCodesMax, " codes"));
+  CodeMap map;
+  for (std::size_t i = 1; i < records->size(); ++i) {
+    const CsvRecord& record = (*records)[i];
+    if (record.fields.size() != columns->size())
+      return absl::InvalidArgumentError(
+          absl::StrCat("line ", record.line, " has ", record.fields.size(), " fields, not ", columns->size()));
+    const RowReader row(*columns, record);
+    std::string system, code;
+    Meaning meaning;
+    for (const auto& [column, into] : {std::pair{"system", &system}, {"code", &code}, {"class_id", &meaning.class_id}})
+      if (absl::Status status = row.Required(column, *into); !status.ok()) return status;
+    if (IsBillingSystem(system)) return Fault(row.line(), "system", "a CPT or HCPCS code never decides a class");
+    if (IsLoincSystem(system) || IsRsnaSystem(system)) return Fault(row.line(), "system", "its codes are in the exam classes");
+    const ExamClass* exam = classes.Find(meaning.class_id);
+    if (exam == nullptr) return Fault(row.line(), "class_id", absl::StrCat(meaning.class_id, " is no exam class"));
+    meaning.laterality = row.Text("laterality");
+    if (!meaning.laterality.empty() && meaning.laterality != "left" && meaning.laterality != "right" && meaning.laterality != "bilateral")
+      return Fault(row.line(), "laterality", "must be left, right, bilateral or empty");
+    if (!meaning.laterality.empty() && !exam->laterality_required)
+      return Fault(row.line(), "laterality", absl::StrCat(meaning.class_id, " has no sides"));
+    if (!map.codes_.emplace(std::pair(std::move(system), std::move(code)), std::move(meaning)).second)
+      return Fault(row.line(), "code", "names a code twice");
+  }
+  return map;
+}
+
+const CodeMap::Meaning* CodeMap::Find(std::string_view system, std::string_view code) const {
+  const auto found = codes_.find({std::string(system), std::string(code)});
+  return found == codes_.end() ? nullptr : &found->second;
+}
+
+absl::Status CheckNetworkClasses(const ExamTable& network) {
+  for (const ExamClass& exam : network.classes())
+    if (exam.mode != Mode::kOff) return ClassFault(exam, "mode", "the network's table ships every class off; a tenant switches it on");
+  return absl::OkStatus();
+}
+
+absl::Status CheckNarrows(const ExamTable& network, const ExamTable& tenant) {
+  for (const ExamClass& own : tenant.classes()) {
+    const ExamClass* of_network = network.Find(own.class_id);
+    if (of_network == nullptr) return ClassFault(own, "class_id", "the network's table has no such class");
+    const ExamClass& wide = *of_network;
+    if (own.mode > wide.ceiling) return ClassFault(own, "mode", absl::StrCat("the network allows no more than ", NameOf(wide.ceiling)));
+    if (own.mode != Mode::kOff && own.clinical_source.empty()) return ClassFault(own, "clinical_source", "is needed to switch a class on");
+    if (own.mode != Mode::kOff && own.approved_by.empty()) return ClassFault(own, "approved_by", "is needed to switch a class on");
+    for (const auto& [column, ours, theirs] :
+         {std::tuple("modality", &own.modality, &wide.modality), std::tuple("body_region", &own.body_region, &wide.body_region),
+          std::tuple("contrast", &own.contrast, &wide.contrast), std::tuple("setting", &own.setting, &wide.setting)})
+      if (*ours != *theirs) return ClassFault(own, column, absl::StrCat("is ", *theirs, " in the network's table"));
+    if (own.laterality_required != wide.laterality_required) return ClassFault(own, "laterality_required", "is otherwise in the network's table");
+    if (!IsSubset(own.loinc, wide.loinc)) return ClassFault(own, "loinc", "has a code that the network's table has not");
+    if (!IsSubset(own.rsna, wide.rsna)) return ClassFault(own, "rsna_rpid", "has a code that the network's table has not");
+    if (own.reuse > wide.reuse) return ClassFault(own, "reuse_days", "is longer than in the network's table");
+    if (own.observe < wide.observe) return ClassFault(own, "observe_days", "is shorter than in the network's table");
+    if (own.min_age_years < wide.min_age_years) return ClassFault(own, "min_age_years", "is lower than in the network's table");
+    // What the tenant has no class for reverses all the same: savings know it by the network's table.
+    for (const std::string& reverses : wide.reversal_set)
+      if (tenant.Find(reverses) != nullptr && !Contains(own.reversal_set, reverses))
+        return ClassFault(own, "reversal_set", absl::StrCat("lacks ", reverses, " of the network's table"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ExamTable> ExamTable::Parse(std::string_view csv) { return Named("exam table", Read(csv)); }
+absl::StatusOr<CodeMap> CodeMap::Parse(std::string_view csv, const ExamTable& classes) { return Named("code map", Read(csv, classes)); }
+
+absl::StatusOr<std::string> SwitchOnDemonstration(std::string_view csv, std::string_view source, std::string_view approved_by) {
+  auto records = ParseCsv(csv);
+  if (!records.ok()) return records.status();
+  if (records->empty()) return absl::InvalidArgumentError("it is empty");
   const std::vector<std::string>& header = records->front().fields;
   const auto mode = static_cast<std::size_t>(std::find(header.begin(), header.end(), "mode") - header.begin());
   const auto demo_mode = static_cast<std::size_t>(std::find(header.begin(), header.end(), "demo_mode") - header.begin());
+  const auto named = [&header](const char* name) {
+    return static_cast<std::size_t>(std::find(header.begin(), header.end(), name) - header.begin());
+  };
+  const std::size_t sources = named("clinical_source");
+  const std::size_t approvers = named("approved_by");
   if (mode == header.size() || demo_mode == header.size()) return Fault(1, "demo_mode", "is missing, or mode is");
+  if (sources == header.size() || approvers == header.size()) return Fault(1, "clinical_source", "is missing, or approved_by is");
   std::string out;
   for (CsvRecord& record : *records) {
     if (record.fields.size() != header.size())
       return Fault(record.line, "mode", "the row has another number of fields than the header");
-    if (&record != &records->front()) record.fields[mode] = record.fields[demo_mode];
+    if (&record != &records->front()) {
+      record.fields[mode] = record.fields[demo_mode];
+      if (record.fields[sources].empty()) record.fields[sources] = source;
+      if (record.fields[approvers].empty()) record.fields[approvers] = approved_by;
+    }
     for (std::size_t i = 0; i < record.fields.size(); ++i)
       absl::StrAppend(&out, i == 0 ? "" : ",", "\"", absl::StrReplaceAll(record.fields[i], {{"\"", "\"\""}}), "\"");
     out += '\n';

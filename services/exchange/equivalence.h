@@ -5,9 +5,12 @@
 #define CUSTODIAN_SERVICES_EXCHANGE_EQUIVALENCE_H_
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -28,6 +31,8 @@ struct ExamClass {
   std::vector<std::string> loinc;
   std::vector<std::string> rsna;
   Mode mode = Mode::kOff;
+  // In the network's table: the most that a tenant may switch on (optional column; suggest when absent).
+  Mode ceiling = Mode::kSuggest;
   std::string setting;
   int min_age_years = 0;
   absl::Duration reuse;
@@ -38,22 +43,62 @@ struct ExamClass {
   std::string approved_by;
 };
 
+class ExamTable;
+
+// A tenant's own codes (governed table "code-map"): CSV with the columns system, code, class_id and, when it says a side, laterality
+// (left, right, bilateral or empty).
+class CodeMap {
+ public:
+  struct Meaning {
+    std::string class_id;
+    std::string laterality;
+  };
+  // InvalidArgument naming line and column: a class that `classes` does not have, a code named twice, a billing code (CPT, HCPCS), which
+  // never decides a class.
+  [[nodiscard]] static absl::StatusOr<CodeMap> Parse(std::string_view csv, const ExamTable& classes);
+  [[nodiscard]] const Meaning* Find(std::string_view system, std::string_view code) const;
+
+ private:
+  [[nodiscard]] static absl::StatusOr<CodeMap> Read(std::string_view csv, const ExamTable& classes);
+
+  std::map<std::pair<std::string, std::string>, Meaning> codes_;
+};
+
 class ExamTable {
  public:
   // InvalidArgument naming line and column.
   [[nodiscard]] static absl::StatusOr<ExamTable> Parse(std::string_view csv);
   [[nodiscard]] const std::vector<ExamClass>& classes() const { return classes_; }
   [[nodiscard]] const ExamClass* Find(std::string_view class_id) const;
-  // By code system URL ("http://loinc.org", "http://radlex.org" or its RSNA forms); null when no class has the code.
-  [[nodiscard]] const ExamClass* FindByCode(std::string_view system, std::string_view code) const;
+  // By code system URL ("http://loinc.org", "http://radlex.org" or its RSNA forms), else by the code map of the tenant that wrote the
+  // code; no class when neither has it. `laterality` is what the tenant's own code says.
+  struct Coded {
+    const ExamClass* exam_class = nullptr;
+    std::string laterality;
+  };
+  [[nodiscard]] Coded FindByCode(std::string_view tenant_name, std::string_view system, std::string_view code) const;
+  void SetCodes(const std::string& tenant_name, CodeMap codes);
 
  private:
+  [[nodiscard]] static absl::StatusOr<ExamTable> Read(std::string_view csv);
+
   std::vector<ExamClass> classes_;
+  std::map<std::string, CodeMap, std::less<>> codes_;
 };
 
-// The same CSV with each class's mode set to its demo_mode: a demonstration, not clinical advice. InvalidArgument when a column
-// is missing.
-[[nodiscard]] absl::StatusOr<std::string> SwitchOnDemonstration(std::string_view csv);
+// What a table may say (DESIGN, section 7). InvalidArgument naming class and column.
+//
+// The network's ships every class `off`: only a tenant's clinical committee switches one on.
+[[nodiscard]] absl::Status CheckNetworkClasses(const ExamTable& network);
+// A tenant's names a clinical source and an approver for each class that it switches on, and only narrows the network's: no class or
+// code of its own, no mode past the ceiling, never a longer reuse window, a shorter observation, a younger patient, fewer exams that
+// reverse, or another modality, region, contrast or setting.
+[[nodiscard]] absl::Status CheckNarrows(const ExamTable& network, const ExamTable& tenant);
+
+// The same CSV with each class's mode set to its demo_mode, and source and approver for those that name none: a demonstration, not
+// clinical advice. InvalidArgument when a column is missing.
+[[nodiscard]] absl::StatusOr<std::string> SwitchOnDemonstration(std::string_view csv, std::string_view source,
+                                                                std::string_view approved_by);
 
 }  // namespace custodian::exchange
 

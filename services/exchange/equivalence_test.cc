@@ -49,11 +49,76 @@ TEST(ExamTable, FindsAClassByLoincOrRsnaCodeAndNeverByCpt) {
   const auto table =
       ExamTable::Parse(std::string(kHeader) + "a,A,CT,head,no,without,1-1;1-2,RPID22,off,ambulatory,18,7,10,a,,\n");
   ASSERT_TRUE(table.ok()) << table.status();
-  EXPECT_NE(table->FindByCode("http://loinc.org", "1-2"), nullptr);
-  EXPECT_NE(table->FindByCode("http://www.radlex.org", "RPID22"), nullptr);
-  EXPECT_EQ(table->FindByCode("http://loinc.org", "RPID22"), nullptr);
-  EXPECT_EQ(table->FindByCode("http://www.ama-assn.org/go/cpt", "1-1"), nullptr);
-  EXPECT_EQ(table->FindByCode("http://loinc.org", ""), nullptr);
+  EXPECT_NE(table->FindByCode("", "http://loinc.org", "1-2").exam_class, nullptr);
+  EXPECT_NE(table->FindByCode("", "http://www.radlex.org", "RPID22").exam_class, nullptr);
+  EXPECT_EQ(table->FindByCode("", "http://loinc.org", "RPID22").exam_class, nullptr);
+  EXPECT_EQ(table->FindByCode("", "http://www.ama-assn.org/go/cpt", "1-1").exam_class, nullptr);
+  EXPECT_EQ(table->FindByCode("", "http://loinc.org", "").exam_class, nullptr);
+}
+
+TEST(ExamTable, FindsATenantsOwnCodesForThatTenantOnly) {
+  auto table = ExamTable::Parse(std::string(kHeader) + "a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,\n" +
+                                "b,B,MR,knee,yes,without,1-2,,off,ambulatory,18,7,10,b,,\n");
+  ASSERT_TRUE(table.ok()) << table.status();
+  const auto codes = CodeMap::Parse("system,code,class_id,laterality\nurn:x,HEAD,a,\nurn:x,KNEEL,b,left\n", *table);
+  ASSERT_TRUE(codes.ok()) << codes.status();
+  table->SetCodes("lakeside", *codes);
+  EXPECT_EQ(table->FindByCode("lakeside", "urn:x", "HEAD").exam_class, table->Find("a"));
+  EXPECT_EQ(table->FindByCode("lakeside", "urn:x", "KNEEL").exam_class, table->Find("b"));
+  EXPECT_EQ(table->FindByCode("lakeside", "urn:x", "KNEEL").laterality, "left");
+  EXPECT_EQ(table->FindByCode("harbor", "urn:x", "HEAD").exam_class, nullptr);
+  EXPECT_EQ(table->FindByCode("lakeside", "urn:y", "HEAD").exam_class, nullptr);
+  EXPECT_EQ(table->FindByCode("lakeside", "", "HEAD").exam_class, nullptr);
+}
+
+TEST(CodeMap, RefusesBadRowsNamingLineAndColumn) {
+  const auto table = ExamTable::Parse(std::string(kHeader) + "a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,\n" +
+                                      "b,B,MR,knee,yes,without,1-2,,off,ambulatory,18,7,10,b,,\n");
+  ASSERT_TRUE(table.ok()) << table.status();
+  const auto refusal = [&table](const std::string& rows) {
+    return std::string(CodeMap::Parse("system,code,class_id,laterality\n" + rows, *table).status().message());
+  };
+  EXPECT_EQ(refusal("urn:x,,a,\n"), "code map: line 2, column code: is empty");
+  EXPECT_EQ(refusal("urn:x,X,c,\n"), "code map: line 2, column class_id: c is no exam class");
+  EXPECT_EQ(refusal("urn:x,X,b,up\n"), "code map: line 2, column laterality: must be left, right, bilateral or empty");
+  EXPECT_EQ(refusal("urn:x,X,a,left\n"), "code map: line 2, column laterality: a has no sides");
+  EXPECT_EQ(refusal("urn:x,X,a,\nurn:x,X,b,\n"), "code map: line 3, column code: names a code twice");
+  EXPECT_EQ(refusal("http://www.ama-assn.org/go/cpt,70450,a,\n"),
+            "code map: line 2, column system: a CPT or HCPCS code never decides a class");
+  EXPECT_EQ(refusal("http://loinc.org,1-1,a,\n"), "code map: line 2, column system: its codes are in the exam classes");
+  EXPECT_EQ(refusal("urn:x,X\n"), "code map: line 2 has 2 fields, not 4");
+  EXPECT_EQ(CodeMap::Parse("system,code\n", *table).status().message(), "code map: line 1, column class_id: is missing");
+}
+
+TEST(ExamTable, ATenantOnlyNarrowsTheNetworks) {
+  const std::string header = "class_id,label,modality,body_region,laterality_required,contrast,loinc,rsna_rpid,mode,ceiling,setting,"
+                             "min_age_years,reuse_days,observe_days,reversal_set,clinical_source,approved_by\n";
+  const auto parse = [&header](const std::string& rows) {
+    auto table = ExamTable::Parse(header + rows);
+    EXPECT_TRUE(table.ok()) << table.status();
+    return *std::move(table);
+  };
+  const ExamTable network = parse("a,A,CT,head,no,without,1-1;1-2,,off,info,ambulatory,18,30,60,a;b,,\n"
+                                  "b,B,CT,chest,no,without,1-3,,off,suggest,ambulatory,18,30,60,b,,\n");
+  EXPECT_TRUE(CheckNetworkClasses(network).ok());
+  EXPECT_FALSE(CheckNetworkClasses(parse("a,A,CT,head,no,without,1-1,,info,info,ambulatory,18,30,60,a,s,x\n")).ok());
+  const auto refusal = [&](const std::string& rows) { return std::string(CheckNarrows(network, parse(rows)).message()); };
+  EXPECT_EQ(refusal("a,A,CT,head,no,without,1-1,,info,info,ambulatory,21,7,90,a,ACR,Committee\n"), "");
+  const std::pair<const char*, const char*> faults[] = {
+      {"c,C,CT,head,no,without,9-9,,off,off,ambulatory,18,30,60,c,,\n", "column class_id: the network's table has no such class"},
+      {"a,A,CT,head,no,without,1-1,,suggest,info,ambulatory,18,30,60,a,ACR,Committee\n", "column mode: the network allows no more than info"},
+      {"a,A,CT,head,no,without,1-1,,info,info,ambulatory,18,30,60,a,,Committee\n", "column clinical_source: is needed"},
+      {"a,A,CT,head,no,without,1-1,,info,info,ambulatory,18,30,60,a,ACR,\n", "column approved_by: is needed"},
+      {"a,A,CT,head,no,with,1-1,,off,info,ambulatory,18,30,60,a,,\n", "column contrast: is without"},
+      {"a,A,CT,head,yes,without,1-1,,off,info,ambulatory,18,30,60,a,,\n", "column laterality_required"},
+      {"a,A,CT,head,no,without,1-9,,off,info,ambulatory,18,30,60,a,,\n", "column loinc: has a code"},
+      {"a,A,CT,head,no,without,1-1,,off,info,ambulatory,18,31,60,a,,\n", "column reuse_days: is longer"},
+      {"a,A,CT,head,no,without,1-1,,off,info,ambulatory,18,30,59,a,,\n", "column observe_days: is shorter"},
+      {"a,A,CT,head,no,without,1-1,,off,info,ambulatory,17,30,60,a,,\n", "column min_age_years: is lower"},
+      {"a,A,CT,head,no,without,1-1,,off,info,ambulatory,18,30,60,a,,\nb,B,CT,chest,no,without,1-3,,off,info,ambulatory,18,30,60,b,,\n",
+       "column reversal_set: lacks b"},
+  };
+  for (const auto& [rows, fault] : faults) EXPECT_NE(refusal(rows).find(fault), std::string::npos) << refusal(rows);
 }
 
 TEST(ExamTable, ReadsQuotedFieldsAndWindowsLineEnds) {

@@ -69,17 +69,26 @@ std::string IdOfReference(const Json& reference, std::string_view type) {
   return left == type ? std::string(text.substr(slash + 1)) : "";
 }
 
-const ExamClass* ClassOfConcept(const Json& concept_json, const ExamTable& table) {
+using Coded = ExamTable::Coded;
+
+Coded ClassOfConcept(const Json& concept_json, const std::string& tenant_name, const ExamTable& table) {
   for (const Json& coding : concept_json["coding"].items())
-    if (const ExamClass* found = table.FindByCode(coding.TextOf("system"), coding.TextOf("code"))) return found;
-  return nullptr;
+    if (Coded found = table.FindByCode(tenant_name, coding.TextOf("system"), coding.TextOf("code")); found.exam_class != nullptr)
+      return found;
+  return {};
 }
 
-const ExamClass* ClassOf(const Json& json, std::string_view type, const ExamTable& table) {
-  if (type != kStudy) return ClassOfConcept(json["code"], table);
+Coded ClassOf(const Json& json, const OpenedRecord& record, const ExamTable& table) {
+  if (record.resource_type != kStudy) return ClassOfConcept(json["code"], record.tenant_name, table);
   for (const Json& procedure : json["procedureCode"].items())
-    if (const ExamClass* found = ClassOfConcept(procedure, table)) return found;
-  return nullptr;
+    if (Coded found = ClassOfConcept(procedure, record.tenant_name, table); found.exam_class != nullptr) return found;
+  return {};
+}
+
+// What two places say of the side: what either says, and nothing when they contradict each other.
+std::string Stated(const std::string& one, const std::string& other) {
+  if (one.empty() || one == other) return other;
+  return other.empty() ? one : "";
 }
 
 std::string_view TimeText(const Json& json, std::string_view type) {
@@ -140,7 +149,7 @@ class Chart {
       result.accession = AccessionOf(result.json);
       // Most observations are no exams; parsing their history would be for nothing.
       if (list.back()->resource_type == kObservation && !result.accession &&
-          ClassOf(result.json, kObservation, table_) == nullptr)
+          ClassOf(result.json, *list.back(), table_).exam_class == nullptr)
         continue;
       for (const OpenedRecord* record : list) {
         auto version = record == list.back() ? absl::StatusOr<Json>(result.json) : Json::Parse(record->json);
@@ -259,22 +268,22 @@ class Chart {
     exam.performed = IsPerformed(group.front()->json);
 
     std::optional<FhirTime> time;
-    const ExamClass* exam_class = nullptr;
+    Coded coded;
     std::string series_side;
     std::string order_side;
     for (const Result* result : group) {
       const std::string& type = result->record->resource_type;
       if (!time) time = TimeOf(*result, key.tenant);
-      if (exam_class == nullptr) exam_class = ClassOf(result->json, type, table_);
+      if (coded.exam_class == nullptr) coded = ClassOf(result->json, *result->record, table_);
       if (type == kStudy && series_side.empty()) series_side = SeriesLaterality(result->json);
       if (order_side.empty()) order_side = LinkedOrderLaterality(*result);
     }
     if (!time) return std::nullopt;
     exam.performed_begin = time->begin;
     exam.performed_end = time->end;
-    if (exam_class != nullptr) exam.class_id = exam_class->class_id;
-    if (exam_class == nullptr || exam_class->laterality_required)
-      exam.laterality = series_side.empty() ? order_side : series_side;
+    if (coded.exam_class != nullptr) exam.class_id = coded.exam_class->class_id;
+    if (coded.exam_class == nullptr || coded.exam_class->laterality_required)
+      exam.laterality = Stated(series_side.empty() ? order_side : series_side, coded.laterality);
 
     exam.arrived = absl::InfiniteFuture();
     for (const Result* result : group)
@@ -320,10 +329,19 @@ std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const Exa
   return Chart(records, table, tenants, /*performed_decide=*/true).Exams();
 }
 
-std::string OrderLaterality(std::string_view service_request_json, const ExamClass& exam_class) {
-  if (!exam_class.laterality_required) return "";
+OrderedExam ExamOfOrder(std::string_view service_request_json, const std::string& tenant_name, const ExamTable& table) {
   const auto order = Json::Parse(service_request_json);
-  return order.ok() ? LateralityOfConcepts((*order)["bodySite"]) : "";
+  if (!order.ok()) return {};
+  Coded found;
+  for (const Json& coding : (*order)["code"]["coding"].items()) {
+    const Coded one = table.FindByCode(tenant_name, coding.TextOf("system"), coding.TextOf("code"));
+    if (one.exam_class == nullptr) continue;
+    // Codings that name two classes name none.
+    if (found.exam_class != nullptr && one.exam_class != found.exam_class) return {};
+    found = {one.exam_class, found.exam_class == nullptr ? one.laterality : Stated(found.laterality, one.laterality)};
+  }
+  if (found.exam_class == nullptr || !found.exam_class->laterality_required) return {found.exam_class, ""};
+  return {found.exam_class, Stated(LateralityOfConcepts((*order)["bodySite"]), found.laterality)};
 }
 
 }  // namespace custodian::exchange

@@ -73,8 +73,14 @@ struct Exam {
 [[nodiscard]] std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table,
                                            const tenants::Registry& registry);
 
-// Laterality of an order (FHIR ServiceRequest as JSON text) for a class; empty for a class without laterality.
-[[nodiscard]] std::string OrderLaterality(std::string_view service_request_json, const ExamClass& exam_class);
+// What an order (FHIR ServiceRequest as JSON text) of a tenant asks for. By its codings alone, never by text; codings that name
+// several classes name none. Side: `bodySite`, or what the tenant's own code says; empty for a class without sides, and where the two
+// contradict each other.
+struct OrderedExam {
+  const ExamClass* exam_class = nullptr;
+  std::string laterality;
+};
+[[nodiscard]] OrderedExam ExamOfOrder(std::string_view service_request_json, const std::string& tenant_name, const ExamTable& table);
 
 }  // namespace custodian::exchange
 

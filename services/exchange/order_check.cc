@@ -75,17 +75,6 @@ struct Judged {
   }
 };
 
-const ExamClass* ClassOfOrder(const Json& order, const ExamTable& table) {
-  const ExamClass* found = nullptr;
-  for (const Json& coding : order["code"]["coding"].items()) {
-    const ExamClass* one = table.FindByCode(coding.TextOf("system"), coding.TextOf("code"));
-    // Codings that name two classes name none.
-    if (one != nullptr && found != nullptr && one != found) return nullptr;
-    if (one != nullptr) found = one;
-  }
-  return found;
-}
-
 }  // namespace
 
 // One evaluation of one call, and its writes.
@@ -108,14 +97,15 @@ class OrderCheck::Attempt {
     for (const DraftOrder& order : request_.orders) {
       Judged judged;
       judged.order = &order;
-      judged.exam_class = ClassOfOrder(order.resource, table_);
+      const OrderedExam ordered = ExamOfOrder(order.resource.Text(), tenant_.name, table_);
+      judged.exam_class = ordered.exam_class;
+      judged.laterality = ordered.laterality;
       auto order_key = parts_.sealer.IndexToken(tenant_.id, absl::StrCat("order\n", order.order));
       if (!order_key.ok()) return order_key.status();
       judged.order_key = *std::move(order_key);
       if (judged.exam_class == nullptr) {
         judged.outcome = "unknown-class";
       } else {
-        judged.laterality = OrderLaterality(order.resource.Text(), *judged.exam_class);
         judged.outcome = judged.exam_class->mode == Mode::kOff ? "off" : !known_ ? "unknown-patient" : "";
       }
       judged_.push_back(std::move(judged));

@@ -127,10 +127,11 @@ class AdminService::Core final : public v1::AdminService::Service {
   }
 
   absl::Status Set(const v1::SetTableRequest& request, v1::SetTableResponse& response) {
-    if (request.name() != kExamClasses && request.name() != kPrices) return absl::InvalidArgumentError("name: exam-classes or prices");
+    if (request.name() != kExamClasses && request.name() != kCodeMap && request.name() != kPrices)
+      return absl::InvalidArgumentError("name: exam-classes, code-map or prices");
     if (request.source().empty() || request.approved_by().empty()) return absl::InvalidArgumentError("source and approved_by are required");
     if (absl::Status status = RequireTenant(request.tenant_id()); !status.ok()) return status;
-    if (absl::Status status = actions_.validate_table(request.name(), request.content()); !status.ok()) return status;
+    if (absl::Status status = actions_.validate_table(request.name(), request.tenant_id(), request.content()); !status.ok()) return status;
     const auto index =
         governance_.SetTable({request.name(), request.tenant_id(), request.content(), request.source(), request.approved_by()});
     if (absl::Status status = Indexed(index, response); !status.ok()) return status;

@@ -80,7 +80,7 @@ class AdminServiceTest : public ::testing::Test {
                   return absl::OkStatus();
                 },
             .validate_table =
-                [](std::string_view, std::string_view content) {
+                [](std::string_view, std::string_view, std::string_view content) {
                   return content == "bad" ? absl::InvalidArgumentError("line 1, column 1: bad") : absl::OkStatus();
                 },
             .validate_jwks = [](std::string_view jwks) { return jwks == "bad" ? absl::InvalidArgumentError("no JWK set") : absl::OkStatus(); },

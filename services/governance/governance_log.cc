@@ -279,7 +279,7 @@ absl::StatusOr<std::uint64_t> GovernanceLog::SetPolicy(std::string_view policy) 
 }
 
 absl::StatusOr<std::uint64_t> GovernanceLog::SetTable(const GovernedTable& table) {
-  if (table.name != kExamClasses && table.name != kPrices) return Invalid("name", "not a governed table");
+  if (table.name != kExamClasses && table.name != kCodeMap && table.name != kPrices) return Invalid("name", "not a governed table");
   if (table.content.empty() || table.content.size() > kTableBytesMax) {
     return Invalid("content", fmt::format("1 to {} bytes", kTableBytesMax));
   }

@@ -24,6 +24,7 @@
 namespace custodian::governance {
 
 inline constexpr std::string_view kExamClasses = "exam-classes";
+inline constexpr std::string_view kCodeMap = "code-map";
 inline constexpr std::string_view kPrices = "prices";
 inline constexpr std::size_t kTableBytesMax = 48'000;
 
@@ -64,7 +65,7 @@ class GovernanceLog final : public tenants::Roster {
   // A whole tlog-policy.
   [[nodiscard]] absl::StatusOr<std::uint64_t> SetPolicy(std::string_view policy);
   struct GovernedTable {
-    // kExamClasses or kPrices.
+    // kExamClasses, kCodeMap or kPrices.
     std::string name;
     // Empty for the whole network.
     std::string tenant_id;

@@ -14,6 +14,7 @@
 #include "prometheus/text_serializer.h"
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
+#include "services/exchange/exam_tables.h"
 #include "services/exchange/cds_hooks.h"
 #include "services/exchange/fhir_service.h"
 #include "services/exchange/jwt.h"
@@ -27,7 +28,6 @@
 #include "services/log/readers.h"
 #include "services/log/tile_service.h"
 #include "services/main/commands.h"
-#include "services/main/exam_tables.h"
 #include "services/main/network.h"
 #include "services/main/platform_client.h"
 #include "services/rpc/certificate.h"
@@ -69,6 +69,7 @@ class Platform {
   [[nodiscard]] std::unique_ptr<log::Publisher> MakePublisher();
   [[nodiscard]] rpc::CallGuard MakeGuard() const;
   [[nodiscard]] governance::AdminActions Actions();
+  [[nodiscard]] absl::Status ValidateTable(std::string_view name, std::string_view tenant_id, std::string_view content) const;
   void AddRoutes();
   void Publish(const tenants::Tenant& tenant);
   [[nodiscard]] absl::Status StartPartitions();
@@ -83,7 +84,7 @@ class Platform {
   std::unique_ptr<Network> network_;
   std::unique_ptr<rpc::HttpsClient> witness_client_;
   std::unique_ptr<log::Publisher> publisher_;
-  ExamTables exam_tables_;
+  exchange::ExamTables exam_tables_;
   keys::Sealer sealer_;
   exchange::PatientRecords records_;
   exchange::Locator locator_;
@@ -134,15 +135,17 @@ rpc::CallGuard Platform::MakeGuard() const {
   });
 }
 
-absl::Status ValidateTable(std::string_view name, std::string_view content) {
-  if (name == governance::kExamClasses) return exchange::ExamTable::Parse(content).status();
+absl::Status Platform::ValidateTable(std::string_view name, std::string_view tenant_id, std::string_view content) const {
+  if (name == governance::kExamClasses) return exam_tables_.CheckClasses(tenant_id, content);
+  if (name == governance::kCodeMap) return exam_tables_.CheckCodes(tenant_id, content);
   if (name == governance::kPrices) return savings::PriceTable::Parse(content).status();
-  return absl::InvalidArgumentError("a table is 'exam-classes' or 'prices'");
+  return absl::InvalidArgumentError("a table is exam-classes, code-map or prices");
 }
 
 governance::AdminActions Platform::Actions() {
   return {.start_partition = [this](const tenants::Tenant&) { return StartPartitions(); },
-          .validate_table = ValidateTable,
+          .validate_table = [this](std::string_view name, std::string_view tenant_id,
+                                   std::string_view content) { return ValidateTable(name, tenant_id, content); },
           .validate_jwks = [](std::string_view jwks) { return exchange::CheckJwks(jwks); },
           .table_changed =
               [this](std::string_view, std::string_view) {
@@ -162,7 +165,8 @@ Platform::Platform(const Config& config)
       network_(Value(Network::Create(config))),
       witness_client_(MakeWitnessClient(config)),
       publisher_(MakePublisher()),
-      exam_tables_(*network_->governance),
+      exam_tables_([this](std::string_view name, std::string_view tenant) { return network_->governance->CurrentTable(name, tenant); },
+                   *network_->registry),
       sealer_(*network_->keys, machine_clock_),
       records_(network_->partitions, sealer_),
       locator_(*network_->database, *network_->keys),
@@ -173,6 +177,7 @@ Platform::Platform(const Config& config)
                   .records = records_,
                   .sealer = sealer_,
                   .network_clock = *network_->clock,
+                  .exam_tables = exam_tables_,
                   .current_table = [this](std::string_view name,
                                           std::string_view tenant) { return network_->governance->CurrentTable(name, tenant); }}),
       reporter_(*network_->database, *network_->registry, *network_->clock, [this] { return DrainAll(); }),

@@ -248,7 +248,7 @@ void SetTable(const TableOptions& options, const char* name) {
   rpc::AdminClient::GovernedTable table{.name = name, .tenant_id = {}, .content = Read(options.file), .source = options.source,
                                         .approved_by = options.approved_by};
   if (options.demonstration) {
-    auto switched = exchange::SwitchOnDemonstration(table.content);
+    auto switched = exchange::SwitchOnDemonstration(table.content, options.source, options.approved_by);
     Check(switched.status());
     table.content = *std::move(switched);
   }
@@ -313,6 +313,9 @@ void AddTenant(CLI::App& app) {
   AddAuthor(*tenant);
   AddTable(*tenant, "classes", "exam-classes", "set the exam classes (services/exchange/exams.csv) of a tenant or the network",
            "custodian tenant classes lakeside --home .quickstart --file exams.csv --source \"ACR 2024\" --approved-by \"Imaging committee\"");
+  AddTable(*tenant, "codes", "code-map",
+           "set a tenant's own exam codes (system,code,class_id,laterality), so that they reach the same classes",
+           "custodian tenant codes lakeside --home .quickstart --file codes.csv --source \"order catalogue 2026\" --approved-by \"Imaging committee\"");
   AddTable(*tenant, "prices", "prices", "set price versions (class_id,valid_from,cents) of a tenant or the network",
            "custodian tenant prices lakeside --home .quickstart --file prices.csv --source \"PFS 2026\" --approved-by Finance");
   AddPolicy(*tenant);

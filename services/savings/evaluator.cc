@@ -130,7 +130,7 @@ absl::Status Evaluator::EvaluatePerson(const PatientLink& patient) {
     if (!evidence.ok()) return evidence.status();
     if (evidence->acceptances.empty()) return absl::OkStatus();
 
-    std::map<std::string, std::vector<exchange::ExamTable>, std::less<>> tables;
+    std::map<std::string, std::vector<std::shared_ptr<const exchange::ExamTable>>, std::less<>> tables;
     for (const Acceptance& acceptance : evidence->acceptances) {
       auto of_tenant = TablesOf(acceptance.tenant);
       if (!of_tenant.ok()) return of_tenant.status();
@@ -140,8 +140,8 @@ absl::Status Evaluator::EvaluatePerson(const PatientLink& patient) {
         *evidence,
         [&](const std::vector<exchange::OpenedRecord>& records, std::string_view ordering_tenant) {
           std::vector<exchange::Exam> exams;
-          for (const exchange::ExamTable& table : tables.find(ordering_tenant)->second) {
-            auto recognised = exchange::CarriedOut(records, table, parts_.registry);
+          for (const auto& table : tables.find(ordering_tenant)->second) {
+            auto recognised = exchange::CarriedOut(records, *table, parts_.registry);
             std::move(recognised.begin(), recognised.end(), std::back_inserter(exams));
           }
           return exams;
@@ -263,21 +263,16 @@ absl::Status Evaluator::Recall(const std::vector<PatientLink>& person, std::vect
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<exchange::ExamTable>> Evaluator::TablesOf(const std::string& tenant_name) const {
+// The tenant's own first, then the network's where that is another.
+absl::StatusOr<std::vector<std::shared_ptr<const exchange::ExamTable>>> Evaluator::TablesOf(const std::string& tenant_name) const {
   const auto tenant = parts_.registry.FindByName(tenant_name);
   if (!tenant) return absl::FailedPreconditionError("an acceptance's tenant is not in the registry");
-  const auto own = parts_.current_table("exam-classes", tenant->id.text());
+  auto own = parts_.exam_tables.Get(tenant->id.text());
   if (!own.ok()) return own.status();
-  const auto network = parts_.current_table("exam-classes", "");
+  auto network = parts_.exam_tables.Get("");
   if (!network.ok() && !absl::IsNotFound(network.status())) return network.status();
-  std::vector<std::string> csvs{*own};
-  if (network.ok() && *network != *own) csvs.push_back(*network);
-  std::vector<exchange::ExamTable> tables;
-  for (const std::string& csv : csvs) {
-    auto table = exchange::ExamTable::Parse(csv);
-    if (!table.ok()) return table.status();
-    tables.push_back(*std::move(table));
-  }
+  std::vector<std::shared_ptr<const exchange::ExamTable>> tables{*std::move(own)};
+  if (network.ok()) tables.push_back(*std::move(network));
   return tables;
 }
 
@@ -297,14 +292,18 @@ absl::Status Evaluator::Price(std::vector<Acceptance>& acceptances) {
     if (!tenant) return absl::FailedPreconditionError("an acceptance's tenant is not in the registry");
     const auto tables = TablesOf(acceptance.tenant);
     if (!tables.ok()) return tables.status();
-    // The tenant's own first.
     const exchange::ExamClass* exam_class = nullptr;
-    for (const exchange::ExamTable& table : *tables) {
-      if (exam_class == nullptr) exam_class = table.Find(acceptance.class_id);
+    std::set<std::string> reversal_set;
+    for (const auto& table : *tables) {
+      const exchange::ExamClass* found = table->Find(acceptance.class_id);
+      if (found == nullptr) continue;
+      if (exam_class == nullptr) exam_class = found;
+      // A tenant may narrow what it offers, never what reverses.
+      reversal_set.insert(found->reversal_set.begin(), found->reversal_set.end());
     }
     if (!exam_class)
       return absl::FailedPreconditionError(absl::StrCat("the exam table has no class ", acceptance.class_id, " any more"));
-    acceptance.reversal_set = exam_class->reversal_set;
+    acceptance.reversal_set.assign(reversal_set.begin(), reversal_set.end());
     if (const auto found = priced.find(ids[i]); found != priced.end()) {
       acceptance.observe = found->second.deadline - found->second.t;
       acceptance.cents = found->second.cents;

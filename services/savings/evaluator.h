@@ -16,7 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "services/exchange/equivalence.h"
+#include "services/exchange/exam_tables.h"
 #include "services/exchange/locator.h"
 #include "services/exchange/patient_records.h"
 #include "services/keys/sealer.h"
@@ -28,9 +28,6 @@
 #include "tenants/registry.h"
 
 namespace custodian::savings {
-
-// GovernanceLog::CurrentTable: the CSV of "exam-classes" or "prices" for a tenant id; NotFound when it was never set.
-using CurrentTable = std::function<absl::StatusOr<std::string>(std::string_view name, std::string_view tenant_id)>;
 
 // The smallest of all tenants' watermarks known by `as_of`; InfinitePast while one of them never sent any (T8).
 [[nodiscard]] absl::StatusOr<absl::Time> SmallestWatermark(const tenants::Database& network_database,
@@ -49,7 +46,9 @@ class Evaluator {
     const exchange::PatientRecords& records;
     keys::Sealer& sealer;
     const Clock& network_clock;
-    CurrentTable current_table;
+    const exchange::ExamTables& exam_tables;
+    // Of prices.
+    exchange::CurrentTable current_table;
   };
   explicit Evaluator(Parts parts);
   ~Evaluator();
@@ -73,7 +72,7 @@ class Evaluator {
   [[nodiscard]] absl::Status OpenFacts(const exchange::PatientLink& patient, Opened& opened);
   // The network's exam table, when one is set, and the tenant's own, when it differs: a redo is what either recognises (T7:
   // reversed broadly), so that no tenant's narrowed table hides one.
-  [[nodiscard]] absl::StatusOr<std::vector<exchange::ExamTable>> TablesOf(const std::string& tenant_name) const;
+  [[nodiscard]] absl::StatusOr<std::vector<std::shared_ptr<const exchange::ExamTable>>> TablesOf(const std::string& tenant_name) const;
   [[nodiscard]] absl::Status Recall(const std::vector<exchange::PatientLink>& person, std::vector<Acceptance>& acceptances) const;
   [[nodiscard]] absl::Status Price(std::vector<Acceptance>& acceptances);
   [[nodiscard]] absl::StatusOr<Evidence> Gather(const std::vector<exchange::PatientLink>& person,

@@ -289,6 +289,7 @@ TEST_F(EvaluatorTest, ATenantsNarrowTableHidesNoRedo) {
       Drain();
       ASSERT_NE(narrow, table);
       net->own_exams[net->At(tenant).tenant.id.text()] = narrow;
+      net->exam_tables->Forget();
       net->clock.Set(t0 + Days(5));
       net->PutExam("summit", "S1", t0 + Days(4));
       EXPECT_EQ(net->Exams(), "1/0/0/1/0") << tenant;

@@ -55,6 +55,11 @@ class TestNetwork {
     EXPECT_TRUE(registry->Load().ok());
     locator = std::make_unique<exchange::Locator>(network->database(), keys->client());
     records = std::make_unique<exchange::PatientRecords>(partitions, *sealer);
+    const auto current_table = [this](std::string_view table, std::string_view tenant) -> absl::StatusOr<std::string> {
+      const auto own = own_exams.find(tenant);
+      return table == "exam-classes" && own != own_exams.end() ? own->second : Table(table);
+    };
+    exam_tables = std::make_unique<exchange::ExamTables>(current_table, *registry);
     evaluator = std::make_unique<Evaluator>(
         Evaluator::Parts{.partitions = partitions,
                          .registry = *registry,
@@ -63,10 +68,8 @@ class TestNetwork {
                          .records = *records,
                          .sealer = *sealer,
                          .network_clock = clock,
-                         .current_table = [this](std::string_view table, std::string_view tenant) -> absl::StatusOr<std::string> {
-                           const auto own = own_exams.find(tenant);
-                           return table == "exam-classes" && own != own_exams.end() ? own->second : Table(table);
-                         }});
+                         .exam_tables = *exam_tables,
+                         .current_table = current_table});
     for (tenants::Partition* partition : partitions.All()) {
       evaluator->Attach(*partition);
       partition->outbox->Handle("locator", [this, id = partition->tenant.id](const PatientId& patient) {
@@ -81,6 +84,7 @@ class TestNetwork {
   void Begin() {
     ++year;
     own_exams.clear();
+    exam_tables->Forget();
     clock.Set(Start());
     ASSERT_TRUE(Drain().ok());
     ASSERT_TRUE(network->Sql("TRUNCATE savings.posting, savings.known_state, savings.avoidance").ok());
@@ -274,6 +278,7 @@ class TestNetwork {
   }
 
   static absl::StatusOr<std::string> Table(std::string_view name) {
+    if (name == "code-map") return absl::NotFoundError("none");
     if (name == "prices") return std::string("class_id,valid_from,cents\nmr-lumbar-wo,2020-01-01,18827\n");
     std::ifstream file("services/exchange/exams.csv");
     return std::string(std::istreambuf_iterator<char>(file), {});
@@ -289,6 +294,7 @@ class TestNetwork {
   std::unique_ptr<tenants::Registry> registry;
   std::unique_ptr<exchange::Locator> locator;
   std::unique_ptr<exchange::PatientRecords> records;
+  std::unique_ptr<exchange::ExamTables> exam_tables;
   std::unique_ptr<Evaluator> evaluator;
   std::unique_ptr<Reporter> reporter;
 
