@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "services/exchange/consent_reader.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/provenance.h"
@@ -36,8 +35,8 @@ tenants::Write NewWrite() {
 }  // namespace
 
 FhirDisclosure::FhirDisclosure(const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator,
-                               const Clock& network_clock, ReceiptSource receipt)
-    : partitions_(partitions), sealer_(sealer), locator_(locator), clock_(network_clock), receipt_(std::move(receipt)) {}
+                               const Clock& network_clock, ReceiptSource receipt, RulesOf rules)
+    : partitions_(partitions), sealer_(sealer), locator_(locator), clock_(network_clock), receipt_(std::move(receipt)), rules_(std::move(rules)) {}
 
 absl::StatusOr<std::optional<PatientId>> FhirDisclosure::PatientAt(const PatientLink& patient, const TenantId& tenant) const {
   const auto links = locator_.SamePerson(patient);
@@ -69,11 +68,12 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
     if (!consent_version.ok()) return consent_version.status();
     const auto records = patients.Open(patient, kPurpose);
     if (!records.ok()) return records.status();
-    const consent::Question question{{requester->tenant.organization_system, requester->tenant.organization_value}, reader.purpose,
-                                     clock_.Now()};
-    if (!DecideConsent(*records, question, ZoneOf(source.tenant.time_zone)).permit) return NotForReader();
     auto opened = OpenRecord(source.tenant, **row, sealer_, kPurpose);
     if (!opened.ok()) return opened.status();
+    const ConsentGate gate(*records, rules_(source.tenant.id), ZoneOf(source.tenant.time_zone),
+                           {requester->tenant.organization_system, requester->tenant.organization_value}, reader.purpose, clock_.Now());
+    const Judgement judgement = gate.Judge(*opened);
+    if (!judgement.decision.permit) return NotForReader();
     auto disclosed = Record(source, *requester, reader, patient, **own, *std::move(opened), HashText(ledger::Sha256((*row)->sealed)),
                             *consent_version);
     if (disclosed.ok() || !absl::IsFailedPrecondition(disclosed.status()) || attempt == kAttempts) return disclosed;

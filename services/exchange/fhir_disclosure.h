@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "services/exchange/consent_gate.h"
 #include "services/exchange/fhir_json.h"
 #include "services/exchange/locator.h"
 #include "services/exchange/patient_records.h"
@@ -26,7 +27,7 @@ using ReceiptSource = std::function<absl::StatusOr<std::string>(std::string_view
 class FhirDisclosure {
  public:
   FhirDisclosure(const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator, const Clock& network_clock,
-                 ReceiptSource receipt);
+                 ReceiptSource receipt, RulesOf rules);
 
   struct Disclosed {
     OpenedRecord record;
@@ -53,6 +54,7 @@ class FhirDisclosure {
   const Locator& locator_;
   const Clock& clock_;
   const ReceiptSource receipt_;
+  const RulesOf rules_;
 };
 
 }  // namespace custodian::exchange

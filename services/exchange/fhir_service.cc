@@ -119,7 +119,7 @@ FhirService::FhirService(Options options, const tenants::Partitions& partitions,
       registry_(registry),
       sealer_(sealer),
       writer_(sealer, keys, FhirWriter::Limits{options_.patients_max}),
-      disclosure_(partitions, sealer, locator, network_clock, std::move(receipt)) {}
+      disclosure_(partitions, sealer, locator, network_clock, std::move(receipt), options_.rules) {}
 
 rpc::HttpResponse FhirService::Refusal(int status, std::string_view text) {
   const char* code = status == 404 ? "not-found" : status == 413 ? "too-long" : status == 405 ? "not-supported" : "processing";

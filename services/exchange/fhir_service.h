@@ -32,6 +32,8 @@ class FhirService {
     std::size_t patients_max = 1'000;
     // How long a search with _revinclude, or a read of a disclosure's Provenance, waits for the receipt.
     absl::Duration receipt_wait = absl::Seconds(2);
+    // Consent rules in force at a tenant.
+    RulesOf rules = BuiltInRules();
   };
   // Borrows everything.
   FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,

@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "services/exchange/card.h"
 #include "services/exchange/card_store.h"
-#include "services/exchange/consent_reader.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/exam.h"
 #include "services/exchange/fhir_time.h"
@@ -45,7 +44,9 @@ struct Chart {
   std::vector<OpenedRecord> records;
   // Of other tenants' charts: the consent version that the decision was made on.
   std::int64_t consent_version = 0;
-  bool permits = false;
+  absl::Time asked;
+  // What the requester may see of it; none for its own.
+  std::unique_ptr<ConsentGate> gate;
 };
 
 // What became of one order.
@@ -240,12 +241,14 @@ class OrderCheck::Attempt {
       if (!records.ok()) return records.status();
       chart.records = *std::move(records);
       // By the present and not by the check's beginning: what was refused since then counts, for the version above covers it.
-      const consent::Question question{{tenant_.organization_system, tenant_.organization_value},
-                                       kActReason,
-                                       std::max(now_, parts_.network_clock.Now())};
-      chart.permits = own || DecideConsent(chart.records, question, ZoneOf(chart.partition->tenant.time_zone)).permit;
+      chart.asked = std::max(now_, parts_.network_clock.Now());
       charts_.push_back(std::move(chart));
     }
+    // Once the charts stay where they are.
+    for (Chart& chart : charts_)
+      if (chart.link.tenant != tenant_.id)
+        chart.gate = std::make_unique<ConsentGate>(chart.records, parts_.rules(chart.link.tenant), ZoneOf(chart.partition->tenant.time_zone),
+                                                   consent::Party{tenant_.organization_system, tenant_.organization_value}, kActReason, chart.asked);
     std::vector<OpenedRecord> all;
     for (const Chart& chart : charts_) all.insert(all.end(), chart.records.begin(), chart.records.end());
     exams_ = ExamsOf(all, table_, parts_.registry);
@@ -255,10 +258,13 @@ class OrderCheck::Attempt {
   // The chart that holds a copy.
   [[nodiscard]] const Chart* ChartOf(const ExamHolding& holding) const {
     for (const Chart& chart : charts_) {
-      if (chart.partition->tenant.name != holding.tenant_name) continue;
-      for (const OpenedRecord& record : chart.records)
-        if (record.resource_type == holding.resource_type && record.id == holding.id) return &chart;
+      if (chart.partition->tenant.name == holding.tenant_name && RecordOf(chart, holding) != nullptr) return &chart;
     }
+    return nullptr;
+  }
+  [[nodiscard]] static const OpenedRecord* RecordOf(const Chart& chart, const ExamHolding& holding) {
+    for (const OpenedRecord& record : chart.records)
+      if (record.resource_type == holding.resource_type && record.id == holding.id) return &record;
     return nullptr;
   }
 
@@ -266,7 +272,7 @@ class OrderCheck::Attempt {
     const PriorQuestion question{tenant_.name, judged.exam_class, judged.laterality, now_};
     const Prior prior = FindPrior(exams_, question, [this](const ExamHolding& holding) {
       const Chart* chart = ChartOf(holding);
-      return chart != nullptr && chart->permits;
+      return chart != nullptr && (chart->gate == nullptr || chart->gate->Judge(*RecordOf(*chart, holding)).decision.permit);
     });
     switch (prior.outcome) {
       case Prior::Outcome::kOwn: judged.outcome = "own-prior"; return absl::OkStatus();
@@ -311,10 +317,8 @@ class OrderCheck::Attempt {
     return absl::StrCat(judged.source->resource_type, "/", judged.source->id);
   }
   [[nodiscard]] static std::int64_t VersionOf(const Judged& judged) {
-    for (const OpenedRecord& record : judged.chart->records)
-      if (record.resource_type == judged.source->resource_type && record.id == judged.source->id)
-        return static_cast<std::int64_t>(record.version);
-    return 0;
+    const OpenedRecord* record = RecordOf(*judged.chart, *judged.source);
+    return record == nullptr ? 0 : static_cast<std::int64_t>(record->version);
   }
 
   absl::Status DiscloseOne(Judged& judged) {

@@ -16,6 +16,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "services/exchange/cds_request.h"
+#include "services/exchange/consent_gate.h"
 #include "services/exchange/equivalence.h"
 #include "services/exchange/jwt.h"
 #include "services/exchange/locator.h"
@@ -61,6 +62,8 @@ struct ExchangeParts {
   const Clock& network_clock;
   // Base of the URLs we hand out, "https://host:port".
   std::string public_url;
+  // Consent rules in force at a tenant.
+  RulesOf rules = BuiltInRules();
 };
 
 // A call whose token and body were checked.
