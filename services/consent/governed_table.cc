@@ -13,7 +13,7 @@ absl::Status Invalid(std::string_view name, int line, std::string_view what) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view name, std::string_view text) {
+absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view text) {
   std::vector<CsvRecord> records;
   int line = 1;
   std::size_t at = 0;
@@ -25,7 +25,7 @@ absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view name, std::stri
       if (at < text.size() && text[at] == '"') {
         const int opened = line;
         for (++at;; ++at) {
-          if (at == text.size()) return Invalid(name, opened, ": a quote is never closed");
+          if (at == text.size()) return absl::InvalidArgumentError(absl::StrCat("line ", opened, ": a quote is never closed"));
           if (text[at] == '"') {
             if (at + 1 < text.size() && text[at + 1] == '"') {
               ++at;
@@ -38,7 +38,7 @@ absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view name, std::stri
           field += text[at];
         }
         if (at < text.size() && text[at] != ',' && text[at] != '\n' && text[at] != '\r')
-          return Invalid(name, line, ": text after a closing quote");
+          return absl::InvalidArgumentError(absl::StrCat("line ", line, ": text after a closing quote"));
       } else {
         while (at < text.size() && text[at] != ',' && text[at] != '\n' && text[at] != '\r') field += text[at++];
       }
@@ -58,8 +58,8 @@ absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view name, std::stri
 }
 
 absl::StatusOr<GovernedTable> GovernedTable::Parse(std::string_view name, std::string_view csv, const std::vector<std::string>& columns) {
-  auto records = ParseCsv(name, csv);
-  if (!records.ok()) return records.status();
+  auto records = ParseCsv(csv);
+  if (!records.ok()) return absl::InvalidArgumentError(absl::StrCat(std::string(name), ": ", std::string(records.status().message())));
   if (records->empty()) return Invalid(name, 1, " must name the columns");
   GovernedTable table;
   table.name_ = name;

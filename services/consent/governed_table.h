@@ -19,9 +19,8 @@ struct CsvRecord {
   std::vector<std::string> fields;
 };
 
-// Fields in double quotes may hold commas, line breaks and doubled quotes; empty lines are passed over. InvalidArgument, beginning with
-// `name`, says the line.
-[[nodiscard]] absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view name, std::string_view text);
+// Fields in double quotes may hold commas, line breaks and doubled quotes; empty lines are passed over. InvalidArgument that begins "line N: ".
+[[nodiscard]] absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view text);
 
 class GovernedTable {
  public:

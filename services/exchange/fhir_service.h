@@ -34,6 +34,8 @@ class FhirService {
     absl::Duration receipt_wait = absl::Seconds(2);
     // Consent rules in force at a tenant.
     RulesOf rules = BuiltInRules();
+    // Takes in what consent refused; may be empty.
+    OnRefused refused = nullptr;
   };
   // Borrows everything.
   FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
@@ -41,6 +43,8 @@ class FhirService {
 
   // Any method and any path below /fhir/.
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
+  // Disclosures that an emergency opened, since the start.
+  [[nodiscard]] std::uint64_t emergencies() const { return disclosure_.emergencies(); }
   // As the router's refusal: an OperationOutcome.
   [[nodiscard]] static rpc::HttpResponse Refusal(int status, std::string_view text);
 

@@ -12,10 +12,13 @@
 #include "services/exchange/card.h"
 #include "services/exchange/card_store.h"
 #include "services/exchange/detail.h"
+#include "services/exchange/disclosure_record.h"
 #include "services/exchange/exam.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/prior.h"
+#include "services/exchange/provenance.h"
 #include "services/exchange/record_store.h"
+#include "services/exchange/redisclosure.h"
 #include "services/exchange/safety_gate.h"
 #include "spdlog/spdlog.h"
 
@@ -30,7 +33,6 @@ constexpr char kActReason[] = "TREAT";
 // All details of one kind have one size, whatever happened.
 constexpr std::size_t kCheckDetailBytes = 2'048;
 constexpr std::size_t kShownDetailBytes = 2'048;
-constexpr std::size_t kDisclosureDetailBytes = 1'024;
 // The consent may change between decision and commit; it is decided anew once.
 constexpr int kAttempts = 2;
 
@@ -68,6 +70,8 @@ struct Judged {
   const Chart* chart = nullptr;
   // "<origin>#<index>" of the DISCLOSURE.
   std::string disclosure;
+  // Of 42 CFR part 2.
+  std::string notice;
 
   [[nodiscard]] bool has_card() const { return !card_id.empty(); }
   [[nodiscard]] std::string mode() const {
@@ -163,6 +167,12 @@ class OrderCheck::Attempt {
       if (judged.has_card())
         if (absl::Status status = AddShown(judged, write); !status.ok()) return status;
     return std::pair(std::move(body), std::move(write));
+  }
+
+  // Once the answer stands.
+  void NoteRefusals() {
+    if (!parts_.refused) return;
+    for (Refused& refused : refused_) parts_.refused(std::move(refused));
   }
 
  private:
@@ -270,15 +280,25 @@ class OrderCheck::Attempt {
 
   absl::Status Judge(Judged& judged) {
     const PriorQuestion question{tenant_.name, judged.exam_class, judged.laterality, now_};
-    const Prior prior = FindPrior(exams_, question, [this](const ExamHolding& holding) {
+    std::vector<Refused> refused;
+    const Prior prior = FindPrior(exams_, question, [&, this](const ExamHolding& holding) {
       const Chart* chart = ChartOf(holding);
-      return chart != nullptr && (chart->gate == nullptr || chart->gate->Judge(*RecordOf(*chart, holding)).decision.permit);
+      if (chart == nullptr) return false;
+      if (chart->gate == nullptr || chart->gate->Judge(*RecordOf(*chart, holding)).decision.permit) return true;
+      refused.push_back({chart->link, holding.resource_type, holding.id, tenant_.id, call_.token.issuer, request_.user_id, kActReason, chart->asked,
+                         chart->consent_version, parts_.rules(chart->link.tenant)});
+      return false;
     });
     switch (prior.outcome) {
       case Prior::Outcome::kOwn: judged.outcome = "own-prior"; return absl::OkStatus();
       case Prior::Outcome::kNone:
+        judged.outcome = "no-prior";
+        return absl::OkStatus();
       // The requester holds the keys of its own log: nothing sealed there may tell a refusal from nothing either.
-      case Prior::Outcome::kDenied: judged.outcome = "no-prior"; return absl::OkStatus();
+      case Prior::Outcome::kDenied:
+        judged.outcome = "no-prior";
+        refused_.insert(refused_.end(), refused.begin(), refused.end());
+        return absl::OkStatus();
       case Prior::Outcome::kFound: break;
     }
     judged.outcome = "card";
@@ -334,22 +354,18 @@ class OrderCheck::Attempt {
     if (!digest.ok()) return digest.status();
     write.idempotency_key = *std::move(idempotency_key);
     write.request_digest = *std::move(digest);
-    write.expectations.push_back({judged.chart->link.patient, judged.chart->consent_version});
-    const Json detail = Json::Object({{"card", Text(UuidText(judged.card_id))},
-                                      {"consent_version", Json::Integer(judged.chart->consent_version)},
-                                      {"purpose", Text(kActReason)},
-                                      {"reader", Text(request_.user_id)},
-                                      {"resource", Text(ResourceOf(judged))},
-                                      {"tenant", Text(tenant_.id.text())},
-                                      {"version", Json::Integer(version)}});
-    Entry entry;
-    entry.set_kind(ledger::v1::KIND_DISCLOSURE);
-    entry.set_reported(true);
-    if (absl::Status status =
-            SetDetail(parts_.sealer, source.tenant.id, judged.chart->link.patient, detail.Text(), kDisclosureDetailBytes, entry);
-        !status.ok())
-      return status;
-    write.entries.push_back(std::move(entry));
+    const OpenedRecord& shown = *RecordOf(*judged.chart, *judged.source);
+    const Judgement judgement = judged.chart->gate->Judge(shown);
+    const DisclosureRecord record{.patient = judged.chart->link,
+                                  .facts = {NewDisclosureId(), judged.chart->asked, source.tenant, tenant_, PatientIdIn(judged.chart->records),
+                                            call_.token.issuer, request_.user_id, kActReason, absl::StrCat(ResourceOf(judged), "/_history/", version),
+                                            judgement, judged.chart->gate->Explain(shown, judgement, judged.chart->consent_version).Text(), std::nullopt},
+                                  .record_sha256 = "",
+                                  .detail = Json::Object({{"card", Text(UuidText(judged.card_id))}, {"reader", Text(request_.user_id)}}),
+                                  .provenance = Json(),
+                                  .consent_version = judged.chart->consent_version};
+    judged.notice = Part2Notice(record.facts);
+    if (absl::Status status = AddDisclosure(parts_.sealer, record, write); !status.ok()) return status;
     const auto admitted = source.writer->Apply(std::move(write));
     if (!admitted.ok()) return admitted.status();
     judged.disclosure = absl::StrCat(source.tenant.origin, "#", admitted->first_index);
@@ -360,7 +376,7 @@ class OrderCheck::Attempt {
     auto performing = parts_.registry.FindByName(judged.exam->performing_tenant);
     if (!performing) return absl::InternalError("an exam's tenant is not in the registry");
     return CardJson({UuidText(judged.card_id), judged.suggestion, judged.order, judged.exam_class, judged.exam, judged.source,
-                     judged.chart->partition->tenant, *std::move(performing), parts_.public_url});
+                     judged.chart->partition->tenant, *std::move(performing), parts_.public_url, judged.notice});
   }
 
   absl::Status AddChecked(const Judged& judged, const std::string& answer_sha256, tenants::Write& write) const {
@@ -433,6 +449,8 @@ class OrderCheck::Attempt {
   std::vector<Chart> charts_;
   std::vector<Exam> exams_;
   std::vector<Judged> judged_;
+  // Of priors that would have been offered.
+  std::vector<Refused> refused_;
 };
 
 namespace {
@@ -486,7 +504,10 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
     // From here on the answer stands: a caller that gives up later finds it by sending the call again.
     if (!claim.Take()) return absl::CancelledError("the caller gave up");
     const auto admitted = call.partition->writer->Apply(std::move(recorded->second));
-    if (admitted.ok() && !admitted->replayed) return std::move(recorded->first);
+    if (admitted.ok() && !admitted->replayed) {
+      one.NoteRefusals();
+      return std::move(recorded->first);
+    }
     if (!admitted.ok() && !absl::IsAlreadyExists(admitted.status())) return admitted.status();
     // Another call was first: with the same hookInstance, whose answer is ours too, or with the same token.
     const auto first = store.FindAnswer(*check_key, call.token.jti_sha256);

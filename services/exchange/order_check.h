@@ -21,6 +21,7 @@
 #include "services/exchange/jwt.h"
 #include "services/exchange/locator.h"
 #include "services/exchange/patient_records.h"
+#include "services/exchange/refusals.h"
 #include "services/keys/key_client.h"
 #include "services/keys/sealer.h"
 #include "tenants/clock.h"
@@ -64,6 +65,8 @@ struct ExchangeParts {
   std::string public_url;
   // Consent rules in force at a tenant.
   RulesOf rules = BuiltInRules();
+  // Takes in what consent refused; may be empty.
+  OnRefused refused = nullptr;
 };
 
 // A call whose token and body were checked.
