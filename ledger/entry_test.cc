@@ -114,6 +114,8 @@ TEST(ParseLeaf, NamesTheFaultOfAnEntry) {
       {"not of its kind", [](v1::Entry& e) { e.mutable_anchor()->set_governance_root(std::string(32, 'r')); }},
       {"money.side", [](v1::Entry& e) { e.mutable_money()->set_class_id("c"), e.mutable_money()->set_month("2026-03"); }},
       {"record_stored", [](v1::Entry& e) { e.set_kind(v1::KIND_RECORD_STORED), e.mutable_record_stored(); }},
+      {"table_set.name",
+       [](v1::Entry& e) { e.set_kind(v1::KIND_TABLE_SET), e.mutable_table_set()->set_name("Exam classes"); }},
       {"public_key",
        [](v1::Entry& e) { e.set_kind(v1::KIND_ROSTER_CHANGED), e.mutable_roster_changed()->set_author("spiffe://x/y"); }},
       {"wrapped_sha256",

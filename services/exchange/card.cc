@@ -48,6 +48,7 @@ std::string DetailOf(const CardFacts& facts) {
   absl::StrAppend(&detail, ". The patient's consent lets you view it; your view is recorded.");
   if (!facts.exam_class->clinical_source.empty()) absl::StrAppend(&detail, " Basis: ", facts.exam_class->clinical_source, ".");
   if (!facts.exam_class->approved_by.empty()) absl::StrAppend(&detail, " Approved by ", facts.exam_class->approved_by, ".");
+  if (!facts.notice.empty()) absl::StrAppend(&detail, "\n\n", facts.notice);
   return detail;
 }
 

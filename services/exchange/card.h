@@ -35,6 +35,8 @@ struct CardFacts {
   // The tenant that performed the exam: the date is that of its zone.
   tenants::Tenant performing_tenant;
   std::string public_url;
+  // What goes with a record of 42 CFR part 2; empty for others.
+  std::string notice = "";
 };
 
 [[nodiscard]] Json CardJson(const CardFacts& facts);

@@ -72,7 +72,7 @@ CdsHooks::CdsHooks(Options options, const tenants::Partitions& partitions, const
                    keys::Sealer& sealer, keys::KeyClient& keys, const Locator& locator, const PatientRecords& records,
                    const Clock& network_clock, const Clock& machine_clock, ExamTables tables)
     : options_(std::move(options)),
-      parts_{partitions, registry, sealer, keys, records, locator, network_clock, options_.public_url},
+      parts_{partitions, registry, sealer, keys, records, locator, network_clock, options_.public_url, options_.rules, options_.refused},
       tables_(std::move(tables)),
       verifier_([this](std::string_view issuer,
                        std::string_view cds_tenant) { return parts_.registry.FindByCdsIssuer(issuer, cds_tenant); },

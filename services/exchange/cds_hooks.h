@@ -44,6 +44,10 @@ class CdsHooks {
     std::size_t body_bytes_max = 4u << 20;
     // Checks that wait for a worker; past it the answer is that of a fault.
     std::size_t queue_max = 256;
+    // Consent rules in force at a tenant.
+    RulesOf rules = BuiltInRules();
+    // Takes in what consent refused; may be empty.
+    OnRefused refused = nullptr;
   };
   // Borrows everything.
   CdsHooks(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,

@@ -296,10 +296,12 @@ TEST_F(CdsHooksTest, APriorElsewhereIsDisclosedRecordedAndShownInThatOrder) {
   EXPECT_EQ(response.body.find(family_), std::string::npos);
 
   const auto disclosed = Entries("alpha", alpha);
-  ASSERT_EQ(disclosed.size(), 1u);
+  // And the patient's AuditEvent.
+  ASSERT_EQ(disclosed.size(), 2u);
   EXPECT_EQ(disclosed[0].kind(), ledger::v1::KIND_DISCLOSURE);
+  EXPECT_EQ(disclosed[1].kind(), ledger::v1::KIND_RECORD_STORED);
   EXPECT_EQ(DetailOf("alpha", disclosed[0]).TextOf("tenant"), "00000000000000bb");
-  EXPECT_EQ(DetailOf("alpha", disclosed[0]).TextOf("resource"), "DiagnosticReport/report-" + patient_);
+  EXPECT_EQ(DetailOf("alpha", disclosed[0]).TextOf("resource"), "DiagnosticReport/report-" + patient_ + "/_history/1");
   const auto recorded = Entries("beta", beta);
   ASSERT_EQ(recorded.size(), 2u);
   EXPECT_EQ(recorded[0].kind(), ledger::v1::KIND_ORDER_CHECKED);

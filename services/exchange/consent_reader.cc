@@ -1,11 +1,10 @@
 #include "services/exchange/consent_reader.h"
 
-#include <map>
 #include <string>
+#include <utility>
 
-#include "absl/status/status.h"
-#include "services/exchange/fhir_json.h"
 #include "services/exchange/fhir_time.h"
+#include "services/exchange/record_facts.h"
 
 namespace custodian::exchange {
 namespace {
@@ -14,6 +13,9 @@ constexpr std::string_view kScope = "http://terminology.hl7.org/CodeSystem/conse
 constexpr std::string_view kActReason = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 constexpr std::string_view kActCode = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 constexpr std::string_view kParticipation = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+constexpr std::string_view kConfidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+constexpr std::string_view kRoleCode = "http://terminology.hl7.org/CodeSystem/v3-RoleCode";
+constexpr std::string_view kResourceTypes = "http://hl7.org/fhir/resource-types";
 constexpr std::string_view kAction = "http://terminology.hl7.org/CodeSystem/consentaction";
 
 std::string CodeIn(const Json& coding, std::string_view system) {
@@ -38,18 +40,52 @@ consent::Actor ReadActor(const Json& json, const Json& contained) {
   return actor;
 }
 
-void ReadPeriod(const Json& period, absl::TimeZone zone, consent::Provision& provision) {
+// Widens what it cannot read, and says so.
+void ReadPeriod(const Json& period, absl::TimeZone zone, absl::Time& from, absl::Time& until, bool& narrowed) {
   if (period.is_null()) return;
   if (const Json* start = period.Find("start")) {
     const auto time = ParseFhirTime(start->text(), zone);
-    if (time) provision.from = time->begin;
-    provision.narrowed = provision.narrowed || !time;
+    if (time) from = time->begin;
+    narrowed = narrowed || !time;
   }
   if (const Json* end = period.Find("end")) {
     const auto time = ParseFhirTime(end->text(), zone);
-    if (time) provision.until = time->has_time ? time->begin : time->end;
-    provision.narrowed = provision.narrowed || !time;
+    if (time) until = time->has_time ? time->begin : time->end;
+    narrowed = narrowed || !time;
   }
+}
+
+std::string LabelOf(const Json& coding) {
+  const std::string& code = coding.TextOf("code");
+  const bool is_rank = consent::ConfidentialityRank(code).has_value();
+  return is_rank && coding.TextOf("system") != kConfidentiality ? "" : code;
+}
+
+// A resource type or a profile; a code of another kind is not evaluated.
+consent::Code ClassOf(const Json& coding) {
+  const std::string& system = coding.TextOf("system");
+  const std::string& code = coding.TextOf("code");
+  const bool readable = system == kResourceTypes || code.find(':') != std::string::npos;
+  return {system, readable ? code : ""};
+}
+
+void ReadCodes(const Json& concepts, std::vector<consent::Code>& codes) {
+  for (const Json& one : concepts.items()) {
+    if (one["coding"].items().empty()) codes.emplace_back();
+    for (const Json& coding : one["coding"].items()) codes.push_back({coding.TextOf("system"), coding.TextOf("code")});
+  }
+}
+
+consent::DataReference DataOf(const Json& json) {
+  consent::DataReference data;
+  data.reference = LocalReference(json["reference"].TextOf("reference"));
+  const std::string& meaning = json.TextOf("meaning");
+  if (meaning == "instance") return data;
+  data.meaning = meaning == "related"      ? consent::DataMeaning::kRelated
+                 : meaning == "dependents" ? consent::DataMeaning::kDependents
+                                           : consent::DataMeaning::kAuthoredBy;
+  if (data.meaning == consent::DataMeaning::kAuthoredBy && meaning != "authoredby") data.reference.clear();
+  return data;
 }
 
 // Actions that say nothing against access leave the rule as it is.
@@ -66,14 +102,71 @@ consent::Provision ReadProvision(const Json& json, const Json& contained, absl::
   const std::string& type = json.TextOf("type");
   if (type == "permit") provision.effect = consent::Effect::kPermit;
   if (type == "deny") provision.effect = consent::Effect::kDeny;
-  ReadPeriod(json["period"], zone, provision);
+  ReadPeriod(json["period"], zone, provision.from, provision.until, provision.narrowed);
   for (const Json& actor : json["actor"].items()) provision.actors.push_back(ReadActor(actor, contained));
   for (const Json& purpose : json["purpose"].items()) provision.purposes.push_back(CodeIn(purpose, kActReason));
-  for (const char* criterion : {"securityLabel", "class", "code", "dataPeriod", "data"})
-    provision.narrowed = provision.narrowed || json.Find(criterion) != nullptr;
-  provision.narrowed = provision.narrowed || !ActionsIncludeAccess(json["action"]);
+  for (const Json& label : json["securityLabel"].items()) provision.labels.push_back(LabelOf(label));
+  for (const Json& one : json["class"].items()) provision.classes.push_back(ClassOf(one));
+  ReadCodes(json["code"], provision.codes);
+  provision.has_data_period = !json["dataPeriod"].is_null();
+  ReadPeriod(json["dataPeriod"], zone, provision.data_from, provision.data_until, provision.narrowed);
+  for (const Json& data : json["data"].items()) provision.data.push_back(DataOf(data));
+  provision.narrowed = provision.narrowed || !ActionsIncludeAccess(json["action"]) || json.Find("modifierExtension") != nullptr;
   for (const Json& nested : json["provision"].items()) provision.nested.push_back(ReadProvision(nested, contained, zone));
   return provision;
+}
+
+consent::Effect BaseRule(const Json& policy_rule) {
+  for (const Json& coding : policy_rule["coding"].items()) {
+    const std::string code = CodeIn(coding, kActCode);
+    if (code == "OPTIN" || code == "OPTINR") return consent::Effect::kPermit;
+    if (code == "OPTOUT" || code == "OPTOUTE" || code == "EMRGONLY") return consent::Effect::kDeny;
+  }
+  return consent::Effect::kNone;
+}
+
+consent::Giver GiverBy(const Json& person, const std::string& patient, absl::Time given, absl::TimeZone zone, const consent::TenantRules& rules) {
+  if (person.TextOf("resourceType") != "RelatedPerson" || (person["active"].is_bool() && !person["active"].boolean())) return consent::Giver::kNobody;
+  if (LocalReference(person["patient"].TextOf("reference")) != patient) return consent::Giver::kNobody;
+  absl::Time from = absl::InfinitePast(), until = absl::InfiniteFuture();
+  bool unreadable = false;
+  ReadPeriod(person["period"], zone, from, until, unreadable);
+  if (unreadable || given < from || given >= until) return consent::Giver::kNobody;
+  consent::Giver best = consent::Giver::kNobody;
+  for (const Json& relationship : person["relationship"].items())
+    for (const Json& coding : relationship["coding"].items()) {
+      const consent::Giver giver = rules.GiverBy(CodeIn(coding, kRoleCode));
+      if (giver == consent::Giver::kDelegate || (giver == consent::Giver::kParent && best == consent::Giver::kNobody)) best = giver;
+    }
+  return best;
+}
+
+const Json* FindContained(const Json& contained, std::string_view id) {
+  for (const Json& resource : contained.items())
+    if (resource.TextOf("id") == id) return &resource;
+  return nullptr;
+}
+
+consent::Giver ReadGiver(const Json& json, absl::Time given, absl::TimeZone zone, const consent::TenantRules& rules, const FindRelatedPerson& find) {
+  const std::string patient = LocalReference(json["patient"].TextOf("reference"));
+  bool any = false, by_patient = false, by_parent = false, by_delegate = false;
+  for (const Json& performer : json["performer"].items()) {
+    const std::string& reference = performer.TextOf("reference");
+    const std::string local = LocalReference(reference);
+    if (local.starts_with("Organization/") || local.starts_with("Practitioner/") || local.starts_with("PractitionerRole/")) continue;
+    any = true;
+    if (!local.empty() && local == patient) {
+      by_patient = true;
+      continue;
+    }
+    const Json* person = reference.starts_with('#') ? FindContained(json["contained"], std::string_view(reference).substr(1)) : find(local);
+    const consent::Giver giver = person == nullptr ? consent::Giver::kNobody : GiverBy(*person, patient, given, zone, rules);
+    by_parent = by_parent || giver == consent::Giver::kParent;
+    by_delegate = by_delegate || giver == consent::Giver::kDelegate;
+  }
+  // Patient and parent together: whichever of them may.
+  if (!any || (by_patient && (by_parent || by_delegate))) return consent::Giver::kUnstated;
+  return by_patient ? consent::Giver::kPatient : by_delegate ? consent::Giver::kDelegate : by_parent ? consent::Giver::kParent : consent::Giver::kNobody;
 }
 
 bool IsAboutDisclosure(const Json& scope) {
@@ -84,40 +177,26 @@ bool IsAboutDisclosure(const Json& scope) {
 
 }  // namespace
 
-absl::StatusOr<consent::Consent> ReadConsent(std::string_view consent_json, absl::Time arrived, absl::TimeZone zone) {
-  const auto json = Json::Parse(consent_json);
-  if (!json.ok()) return json.status();
-  if (json->TextOf("resourceType") != "Consent") return absl::InvalidArgumentError("not a Consent");
+consent::Consent ReadConsent(const Json& json, absl::Time arrived, absl::TimeZone zone, const consent::TenantRules& rules,
+                             const FindRelatedPerson& find) {
   consent::Consent consent;
-  consent.active = json->TextOf("status") == "active";
-  consent.about_disclosure = IsAboutDisclosure((*json)["scope"]);
+  consent.active = json.TextOf("status") == "active";
+  consent.about_disclosure = IsAboutDisclosure(json["scope"]);
   consent.arrived = arrived;
-  consent.provision = ReadProvision((*json)["provision"], (*json)["contained"], zone);
-  // R4 lets the base rule stand in policyRule alone, with exceptions below.
-  if (consent.provision.effect == consent::Effect::kNone)
-    for (const Json& coding : (*json)["policyRule"]["coding"].items()) {
-      const std::string code = CodeIn(coding, kActCode);
-      if (code == "OPTIN") consent.provision.effect = consent::Effect::kPermit;
-      if (code == "OPTOUT") consent.provision.effect = consent::Effect::kDeny;
-    }
+  if (const auto time = ParseFhirTime(json.TextOf("dateTime"), zone)) consent.given = time->begin;
+  consent.giver = ReadGiver(json, consent.given.value_or(arrived), zone, rules, find);
+  consent.provision = ReadProvision(json["provision"], json["contained"], zone);
+  consent.provision.narrowed = consent.provision.narrowed || json.Find("modifierExtension") != nullptr;
+  const consent::Effect base = BaseRule(json["policyRule"]);
+  if (consent.provision.effect == consent::Effect::kNone) {
+    consent.provision.effect = base;
+  } else if (base == consent::Effect::kDeny && consent.provision.effect == consent::Effect::kPermit) {
+    consent::Provision around;
+    around.effect = consent::Effect::kDeny;
+    around.nested.push_back(std::move(consent.provision));
+    consent.provision = std::move(around);
+  }
   return consent;
-}
-
-consent::Decision DecideConsent(const std::vector<OpenedRecord>& records, const consent::Question& question,
-                                absl::TimeZone zone) {
-  std::map<std::string, const OpenedRecord*> newest;
-  for (const OpenedRecord& record : records) {
-    if (record.resource_type != "Consent" || record.arrived > question.time) continue;
-    const OpenedRecord*& known = newest[record.id];
-    if (known == nullptr || known->version < record.version) known = &record;
-  }
-  std::vector<consent::Consent> consents;
-  for (const auto& [id, record] : newest) {
-    auto consent = ReadConsent(record->json, record->arrived, zone);
-    if (!consent.ok()) return {false, consent::Reason::kDenied};
-    consents.push_back(*std::move(consent));
-  }
-  return consent::Decide(consents, question);
 }
 
 }  // namespace custodian::exchange

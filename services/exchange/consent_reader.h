@@ -1,27 +1,27 @@
-// Reads R4 Consents into what services/consent decides on, and asks it. Pure.
+// Reads R4 Consents into what services/consent decides on. Pure.
 // Source: http://hl7.org/fhir/R4/consent.html. `period`: [start, end) in milliseconds; a date-only end includes that day, in the
 // zone of the tenant that holds the consent.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_CONSENT_READER_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_CONSENT_READER_H_
 
+#include <functional>
 #include <string_view>
-#include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/consent/decide.h"
-#include "services/exchange/exam.h"
+#include "services/consent/tenant_rules.h"
+#include "services/exchange/fhir_json.h"
 
 namespace custodian::exchange {
 
-// InvalidArgument when the text is no Consent.
-[[nodiscard]] absl::StatusOr<consent::Consent> ReadConsent(std::string_view consent_json, absl::Time arrived,
-                                                           absl::TimeZone zone);
+// A RelatedPerson of the patient's chart by its reference; null when there is none.
+using FindRelatedPerson = std::function<const Json*(std::string_view reference)>;
 
-// Decides on the newest version of each Consent among a patient's records at one tenant (others are passed over). `zone` is that
-// tenant's. A Consent that cannot be read denies.
-[[nodiscard]] consent::Decision DecideConsent(const std::vector<OpenedRecord>& records, const consent::Question& question,
-                                              absl::TimeZone zone);
+// `consent` has resourceType Consent. policyRule is the base rule where the root provision has no type (OPTIN, OPTINR permit; OPTOUT, OPTOUTE,
+// EMRGONLY deny); one that denies stands around a root that permits. Consent.performer is who gave it: the patient, or a RelatedPerson of the
+// chart with a relationship of `rules`, active then; organizations and practitioners took it and do not count; anyone else is nobody.
+[[nodiscard]] consent::Consent ReadConsent(const Json& consent, absl::Time arrived, absl::TimeZone zone, const consent::TenantRules& rules,
+                                           const FindRelatedPerson& find);
 
 }  // namespace custodian::exchange
 

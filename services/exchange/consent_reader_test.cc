@@ -1,9 +1,12 @@
 #include "services/exchange/consent_reader.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "services/exchange/consent_gate.h"
 #include "services/exchange/fhir_time.h"
 
 namespace custodian::exchange {
@@ -27,8 +30,16 @@ std::string Permit(const std::string& more = "") {
   return absl::StrCat(R"({"type":"permit",)", kActor, ",", kPurpose, more, "}");
 }
 
+// Whether a report of the patient may be read.
+constexpr char kReport[] = R"({"resourceType":"DiagnosticReport","id":"r","code":{"coding":[{"system":"http://loinc.org","code":"30657-1"}]},)"
+                           R"("effectiveDateTime":"2025-11-01T10:00:00Z","encounter":{"reference":"Encounter/e"}})";
+consent::Decision DecideOn(const std::vector<OpenedRecord>& chart, absl::Time time = At("2026-01-15T12:00:00Z"), const char* actor = "north",
+                           const std::string& report = kReport) {
+  const ConsentGate gate(chart, consent::TenantRules::BuiltIn(), kChicago, {"urn:org", actor}, "TREAT", time);
+  return gate.Judge({"south", "DiagnosticReport", "r", 1, report, absl::InfinitePast()}).decision;
+}
 consent::Decision Ask(const std::string& json, absl::Time time = At("2026-01-15T12:00:00Z"), const char* actor = "north") {
-  return DecideConsent({{"south", "Consent", "c", 1, json, absl::InfinitePast()}}, {{"urn:org", actor}, "TREAT", time}, kChicago);
+  return DecideOn({{"south", "Consent", "c", 1, json, absl::InfinitePast()}}, time, actor);
 }
 
 TEST(ConsentReader, ReadsActorPurposeAndType) {
@@ -56,6 +67,9 @@ TEST(ConsentReader, PeriodIsHalfOpenAndADateOnlyEndIncludesItsDay) {
 TEST(ConsentReader, CriteriaItDoesNotEvaluateNeverPermit) {
   for (const char* more :
        {R"(,"securityLabel":[{"code":"R"}])", R"(,"class":[{"code":"DiagnosticReport"}])", R"(,"period":{"end":"soon"})",
+        R"(,"class":[{"system":"http://loinc.org","code":"34133-9"}])", R"(,"code":[{"text":"scans"}])",
+        R"(,"dataPeriod":{"end":"then"})", R"(,"data":[{"meaning":"instance","reference":{"display":"it"}}])",
+        R"(,"modifierExtension":[{"url":"urn:x","valueBoolean":true}])",
         R"(,"action":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentaction","code":"correct"}]}])"})
     EXPECT_FALSE(Ask(ConsentJson(Permit(more))).permit) << more;
   EXPECT_TRUE(
@@ -84,14 +98,106 @@ TEST(ConsentReader, AContainedOrganizationIsReadAndAPlainReferenceIsNot) {
   EXPECT_EQ(Ask(ConsentJson(with("Organization/o", "deny"))).reason, consent::Reason::kDenied);
 }
 
+TEST(ConsentReader, CriteriaOnTheDataAreEvaluated) {
+  const std::string types = R"(,"class":[{"system":"http://hl7.org/fhir/resource-types","code":")";
+  for (const auto& [more, permits] : std::vector<std::pair<std::string, bool>>{
+           {types + R"(DiagnosticReport"}])", true},
+           {types + R"(Observation"}])", false},
+           {R"(,"code":[{"coding":[{"system":"http://loinc.org","code":"30657-1"}]}])", true},
+           {R"(,"code":[{"coding":[{"system":"http://loinc.org","code":"30657-2"}]}])", false},
+           {R"(,"dataPeriod":{"start":"2025-11-01","end":"2025-11-01"})", true},
+           {R"(,"dataPeriod":{"start":"2025-11-02"})", false},
+           {R"(,"data":[{"meaning":"instance","reference":{"reference":"DiagnosticReport/r"}}])", true},
+           {R"(,"data":[{"meaning":"dependents","reference":{"reference":"Encounter/e"}}])", true},
+           {R"(,"data":[{"meaning":"related","reference":{"reference":"Encounter/e"}}])", true},
+           {R"(,"data":[{"meaning":"instance","reference":{"reference":"Encounter/e"}}])", false}})
+    EXPECT_EQ(Ask(ConsentJson(Permit(more))).permit, permits) << more;
+}
+
+TEST(ConsentReader, APolicyThatDeniesStandsAroundARootThatPermits) {
+  const char* opt_out = R"(,"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]})";
+  EXPECT_TRUE(Ask(ConsentJson(Permit(), "active", opt_out)).permit);
+  EXPECT_EQ(Ask(ConsentJson(Permit(), "active", opt_out), At("2026-01-15T12:00:00Z"), "east").reason, consent::Reason::kDenied);
+  const char* opt_in = R"(,"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTIN"}]})";
+  EXPECT_EQ(Ask(ConsentJson(Permit(), "active", opt_in), At("2026-01-15T12:00:00Z"), "east").reason, consent::Reason::kNoPermission);
+}
+
+TEST(ConsentReader, AConsentThatIsNoJsonDenies) {
+  EXPECT_EQ(DecideOn({{"south", "Consent", "c", 1, ConsentJson(Permit()), absl::InfinitePast()}, {"south", "Consent", "d", 1, "{", absl::InfinitePast()}}).reason,
+            consent::Reason::kDenied);
+}
+
+TEST(ConsentReader, LabelsComeFromTheRecordItsCodesAndItsParts) {
+  const auto label = [](const char* code) {
+    return absl::StrCat(R"(,"securityLabel":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":")", code, R"("}])");
+  };
+  const auto decide = [&](const std::string& report, const std::string& more, const std::vector<OpenedRecord>& others = {}) {
+    std::vector<OpenedRecord> chart = others;
+    chart.push_back({"south", "Consent", "c", 1, ConsentJson(Permit(more)), absl::InfinitePast()});
+    return DecideOn(chart, At("2026-01-15T12:00:00Z"), "north", report);
+  };
+  const std::string tagged = R"({"resourceType":"DiagnosticReport","id":"r","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"HIV"}]}})";
+  EXPECT_EQ(decide(tagged, "").reason, consent::Reason::kWithheld);
+  EXPECT_TRUE(decide(tagged, label("HIV")).permit);
+  // An obligation is no label; a label of a hospital's own is.
+  const std::string obliged = R"({"resourceType":"DiagnosticReport","id":"r","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"NORDSCLCD"}]}})";
+  EXPECT_TRUE(decide(obliged, "").permit);
+  const std::string vip = R"({"resourceType":"DiagnosticReport","id":"r","meta":{"security":[{"system":"urn:ours","code":"VIP"}]}})";
+  EXPECT_EQ(decide(vip, "").reason, consent::Reason::kWithheld);
+  const std::string coded = R"({"resourceType":"DiagnosticReport","id":"r","conclusionCode":[{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"F33.1"}]}]})";
+  EXPECT_EQ(decide(coded, "").reason, consent::Reason::kWithheld);
+  EXPECT_TRUE(decide(coded, label("MH")).permit);
+  const OpenedRecord panel{"south", "Observation", "o", 1, R"({"resourceType":"Observation","id":"o","hasMember":[{"reference":"Observation/hiv"}]})", absl::InfinitePast()};
+  const OpenedRecord member{"south", "Observation", "hiv", 1, R"({"resourceType":"Observation","id":"hiv","code":{"coding":[{"system":"http://loinc.org","code":"75622-1"}]}})", absl::InfinitePast()};
+  const std::string whole = R"({"resourceType":"DiagnosticReport","id":"r","result":[{"reference":"Observation/o"}]})";
+  EXPECT_TRUE(decide(whole, "", {panel}).permit);
+  EXPECT_EQ(decide(whole, "", {panel, member}).reason, consent::Reason::kWithheld);
+  EXPECT_TRUE(decide(whole, label("HIV"), {panel, member}).permit);
+}
+
+TEST(ConsentReader, ThePerformerIsWhoGaveIt) {
+  const auto patient = [](const char* birth) {
+    return OpenedRecord{"south", "Patient", "p", 1, absl::StrCat(R"({"resourceType":"Patient","id":"p","birthDate":")", birth, R"("})"), absl::InfinitePast()};
+  };
+  const auto related = [](const char* code, const char* more = "") {
+    return OpenedRecord{"south", "RelatedPerson", "m", 1,
+                        absl::StrCat(R"({"resourceType":"RelatedPerson","id":"m","patient":{"reference":"Patient/p"},"relationship":[{"coding":[{"system":)",
+                                     R"("http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":")", code, R"("}]}])", more, "}"),
+                        absl::InfinitePast()};
+  };
+  const auto decide = [&](const OpenedRecord& person, const OpenedRecord& who, const char* performers, const char* given = "2026-01-10") {
+    const std::string json = ConsentJson(Permit(), "active", absl::StrCat(R"(,"patient":{"reference":"Patient/p"},"dateTime":")", given, R"(",)", performers));
+    const OpenedRecord consent{"south", "Consent", "c", 1, json, At("2026-01-10T12:00:00Z")};
+    return DecideOn({person, who, consent});
+  };
+  const char* by_mother = R"("performer":[{"reference":"RelatedPerson/m"}])";
+  const char* by_self = R"("performer":[{"reference":"Patient/p"}])";
+  const char* adult = "1970-01-01";
+  const char* minor = "2015-01-01";
+  EXPECT_TRUE(decide(patient(adult), related("MTH"), by_self).permit);
+  EXPECT_TRUE(decide(patient(minor), related("MTH"), by_mother).permit);
+  EXPECT_EQ(decide(patient(minor), related("MTH"), by_self).reason, consent::Reason::kNotTheirs);
+  EXPECT_EQ(decide(patient(adult), related("MTH"), by_mother).reason, consent::Reason::kNotTheirs);
+  EXPECT_TRUE(decide(patient(adult), related("HPOWATT"), by_mother).permit);
+  EXPECT_EQ(decide(patient(adult), related("SIB"), by_mother).reason, consent::Reason::kNotTheirs);
+  EXPECT_EQ(decide(patient(adult), related("HPOWATT", R"(,"period":{"end":"2026-01-09"})"), by_mother).reason, consent::Reason::kNotTheirs);
+  EXPECT_EQ(decide(patient(adult), related("HPOWATT", R"(,"active":false)"), by_mother).reason, consent::Reason::kNotTheirs);
+  EXPECT_EQ(decide(patient(adult), related("HPOWATT"), R"("performer":[{"reference":"RelatedPerson/other"}])").reason, consent::Reason::kNotTheirs);
+  EXPECT_EQ(decide(patient(adult), related("HPOWATT"), R"("performer":[{"display":"her sister"}])").reason, consent::Reason::kNotTheirs);
+  // Who took it is not who gave it; both together may.
+  EXPECT_TRUE(decide(patient(adult), related("MTH"), R"("performer":[{"reference":"Organization/o"}])").permit);
+  EXPECT_TRUE(decide(patient(minor), related("MTH"), R"("performer":[{"reference":"Patient/p"},{"reference":"RelatedPerson/m"}])").permit);
+  // Come of age since: 18 on the day of the question.
+  EXPECT_EQ(decide(patient("2008-01-15"), related("MTH"), by_mother).reason, consent::Reason::kNotTheirs);
+  EXPECT_TRUE(decide(patient("2008-01-16"), related("MTH"), by_mother).permit);
+}
+
 TEST(ConsentReader, OnlyTheNewestVersionSpeaks) {
-  const consent::Question question{{"urn:org", "north"}, "TREAT", At("2026-01-15T12:00:00Z")};
   const OpenedRecord given{"south", "Consent", "c", 1, ConsentJson(Permit()), At("2026-01-01T00:00:00Z")};
   const OpenedRecord revoked{"south", "Consent", "c", 2, ConsentJson(Permit(), "inactive"), At("2026-01-10T00:00:00Z")};
-  EXPECT_TRUE(DecideConsent({given}, question, kChicago).permit);
-  EXPECT_FALSE(DecideConsent({revoked, given}, question, kChicago).permit);
-  EXPECT_EQ(DecideConsent({given, {"south", "Consent", "d", 1, "{", At("2026-01-01T00:00:00Z")}}, question, kChicago).reason,
-            consent::Reason::kDenied);
+  EXPECT_TRUE(DecideOn({given}).permit);
+  EXPECT_FALSE(DecideOn({revoked, given}).permit);
+  EXPECT_TRUE(DecideOn({revoked, given}, At("2026-01-09T23:59:59Z")).permit);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "services/consent/governed_table.h"
 
 namespace custodian::exchange {
 namespace {
@@ -23,11 +24,8 @@ constexpr std::size_t kCodesMax = 100'000;
 
 const char* NameOf(Mode mode) { return mode == Mode::kOff ? "off" : mode == Mode::kInfo ? "info" : "suggest"; }
 
-struct CsvRecord {
-  // Line of the record's first character, from 1.
-  int line = 0;
-  std::vector<std::string> fields;
-};
+using consent::CsvRecord;
+using consent::ParseCsv;
 
 absl::Status Fault(int line, const std::string& column, const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat("line ", line, ", column ", column, ": ", what));
@@ -38,52 +36,6 @@ template <typename T>
 absl::StatusOr<T> Named(const char* table, absl::StatusOr<T> read) {
   if (read.ok()) return read;
   return absl::Status(read.status().code(), absl::StrCat(table, ": ", std::string(read.status().message())));
-}
-
-// RFC 4180: fields in double quotes may hold commas, line breaks and doubled quotes.
-absl::StatusOr<std::vector<CsvRecord>> ParseCsv(std::string_view text) {
-  std::vector<CsvRecord> records;
-  int line = 1;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    CsvRecord record{line, {}};
-    bool ended = false;
-    while (!ended) {
-      std::string field;
-      if (at < text.size() && text[at] == '"') {
-        const int opened = line;
-        for (++at;; ++at) {
-          if (at == text.size())
-            return absl::InvalidArgumentError(absl::StrCat("line ", opened, ": a quote is never closed"));
-          if (text[at] == '"') {
-            if (at + 1 < text.size() && text[at + 1] == '"') {
-              ++at;
-            } else {
-              ++at;
-              break;
-            }
-          }
-          if (text[at] == '\n') ++line;
-          field += text[at];
-        }
-        if (at < text.size() && text[at] != ',' && text[at] != '\n' && text[at] != '\r')
-          return absl::InvalidArgumentError(absl::StrCat("line ", line, ": text after a closing quote"));
-      } else {
-        while (at < text.size() && text[at] != ',' && text[at] != '\n' && text[at] != '\r') field += text[at++];
-      }
-      record.fields.push_back(std::move(field));
-      if (at < text.size() && text[at] == ',') {
-        ++at;
-        continue;
-      }
-      if (at < text.size() && text[at] == '\r') ++at;
-      if (at < text.size() && text[at] == '\n') ++at;
-      ++line;
-      ended = true;
-    }
-    if (record.fields.size() > 1 || !record.fields[0].empty()) records.push_back(std::move(record));
-  }
-  return records;
 }
 
 std::vector<std::string> SplitList(std::string_view text) {

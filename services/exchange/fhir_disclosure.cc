@@ -3,11 +3,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "services/exchange/consent_reader.h"
 #include "services/exchange/detail.h"
+#include "services/exchange/fhir_answer.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/provenance.h"
 #include "services/exchange/record_store.h"
+#include "services/exchange/redisclosure.h"
+#include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
 namespace {
@@ -36,8 +38,9 @@ tenants::Write NewWrite() {
 }  // namespace
 
 FhirDisclosure::FhirDisclosure(const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator,
-                               const Clock& network_clock, ReceiptSource receipt)
-    : partitions_(partitions), sealer_(sealer), locator_(locator), clock_(network_clock), receipt_(std::move(receipt)) {}
+                               const Clock& network_clock, ReceiptSource receipt, RulesOf rules, OnRefused refused)
+    : partitions_(partitions), sealer_(sealer), locator_(locator), clock_(network_clock), receipt_(std::move(receipt)),
+      rules_(std::move(rules)), refused_(std::move(refused)) {}
 
 absl::StatusOr<std::optional<PatientId>> FhirDisclosure::PatientAt(const PatientLink& patient, const TenantId& tenant) const {
   const auto links = locator_.SamePerson(patient);
@@ -49,7 +52,8 @@ absl::StatusOr<std::optional<PatientId>> FhirDisclosure::PatientAt(const Patient
 }
 
 absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants::Partition& source, const tenants::Client& reader,
-                                                                   std::string_view type, std::string_view id) const {
+                                                                   std::string_view type, std::string_view id,
+                                                                   const std::optional<Emergency>& emergency) const {
   const tenants::Partition* requester = partitions_.FindById(reader.tenant);
   if (requester == nullptr || reader.purpose.empty()) return NotForReader();
   const auto record_id = sealer_.RecordIdOf(source.tenant.id, type, id);
@@ -69,54 +73,49 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
     if (!consent_version.ok()) return consent_version.status();
     const auto records = patients.Open(patient, kPurpose);
     if (!records.ok()) return records.status();
-    const consent::Question question{{requester->tenant.organization_system, requester->tenant.organization_value}, reader.purpose,
-                                     clock_.Now()};
-    if (!DecideConsent(*records, question, ZoneOf(source.tenant.time_zone)).permit) return NotForReader();
     auto opened = OpenRecord(source.tenant, **row, sealer_, kPurpose);
     if (!opened.ok()) return opened.status();
-    auto disclosed = Record(source, *requester, reader, patient, **own, *std::move(opened), HashText(ledger::Sha256((*row)->sealed)),
-                            *consent_version);
+    const absl::Time now = clock_.Now();
+    const auto rules = rules_(source.tenant.id);
+    const ConsentGate gate(*records, rules, ZoneOf(source.tenant.time_zone),
+                           {requester->tenant.organization_system, requester->tenant.organization_value}, reader.purpose, now);
+    const Judgement judgement = gate.Judge(*opened);
+    const bool by_emergency = emergency.has_value() && IsForEmergencies(reader) && gate.EmergencyOpens(judgement);
+    if (!judgement.decision.permit && !by_emergency) {
+      if (refused_)
+        refused_({patient, opened->resource_type, opened->id, reader.tenant, reader.spiffe_id, "", reader.purpose, now, *consent_version, rules});
+      return NotForReader();
+    }
+    DisclosureRecord at_source{.patient = patient,
+                               .facts = {NewDisclosureId(), now, source.tenant, requester->tenant, PatientIdIn(*records), reader.spiffe_id, "",
+                                         reader.purpose, absl::StrCat(opened->resource_type, "/", opened->id, "/_history/", opened->version), judgement,
+                                         gate.Explain(*opened, judgement, *consent_version).Text(),
+                                         by_emergency ? emergency : std::nullopt},
+                               .record_sha256 = HashText(ledger::Sha256((*row)->sealed)),
+                               .detail = Json::Object({{"reader", Json::String(reader.spiffe_id)}}),
+                               .provenance = Json(),
+                               .consent_version = *consent_version};
+    auto disclosed = Record(source, *requester, reader, **own, *std::move(opened), std::move(at_source));
+    if (disclosed.ok() && by_emergency) {
+      ++emergencies_;
+      spdlog::warn("event=break_glass alarm=true source={} reader={} index={}", source.tenant.id.text(), reader.tenant.text(), disclosed->index);
+    }
     if (disclosed.ok() || !absl::IsFailedPrecondition(disclosed.status()) || attempt == kAttempts) return disclosed;
   }
 }
 
-absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Record(const tenants::Partition& source, const tenants::Partition& requester,
-                                                                 const tenants::Client& reader, const PatientLink& patient,
-                                                                 const PatientId& patient_at_reader, OpenedRecord record,
-                                                                 std::string record_sha256, std::int64_t consent_version) const {
-  const std::string resource = absl::StrCat(record.resource_type, "/", record.id);
-  const std::string provenance_id = NewDisclosureId();
-  const Json provenance = DisclosureProvenance({provenance_id, record.resource_type, record.id, record.version, clock_.Now(),
-                                                source.tenant, requester.tenant, reader.spiffe_id, reader.purpose});
-  const auto provenance_record = sealer_.RecordIdOf(source.tenant.id, "Provenance", provenance_id);
-  if (!provenance_record.ok()) return provenance_record.status();
-  auto sealed = sealer_.Seal({source.tenant.id, patient.patient, provenance_record->bytes(), 1}, provenance.Text(), kPurpose);
-  if (!sealed.ok()) return sealed.status();
+bool FhirDisclosure::IsForEmergencies(const tenants::Client& client) { return client.purpose == "BTG" || client.purpose == "ETREAT"; }
 
-  tenants::Write at_source = NewWrite();
-  Entry disclosure;
-  disclosure.set_kind(ledger::v1::KIND_DISCLOSURE);
-  disclosure.set_reported(true);
-  disclosure.add_record_sha256(record_sha256);
-  const Json detail = Json::Object({{"provenance", Json::String(provenance_id)},
-                                    {"purpose", Json::String(reader.purpose)},
-                                    {"reader", Json::String(reader.spiffe_id)},
-                                    {"resource", Json::String(resource)},
-                                    {"tenant", Json::String(requester.tenant.id.text())},
-                                    {"version", Json::Integer(static_cast<std::int64_t>(record.version))}});
-  if (absl::Status status = SetDetail(sealer_, source.tenant.id, patient.patient, detail.Text(), kDetailBytes, disclosure); !status.ok()) {
-    return status;
-  }
-  Entry stored;
-  stored.set_kind(ledger::v1::KIND_RECORD_STORED);
-  stored.set_subject(patient.patient.bytes());
-  stored.add_record_sha256(HashText(sealed->sha256));
-  stored.mutable_record_stored()->add_record_id(provenance_record->bytes());
-  stored.mutable_record_stored()->add_version(1);
-  at_source.entries = {std::move(disclosure), std::move(stored)};
-  at_source.rows.push_back(RecordRow(*provenance_record, 1, patient.patient, std::move(sealed->ciphertext), 1));
-  at_source.expectations.push_back({patient.patient, consent_version});
-  const auto admitted = source.writer->Apply(std::move(at_source));
+absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Record(const tenants::Partition& source, const tenants::Partition& requester,
+                                                                 const tenants::Client& reader, const PatientId& patient_at_reader,
+                                                                 OpenedRecord record, DisclosureRecord at_source) const {
+  const std::string resource = absl::StrCat(record.resource_type, "/", record.id);
+  at_source.provenance = DisclosureProvenance({at_source.facts.id, record.resource_type, record.id, record.version, at_source.facts.time,
+                                               source.tenant, requester.tenant, reader.spiffe_id, reader.purpose});
+  AddPart2Notice(at_source.facts, at_source.provenance);
+  tenants::Write write = NewWrite();
+  if (absl::Status status = AddDisclosure(sealer_, at_source, write); !status.ok()) return status;
+  const auto admitted = source.writer->Apply(std::move(write));
   if (!admitted.ok()) return admitted.status();
 
   tenants::Write at_reader = NewWrite();
@@ -135,7 +134,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Record(const tenants::
   // A failure here leaves "recorded, perhaps not shown" behind, never the reverse.
   const auto shown = requester.writer->Apply(std::move(at_reader));
   if (!shown.ok()) return shown.status();
-  return Disclosed{std::move(record), provenance_id, admitted->first_index};
+  return Disclosed{std::move(record), at_source.facts.id, at_source.facts.judgement.labels, admitted->first_index};
 }
 
 absl::StatusOr<Json> FhirDisclosure::ProvenanceOf(const tenants::Partition& source, const tenants::Client* reader, std::string_view id,
@@ -153,16 +152,38 @@ absl::StatusOr<Json> FhirDisclosure::ProvenanceOf(const tenants::Partition& sour
   if (client.empty() || (reader != nullptr && client != reader->spiffe_id)) return NotForReader();
   // Its RECORD_STORED entry stands right behind the DISCLOSURE.
   const std::uint64_t index = (*row)->entry_index - 1;
-  const absl::Time deadline = absl::Now() + wait;
-  auto receipt = receipt_(source.tenant.origin, index);
-  while (!receipt.ok() && absl::Now() < deadline) {
-    absl::SleepFor(kReceiptPoll);
-    receipt = receipt_(source.tenant.origin, index);
-  }
+  const auto receipt = Receipt(source.tenant.origin, index, wait);
   Json meta = Json::Object({{"versionId", Json::String("1")}, {"lastUpdated", Json::String(FormatInstant(opened->arrived))}});
   provenance->Set("meta", std::move(meta));
   AddReceipt(*provenance, source.tenant.origin, index, receipt.ok() ? *receipt : "");
   return *std::move(provenance);
+}
+
+absl::StatusOr<Json> FhirDisclosure::AuditOf(const tenants::Partition& source, std::string_view id, absl::Duration wait) const {
+  const auto record_id = sealer_.RecordIdOf(source.tenant.id, "AuditEvent", id);
+  if (!record_id.ok()) return record_id.status();
+  const auto row = RecordStore(*source.database).Newest(*record_id);
+  if (!row.ok()) return row.status();
+  if (!row->has_value() || !id.starts_with(kDisclosurePrefix)) return NotForReader();
+  const auto opened = OpenRecord(source.tenant, **row, sealer_, kPurpose);
+  if (!opened.ok()) return opened.status();
+  auto audit = WithMeta(*opened);
+  if (!audit.ok()) return audit.status();
+  // Its RECORD_STORED entry stands right behind DISCLOSURE or DISCLOSURES_REFUSED.
+  const std::uint64_t index = (*row)->entry_index - 1;
+  const auto receipt = Receipt(source.tenant.origin, index, wait);
+  AddAuditReceipt(*audit, source.tenant.origin, index, receipt.ok() ? *receipt : "");
+  return audit;
+}
+
+absl::StatusOr<std::string> FhirDisclosure::Receipt(std::string_view origin, std::uint64_t index, absl::Duration wait) const {
+  const absl::Time deadline = absl::Now() + wait;
+  auto receipt = receipt_(origin, index);
+  while (!receipt.ok() && absl::Now() < deadline) {
+    absl::SleepFor(kReceiptPoll);
+    receipt = receipt_(origin, index);
+  }
+  return receipt;
 }
 
 }  // namespace custodian::exchange

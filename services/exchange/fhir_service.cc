@@ -16,6 +16,7 @@
 #include "services/exchange/identifier_index.h"
 #include "services/exchange/provenance.h"
 #include "services/exchange/record_store.h"
+#include "services/exchange/redisclosure.h"
 
 namespace custodian::exchange {
 namespace {
@@ -24,6 +25,8 @@ constexpr std::string_view kPrefix = "/fhir/";
 constexpr std::string_view kReadPurpose = "fhir-read";
 constexpr std::string_view kSearchPurpose = "fhir-search";
 constexpr std::size_t kIdempotencyKeyMax = 256;
+constexpr std::size_t kEmergencyTextMin = 3;
+constexpr std::size_t kEmergencyTextMax = 500;
 // What other tenants' clinicians may ask for.
 constexpr std::string_view kSharedTypes[] = {"DiagnosticReport", "ImagingStudy", "Observation"};
 
@@ -89,6 +92,30 @@ rpc::HttpResponse OtherFailure(const absl::Status& status) {
   return absl::IsDataLoss(status) ? NotFoundForOthers() : FhirResponse(refusal);
 }
 
+// What a reader gets: the record, with the labels that it has at the source.
+absl::StatusOr<Json> LabelledCopy(const FhirDisclosure::Disclosed& disclosed) {
+  auto resource = WithMeta(disclosed.record);
+  if (resource.ok()) AddLabels(disclosed.labels, *resource);
+  return resource;
+}
+
+// The headers Custodian-Recipient and Custodian-Emergency, together or not at all, judged before anything is looked up.
+Answer<std::optional<Emergency>> ReadEmergency(const rpc::HttpRequest& request, const tenants::Client& client) {
+  const auto recipient = request.Header("custodian-recipient"), nature = request.Header("custodian-emergency");
+  if (!recipient && !nature) return std::optional<Emergency>();
+  if (!FhirDisclosure::IsForEmergencies(client))
+    return Refuse(403, "forbidden", "This client is registered for another purpose; an emergency needs one of purpose BTG or ETREAT.");
+  for (const auto& [name, value] : {std::pair("Custodian-Recipient", recipient), {"Custodian-Emergency", nature}}) {
+    const absl::string_view text = absl::StripAsciiWhitespace(absl::string_view(value.value_or("").data(), value.value_or("").size()));
+    const bool readable = Json::Parse(Json::String(std::string(text)).Text()).ok();
+    if (text.size() < kEmergencyTextMin || text.size() > kEmergencyTextMax || !readable)
+      return Refuse(400, "required",
+                    absl::StrCat("In an emergency, Custodian-Recipient names the clinician and Custodian-Emergency the nature of the emergency; ", name,
+                                 " must have ", kEmergencyTextMin, " to ", kEmergencyTextMax, " characters of UTF-8."));
+  }
+  return std::optional<Emergency>({std::string(*recipient), std::string(*nature)});
+}
+
 // A Patient id from "Patient/x", "x" or an absolute URL of ours; empty for anything else.
 std::string PatientIdOf(std::string_view value, std::string_view base_url) {
   if (value.starts_with(base_url) && value.size() > base_url.size()) value.remove_prefix(base_url.size() + 1);
@@ -119,7 +146,7 @@ FhirService::FhirService(Options options, const tenants::Partitions& partitions,
       registry_(registry),
       sealer_(sealer),
       writer_(sealer, keys, FhirWriter::Limits{options_.patients_max}),
-      disclosure_(partitions, sealer, locator, network_clock, std::move(receipt)) {}
+      disclosure_(partitions, sealer, locator, network_clock, std::move(receipt), options_.rules, options_.refused) {}
 
 rpc::HttpResponse FhirService::Refusal(int status, std::string_view text) {
   const char* code = status == 404 ? "not-found" : status == 413 ? "too-long" : status == 405 ? "not-supported" : "processing";
@@ -299,7 +326,7 @@ rpc::HttpResponse FhirService::WriteOne(const Call& call) const {
 }
 
 rpc::HttpResponse FhirService::ReadOne(const Call& call) const {
-  if (call.type() == "Provenance" && call.id().starts_with(kDisclosurePrefix)) return OwnDisclosure(call);
+  if ((call.type() == "Provenance" || call.type() == "AuditEvent") && call.id().starts_with(kDisclosurePrefix)) return OwnDisclosure(call);
   if (!call.request.query.empty()) {
     for (const auto& [name, value] : call.request.Parameters()) {
       if (name != "_format") return FhirResponse(Refuse(400, "not-supported", "A read takes no parameter but _format."));
@@ -324,7 +351,8 @@ rpc::HttpResponse FhirService::ReadOne(const Call& call) const {
 }
 
 rpc::HttpResponse FhirService::OwnDisclosure(const Call& call) const {
-  const auto provenance = disclosure_.ProvenanceOf(*call.partition, nullptr, call.id(), options_.receipt_wait);
+  const auto provenance = call.type() == "AuditEvent" ? disclosure_.AuditOf(*call.partition, call.id(), options_.receipt_wait)
+                                                      : disclosure_.ProvenanceOf(*call.partition, nullptr, call.id(), options_.receipt_wait);
   if (absl::IsNotFound(provenance.status())) return FhirResponse(Refuse(404, "not-found", "There is no such resource."));
   if (!provenance.ok()) return FhirResponse(RefusalOf(provenance.status()));
   return FhirResponse(200, provenance->Text());
@@ -490,9 +518,14 @@ rpc::HttpResponse FhirService::HandleOther(const Call& call) const {
 }
 
 rpc::HttpResponse FhirService::ReadOther(const Call& call) const {
-  const auto disclosed = disclosure_.Disclose(*call.partition, call.client, call.type(), call.id());
+  const auto emergency = ReadEmergency(call.request, call.client);
+  if (const auto* refusal = std::get_if<exchange::Refusal>(&emergency)) return FhirResponse(*refusal);
+  const auto disclosed = disclosure_.Disclose(*call.partition, call.client, call.type(), call.id(), std::get<0>(emergency));
   if (!disclosed.ok()) return OtherFailure(disclosed.status());
-  rpc::HttpResponse response = ResourceResponse(disclosed->record);
+  const auto resource = LabelledCopy(*disclosed);
+  if (!resource.ok()) return FhirResponse(RefusalOf(resource.status()));
+  rpc::HttpResponse response = FhirResponse(200, resource->Text());
+  AddVersionHeaders(response, disclosed->record.version, disclosed->record.arrived);
   response.headers.emplace_back("Link", absl::StrCat("<", call.base_url, "/Provenance/", disclosed->provenance_id, ">; rel=\"provenance\""));
   return response;
 }
@@ -502,9 +535,11 @@ rpc::HttpResponse FhirService::SearchOther(const Call& call) const {
   const auto* search = std::get_if<Search>(&parsed);
   // One resource by its id; anything wider could be used to look around.
   if (search == nullptr || search->criteria.size() != 1 || search->Values("_id").size() != 1) return NotFoundForOthers();
-  const auto disclosed = disclosure_.Disclose(*call.partition, call.client, call.type(), search->Values("_id").front());
+  const auto emergency = ReadEmergency(call.request, call.client);
+  if (const auto* refusal = std::get_if<exchange::Refusal>(&emergency)) return FhirResponse(*refusal);
+  const auto disclosed = disclosure_.Disclose(*call.partition, call.client, call.type(), search->Values("_id").front(), std::get<0>(emergency));
   if (!disclosed.ok()) return OtherFailure(disclosed.status());
-  auto resource = WithMeta(disclosed->record);
+  auto resource = LabelledCopy(*disclosed);
   if (!resource.ok()) return FhirResponse(RefusalOf(resource.status()));
   std::vector<Json> entries;
   entries.push_back(SearchEntry(absl::StrCat(call.base_url, "/", call.type(), "/", disclosed->record.id), *std::move(resource), "match"));

@@ -32,6 +32,10 @@ class FhirService {
     std::size_t patients_max = 1'000;
     // How long a search with _revinclude, or a read of a disclosure's Provenance, waits for the receipt.
     absl::Duration receipt_wait = absl::Seconds(2);
+    // Consent rules in force at a tenant.
+    RulesOf rules = BuiltInRules();
+    // Takes in what consent refused; may be empty.
+    OnRefused refused = nullptr;
   };
   // Borrows everything.
   FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
@@ -39,6 +43,8 @@ class FhirService {
 
   // Any method and any path below /fhir/.
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
+  // Disclosures that an emergency opened, since the start.
+  [[nodiscard]] std::uint64_t emergencies() const { return disclosure_.emergencies(); }
   // As the router's refusal: an OperationOutcome.
   [[nodiscard]] static rpc::HttpResponse Refusal(int status, std::string_view text);
 

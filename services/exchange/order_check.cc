@@ -11,12 +11,14 @@
 #include "absl/strings/str_cat.h"
 #include "services/exchange/card.h"
 #include "services/exchange/card_store.h"
-#include "services/exchange/consent_reader.h"
 #include "services/exchange/detail.h"
+#include "services/exchange/disclosure_record.h"
 #include "services/exchange/exam.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/prior.h"
+#include "services/exchange/provenance.h"
 #include "services/exchange/record_store.h"
+#include "services/exchange/redisclosure.h"
 #include "services/exchange/safety_gate.h"
 #include "spdlog/spdlog.h"
 
@@ -31,7 +33,6 @@ constexpr char kActReason[] = "TREAT";
 // All details of one kind have one size, whatever happened.
 constexpr std::size_t kCheckDetailBytes = 2'048;
 constexpr std::size_t kShownDetailBytes = 2'048;
-constexpr std::size_t kDisclosureDetailBytes = 1'024;
 // The consent may change between decision and commit; it is decided anew once.
 constexpr int kAttempts = 2;
 
@@ -45,7 +46,9 @@ struct Chart {
   std::vector<OpenedRecord> records;
   // Of other tenants' charts: the consent version that the decision was made on.
   std::int64_t consent_version = 0;
-  bool permits = false;
+  absl::Time asked;
+  // What the requester may see of it; none for its own.
+  std::unique_ptr<ConsentGate> gate;
 };
 
 // What became of one order.
@@ -67,6 +70,8 @@ struct Judged {
   const Chart* chart = nullptr;
   // "<origin>#<index>" of the DISCLOSURE.
   std::string disclosure;
+  // Of 42 CFR part 2.
+  std::string notice;
 
   [[nodiscard]] bool has_card() const { return !card_id.empty(); }
   [[nodiscard]] std::string mode() const {
@@ -164,6 +169,12 @@ class OrderCheck::Attempt {
     return std::pair(std::move(body), std::move(write));
   }
 
+  // Once the answer stands.
+  void NoteRefusals() {
+    if (!parts_.refused) return;
+    for (Refused& refused : refused_) parts_.refused(std::move(refused));
+  }
+
  private:
   absl::Status FindPatient() {
     auto patient = parts_.records.FindPatient(tenant_.id, request_.patient_id);
@@ -240,12 +251,14 @@ class OrderCheck::Attempt {
       if (!records.ok()) return records.status();
       chart.records = *std::move(records);
       // By the present and not by the check's beginning: what was refused since then counts, for the version above covers it.
-      const consent::Question question{{tenant_.organization_system, tenant_.organization_value},
-                                       kActReason,
-                                       std::max(now_, parts_.network_clock.Now())};
-      chart.permits = own || DecideConsent(chart.records, question, ZoneOf(chart.partition->tenant.time_zone)).permit;
+      chart.asked = std::max(now_, parts_.network_clock.Now());
       charts_.push_back(std::move(chart));
     }
+    // Once the charts stay where they are.
+    for (Chart& chart : charts_)
+      if (chart.link.tenant != tenant_.id)
+        chart.gate = std::make_unique<ConsentGate>(chart.records, parts_.rules(chart.link.tenant), ZoneOf(chart.partition->tenant.time_zone),
+                                                   consent::Party{tenant_.organization_system, tenant_.organization_value}, kActReason, chart.asked);
     std::vector<OpenedRecord> all;
     for (const Chart& chart : charts_) all.insert(all.end(), chart.records.begin(), chart.records.end());
     exams_ = ExamsOf(all, table_, parts_.registry);
@@ -255,24 +268,37 @@ class OrderCheck::Attempt {
   // The chart that holds a copy.
   [[nodiscard]] const Chart* ChartOf(const ExamHolding& holding) const {
     for (const Chart& chart : charts_) {
-      if (chart.partition->tenant.name != holding.tenant_name) continue;
-      for (const OpenedRecord& record : chart.records)
-        if (record.resource_type == holding.resource_type && record.id == holding.id) return &chart;
+      if (chart.partition->tenant.name == holding.tenant_name && RecordOf(chart, holding) != nullptr) return &chart;
     }
+    return nullptr;
+  }
+  [[nodiscard]] static const OpenedRecord* RecordOf(const Chart& chart, const ExamHolding& holding) {
+    for (const OpenedRecord& record : chart.records)
+      if (record.resource_type == holding.resource_type && record.id == holding.id) return &record;
     return nullptr;
   }
 
   absl::Status Judge(Judged& judged) {
     const PriorQuestion question{tenant_.name, judged.exam_class, judged.laterality, now_};
-    const Prior prior = FindPrior(exams_, question, [this](const ExamHolding& holding) {
+    std::vector<Refused> refused;
+    const Prior prior = FindPrior(exams_, question, [&, this](const ExamHolding& holding) {
       const Chart* chart = ChartOf(holding);
-      return chart != nullptr && chart->permits;
+      if (chart == nullptr) return false;
+      if (chart->gate == nullptr || chart->gate->Judge(*RecordOf(*chart, holding)).decision.permit) return true;
+      refused.push_back({chart->link, holding.resource_type, holding.id, tenant_.id, call_.token.issuer, request_.user_id, kActReason, chart->asked,
+                         chart->consent_version, parts_.rules(chart->link.tenant)});
+      return false;
     });
     switch (prior.outcome) {
       case Prior::Outcome::kOwn: judged.outcome = "own-prior"; return absl::OkStatus();
       case Prior::Outcome::kNone:
+        judged.outcome = "no-prior";
+        return absl::OkStatus();
       // The requester holds the keys of its own log: nothing sealed there may tell a refusal from nothing either.
-      case Prior::Outcome::kDenied: judged.outcome = "no-prior"; return absl::OkStatus();
+      case Prior::Outcome::kDenied:
+        judged.outcome = "no-prior";
+        refused_.insert(refused_.end(), refused.begin(), refused.end());
+        return absl::OkStatus();
       case Prior::Outcome::kFound: break;
     }
     judged.outcome = "card";
@@ -311,10 +337,8 @@ class OrderCheck::Attempt {
     return absl::StrCat(judged.source->resource_type, "/", judged.source->id);
   }
   [[nodiscard]] static std::int64_t VersionOf(const Judged& judged) {
-    for (const OpenedRecord& record : judged.chart->records)
-      if (record.resource_type == judged.source->resource_type && record.id == judged.source->id)
-        return static_cast<std::int64_t>(record.version);
-    return 0;
+    const OpenedRecord* record = RecordOf(*judged.chart, *judged.source);
+    return record == nullptr ? 0 : static_cast<std::int64_t>(record->version);
   }
 
   absl::Status DiscloseOne(Judged& judged) {
@@ -330,22 +354,18 @@ class OrderCheck::Attempt {
     if (!digest.ok()) return digest.status();
     write.idempotency_key = *std::move(idempotency_key);
     write.request_digest = *std::move(digest);
-    write.expectations.push_back({judged.chart->link.patient, judged.chart->consent_version});
-    const Json detail = Json::Object({{"card", Text(UuidText(judged.card_id))},
-                                      {"consent_version", Json::Integer(judged.chart->consent_version)},
-                                      {"purpose", Text(kActReason)},
-                                      {"reader", Text(request_.user_id)},
-                                      {"resource", Text(ResourceOf(judged))},
-                                      {"tenant", Text(tenant_.id.text())},
-                                      {"version", Json::Integer(version)}});
-    Entry entry;
-    entry.set_kind(ledger::v1::KIND_DISCLOSURE);
-    entry.set_reported(true);
-    if (absl::Status status =
-            SetDetail(parts_.sealer, source.tenant.id, judged.chart->link.patient, detail.Text(), kDisclosureDetailBytes, entry);
-        !status.ok())
-      return status;
-    write.entries.push_back(std::move(entry));
+    const OpenedRecord& shown = *RecordOf(*judged.chart, *judged.source);
+    const Judgement judgement = judged.chart->gate->Judge(shown);
+    const DisclosureRecord record{.patient = judged.chart->link,
+                                  .facts = {NewDisclosureId(), judged.chart->asked, source.tenant, tenant_, PatientIdIn(judged.chart->records),
+                                            call_.token.issuer, request_.user_id, kActReason, absl::StrCat(ResourceOf(judged), "/_history/", version),
+                                            judgement, judged.chart->gate->Explain(shown, judgement, judged.chart->consent_version).Text(), std::nullopt},
+                                  .record_sha256 = "",
+                                  .detail = Json::Object({{"card", Text(UuidText(judged.card_id))}, {"reader", Text(request_.user_id)}}),
+                                  .provenance = Json(),
+                                  .consent_version = judged.chart->consent_version};
+    judged.notice = Part2Notice(record.facts);
+    if (absl::Status status = AddDisclosure(parts_.sealer, record, write); !status.ok()) return status;
     const auto admitted = source.writer->Apply(std::move(write));
     if (!admitted.ok()) return admitted.status();
     judged.disclosure = absl::StrCat(source.tenant.origin, "#", admitted->first_index);
@@ -356,7 +376,7 @@ class OrderCheck::Attempt {
     auto performing = parts_.registry.FindByName(judged.exam->performing_tenant);
     if (!performing) return absl::InternalError("an exam's tenant is not in the registry");
     return CardJson({UuidText(judged.card_id), judged.suggestion, judged.order, judged.exam_class, judged.exam, judged.source,
-                     judged.chart->partition->tenant, *std::move(performing), parts_.public_url});
+                     judged.chart->partition->tenant, *std::move(performing), parts_.public_url, judged.notice});
   }
 
   absl::Status AddChecked(const Judged& judged, const std::string& answer_sha256, tenants::Write& write) const {
@@ -429,6 +449,8 @@ class OrderCheck::Attempt {
   std::vector<Chart> charts_;
   std::vector<Exam> exams_;
   std::vector<Judged> judged_;
+  // Of priors that would have been offered.
+  std::vector<Refused> refused_;
 };
 
 namespace {
@@ -482,7 +504,10 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
     // From here on the answer stands: a caller that gives up later finds it by sending the call again.
     if (!claim.Take()) return absl::CancelledError("the caller gave up");
     const auto admitted = call.partition->writer->Apply(std::move(recorded->second));
-    if (admitted.ok() && !admitted->replayed) return std::move(recorded->first);
+    if (admitted.ok() && !admitted->replayed) {
+      one.NoteRefusals();
+      return std::move(recorded->first);
+    }
     if (!admitted.ok() && !absl::IsAlreadyExists(admitted.status())) return admitted.status();
     // Another call was first: with the same hookInstance, whose answer is ours too, or with the same token.
     const auto first = store.FindAnswer(*check_key, call.token.jti_sha256);

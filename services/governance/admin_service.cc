@@ -127,8 +127,6 @@ class AdminService::Core final : public v1::AdminService::Service {
   }
 
   absl::Status Set(const v1::SetTableRequest& request, v1::SetTableResponse& response) {
-    if (request.name() != kExamClasses && request.name() != kCodeMap && request.name() != kPrices)
-      return absl::InvalidArgumentError("name: exam-classes, code-map or prices");
     if (request.source().empty() || request.approved_by().empty()) return absl::InvalidArgumentError("source and approved_by are required");
     if (absl::Status status = RequireTenant(request.tenant_id()); !status.ok()) return status;
     if (absl::Status status = actions_.validate_table(request.name(), request.tenant_id(), request.content()); !status.ok()) return status;

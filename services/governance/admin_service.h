@@ -28,7 +28,8 @@ namespace custodian::governance {
 struct AdminActions {
   // Starts the partition of an admitted tenant; OK when it runs already.
   std::function<absl::Status(const tenants::Tenant& tenant)> start_partition;
-  // Checks a table (kExamClasses, kCodeMap, kPrices) before it is recorded: InvalidArgument naming line and column.
+  // Checks a table before it is recorded, for a tenant or (with an empty id) the network: InvalidArgument naming line and column, or the
+  // names that there are.
   std::function<absl::Status(std::string_view name, std::string_view tenant_id, std::string_view content)> validate_table;
   // The JWK set of a tenant's CDS Hooks tokens.
   std::function<absl::Status(std::string_view jwks)> validate_jwks;

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "fmt/format.h"
 #include "ledger/checkpoint.h"
+#include "ledger/entry.h"
 #include "services/governance/governance_store.h"
 #include "services/governance/roster_state.h"
 
@@ -105,6 +106,8 @@ class GovernanceLog::State {
     if (next->size() > roster_->size()) roster_ = std::move(next);
     return absl::OkStatus();
   }
+
+  [[nodiscard]] absl::StatusOr<std::vector<std::string>> Leaves(std::uint64_t first, std::uint64_t count) const { return log_.Leaves(first, count); }
 
   void Bind(tenants::PartitionWriter& writer) {
     absl::MutexLock lock(&mutex_);
@@ -279,7 +282,8 @@ absl::StatusOr<std::uint64_t> GovernanceLog::SetPolicy(std::string_view policy) 
 }
 
 absl::StatusOr<std::uint64_t> GovernanceLog::SetTable(const GovernedTable& table) {
-  if (table.name != kExamClasses && table.name != kCodeMap && table.name != kPrices) return Invalid("name", "not a governed table");
+  const auto is_name_character = [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; };
+  if (table.name.empty() || table.name.size() > 32 || !std::ranges::all_of(table.name, is_name_character)) return Invalid("name", "not a governed table");
   if (table.content.empty() || table.content.size() > kTableBytesMax) {
     return Invalid("content", fmt::format("1 to {} bytes", kTableBytesMax));
   }
@@ -338,6 +342,24 @@ absl::StatusOr<std::string> GovernanceLog::CurrentTable(std::string_view name, s
   if (table == nullptr) table = roster->FindTable(name, "");
   if (table == nullptr) return absl::NotFoundError(fmt::format("no table {} was set", name));
   return table->set.content();
+}
+
+std::optional<GovernanceLog::TableVersion> GovernanceLog::FindTable(std::string_view name, std::string_view tenant_id) const {
+  const auto roster = state_->roster();
+  const RosterState::Table* table = roster->FindTable(name, tenant_id);
+  if (table == nullptr) return std::nullopt;
+  return TableVersion{table->set.content(), table->index};
+}
+
+absl::StatusOr<ledger::v1::TableSet> GovernanceLog::TableAt(std::uint64_t index) const {
+  // Only what was replayed and verified.
+  if (index >= state_->roster()->size()) return absl::NotFoundError(fmt::format("the governance log has no entry {}", index));
+  const auto leaves = state_->Leaves(index, 1);
+  if (!leaves.ok()) return leaves.status();
+  const auto leaf = ledger::ParseLeaf(leaves->front());
+  if (!leaf.ok()) return leaf.status();
+  if (!leaf->entry.has_table_set()) return absl::NotFoundError(fmt::format("entry {} of the governance log sets no table", index));
+  return leaf->entry.table_set();
 }
 
 absl::StatusOr<std::string> GovernanceLog::CurrentPolicy() const {

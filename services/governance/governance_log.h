@@ -65,7 +65,7 @@ class GovernanceLog final : public tenants::Roster {
   // A whole tlog-policy.
   [[nodiscard]] absl::StatusOr<std::uint64_t> SetPolicy(std::string_view policy);
   struct GovernedTable {
-    // kExamClasses, kCodeMap or kPrices.
+    // Lower-case letters and '-', at most 32; which tables there are is for the services that use them to say.
     std::string name;
     // Empty for the whole network.
     std::string tenant_id;
@@ -80,6 +80,15 @@ class GovernanceLog final : public tenants::Roster {
 
   // The newest table of that name for the tenant, else the network's; NotFound when neither was set.
   [[nodiscard]] absl::StatusOr<std::string> CurrentTable(std::string_view name, std::string_view tenant_id) const;
+  // The newest version of exactly that table, the tenant's own or (with an empty id) the network's; nothing when it was never set.
+  struct TableVersion {
+    std::string content;
+    // Of its entry.
+    std::uint64_t index = 0;
+  };
+  [[nodiscard]] std::optional<TableVersion> FindTable(std::string_view name, std::string_view tenant_id) const;
+  // The table that the entry at `index` set, however old; NotFound when that entry sets none.
+  [[nodiscard]] absl::StatusOr<ledger::v1::TableSet> TableAt(std::uint64_t index) const;
   // NotFound before the first.
   [[nodiscard]] absl::StatusOr<std::string> CurrentPolicy() const;
   // Admitted tenants' (name, origin, vkey), oldest first.

@@ -201,6 +201,14 @@ TEST_F(GovernanceLogTest, TablesAreTheNewestOfTheTenantElseOfTheNetwork) {
   ASSERT_TRUE(back.ok());
   EXPECT_GT(*back, *first);
   Start();
+  // Exactly that table, and what an older entry set.
+  EXPECT_EQ(governance_->FindTable(kPrices, tenant.id.text())->content, "theirs");
+  EXPECT_EQ(governance_->FindTable(kPrices, "")->index, *back);
+  EXPECT_FALSE(governance_->FindTable(kPrices, "00000000000000ff").has_value());
+  EXPECT_EQ(governance_->TableAt(*first)->content(), "one");
+  EXPECT_TRUE(absl::IsNotFound(governance_->TableAt(0).status()));
+  EXPECT_TRUE(absl::IsNotFound(governance_->TableAt(1'000).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(governance_->SetTable({.name = "Exam classes", .tenant_id = "", .content = "x", .source = "s", .approved_by = "a"}).status()));
   EXPECT_EQ(*governance_->CurrentTable(kPrices, "00000000000000ff"), "one");
   EXPECT_EQ(*governance_->CurrentTable(kPrices, tenant.id.text()), "theirs");
   EXPECT_TRUE(absl::IsInvalidArgument(set("00000000000000ff", "x").status()));

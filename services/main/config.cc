@@ -48,6 +48,12 @@ class Reader {
     if (!absl::SimpleAtoi(text, &port) || port < 0 || port > 65535) Fail(key, "must be a port, 0 to 65535");
     return port;
   }
+  int Number(const std::string& key, int fallback, int min, int max) {
+    const std::string text = Text(key, std::to_string(fallback));
+    int number = 0;
+    if (!absl::SimpleAtoi(text, &number) || number < min || number > max) Fail(key, absl::StrCat("must be a whole number from ", min, " to ", max));
+    return number;
+  }
   bool Flag(const std::string& key, bool fallback) {
     const std::string text = Text(key, fallback ? "true" : "false");
     if (text != "true" && text != "false") Fail(key, "must be true or false");
@@ -180,6 +186,9 @@ absl::StatusOr<Config> Config::Load(const std::string& file) {
     config.public_url = reader.Text("public_url");
     config.author_key_file = reader.Path("author_key_file");
     config.policy_file = reader.Path("policy_file");
+    config.refusals_batch = reader.Number("refusals.batch", config.refusals_batch, 1, 500);
+    config.refusals_period = absl::Seconds(reader.Number("refusals.period_seconds", 300, 1, 86'400));
+    config.refusals_waiting_max = reader.Number("refusals.waiting_max", config.refusals_waiting_max, 1, 1'000'000);
     config.assets_directory = reader.Path("assets_directory");
     config.operator_certificate_file = reader.Path("operator.certificate_file");
     config.operator_key_file = reader.Path("operator.key_file");

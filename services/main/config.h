@@ -62,6 +62,10 @@ struct Config {
   std::string author_key_file;
   // tlog-policy with the witnesses to ask (urls) and the quorum.
   std::string policy_file;
+  // Batches of refusals (services/exchange/refusals.h): records each, time between them, how many may wait.
+  int refusals_batch = 16;
+  absl::Duration refusals_period = absl::Minutes(5);
+  int refusals_waiting_max = 10'000;
   // Built savings page.
   std::string assets_directory;
   // An operator's client certificate for commands that call `serve`.

@@ -14,12 +14,14 @@
 #include "prometheus/text_serializer.h"
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
-#include "services/exchange/exam_tables.h"
+#include "services/consent/tenant_rules.h"
 #include "services/exchange/cds_hooks.h"
+#include "services/exchange/exam_tables.h"
 #include "services/exchange/fhir_service.h"
 #include "services/exchange/jwt.h"
 #include "services/exchange/locator.h"
 #include "services/exchange/patient_records.h"
+#include "services/exchange/refusals.h"
 #include "services/governance/admin_service.h"
 #include "services/keys/sealer.h"
 #include "services/log/feed_service.h"
@@ -28,6 +30,7 @@
 #include "services/log/readers.h"
 #include "services/log/tile_service.h"
 #include "services/main/commands.h"
+#include "services/main/consent_tables.h"
 #include "services/main/network.h"
 #include "services/main/platform_client.h"
 #include "services/rpc/certificate.h"
@@ -85,6 +88,7 @@ class Platform {
   std::unique_ptr<rpc::HttpsClient> witness_client_;
   std::unique_ptr<log::Publisher> publisher_;
   exchange::ExamTables exam_tables_;
+  ConsentTables consent_tables_;
   keys::Sealer sealer_;
   exchange::PatientRecords records_;
   exchange::Locator locator_;
@@ -94,6 +98,7 @@ class Platform {
   rpc::CallGuard guard_;
   log::Readers readers_;
   log::TileService tiles_;
+  exchange::Refusals refusals_;
   exchange::FhirService fhir_;
   exchange::CdsHooks cds_hooks_;
   rpc::Sessions sessions_;
@@ -139,7 +144,11 @@ absl::Status Platform::ValidateTable(std::string_view name, std::string_view ten
   if (name == governance::kExamClasses) return exam_tables_.CheckClasses(tenant_id, content);
   if (name == governance::kCodeMap) return exam_tables_.CheckCodes(tenant_id, content);
   if (name == governance::kPrices) return savings::PriceTable::Parse(content).status();
-  return absl::InvalidArgumentError("a table is exam-classes, code-map or prices");
+  if (name == consent::kLegalBasisTable && tenant_id.empty()) return absl::InvalidArgumentError("legal-basis: each tenant records its own");
+  if (consent::IsConsentTable(name)) return consent::CheckTable(name, content);
+  return absl::InvalidArgumentError(absl::StrCat("a table is exam-classes, code-map, prices, ", consent::kLegalBasisTable, ", ",
+                                                 consent::kSensitivityTable, ", ", consent::kMinorsTable, ", ", consent::kRepresentativesTable, " or ",
+                                                 consent::kBreakGlassTable));
 }
 
 governance::AdminActions Platform::Actions() {
@@ -150,6 +159,7 @@ governance::AdminActions Platform::Actions() {
           .table_changed =
               [this](std::string_view, std::string_view) {
                 exam_tables_.Forget();
+                consent_tables_.Forget();
                 return absl::OkStatus();
               },
           .time_moved = [this](absl::Time) { return evaluator_.Settle(); },
@@ -167,6 +177,7 @@ Platform::Platform(const Config& config)
       publisher_(MakePublisher()),
       exam_tables_([this](std::string_view name, std::string_view tenant) { return network_->governance->CurrentTable(name, tenant); },
                    *network_->registry),
+      consent_tables_(*network_->governance),
       sealer_(*network_->keys, machine_clock_),
       records_(network_->partitions, sealer_),
       locator_(*network_->database, *network_->keys),
@@ -192,9 +203,17 @@ Platform::Platform(const Config& config)
             return partition == nullptr ? nullptr : partition->log.get();
           },
           [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
-      fhir_({.public_url = config.public_url}, network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, *network_->clock,
+      refusals_({.batch = static_cast<std::size_t>(config.refusals_batch), .waiting_max = static_cast<std::size_t>(config.refusals_waiting_max)},
+                network_->partitions, sealer_),
+      fhir_({.public_url = config.public_url,
+             .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
+             .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); }},
+            network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, *network_->clock,
             [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
-      cds_hooks_({.public_url = config.public_url}, network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, records_,
+      cds_hooks_({.public_url = config.public_url,
+                  .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
+                  .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); }},
+                 network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, records_,
                  *network_->clock, machine_clock_, [this](const TenantId& tenant) { return exam_tables_.Of(tenant); }),
       sessions_(machine_clock_, "/savings/"),
       page_(Value(savings::PageService::Create(config.assets_directory, reporter_, *network_->registry,
@@ -365,7 +384,11 @@ std::string Platform::MetricsText(const TenantId& tenant) const {
     return prometheus::TextSerializer().Serialize(savings::FamiliesOf(*report));
   }
   return absl::StrCat(metrics_.Render(), "# HELP custodian_order_check_faults_total Order checks that failed or were late since the start.\n",
-                      "# TYPE custodian_order_check_faults_total counter\ncustodian_order_check_faults_total ", cds_hooks_.faults(), "\n");
+                      "# TYPE custodian_order_check_faults_total counter\ncustodian_order_check_faults_total ", cds_hooks_.faults(), "\n",
+                      "# HELP custodian_emergency_disclosures_total Disclosures that an emergency opened without consent, since the start.\n",
+                      "# TYPE custodian_emergency_disclosures_total counter\ncustodian_emergency_disclosures_total ", fhir_.emergencies(), "\n",
+                      "# HELP custodian_refusals_dropped_total Refusals that found too many waiting, since the start.\n",
+                      "# TYPE custodian_refusals_dropped_total counter\ncustodian_refusals_dropped_total ", refusals_.dropped(), "\n");
 }
 
 void Platform::Run() {
@@ -376,6 +399,7 @@ void Platform::Run() {
     sealer_.DropExpired();
     return absl::OkStatus();
   });
+  Repeat(config_.refusals_period, "refusals", [this] { return refusals_.WriteBatches(); });
   if (!config_.simulated_time) Repeat(kSettleEvery, "savings", [this] { return evaluator_.Settle(); });
   threads_.emplace_back([this] { https_->Run(); });
   spdlog::info("serving https on port {}, gRPC on port {}", https_->port(), grpc_->port());

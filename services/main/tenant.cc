@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "rapidjson/prettywriter.h"
 #include "rapidjson/stringbuffer.h"
+#include "services/consent/tenant_rules.h"
 #include "services/exchange/equivalence.h"
 #include "services/main/commands.h"
 #include "services/main/platform_client.h"
@@ -305,7 +306,7 @@ void AddList(CLI::App& tenant) {
 }  // namespace
 
 void AddTenant(CLI::App& app) {
-  auto* tenant = app.add_subcommand("tenant", "admit health systems; their clients, authors, exam classes and prices");
+  auto* tenant = app.add_subcommand("tenant", "admit health systems; their clients, authors, exam classes, prices and rules of consent");
   tenant->footer("Examples:\n  custodian tenant list --home .quickstart\n  custodian tenant admit --help");
   tenant->require_subcommand(1);
   AddAdmit(*tenant);
@@ -318,6 +319,18 @@ void AddTenant(CLI::App& app) {
            "custodian tenant codes lakeside --home .quickstart --file codes.csv --source \"order catalogue 2026\" --approved-by \"Imaging committee\"");
   AddTable(*tenant, "prices", "prices", "set price versions (class_id,valid_from,cents) of a tenant or the network",
            "custodian tenant prices lakeside --home .quickstart --file prices.csv --source \"PFS 2026\" --approved-by Finance");
+  AddTable(*tenant, "basis", consent::kLegalBasisTable, "record where a tenant is and its legal basis: jurisdiction,purpose,model (opt-in, opt-out)",
+           "custodian tenant basis lakeside --home .quickstart --file basis.csv --source \"N.Y. Comp. Codes 10 NYCRR 300.5\" --approved-by Counsel")
+      ->get_option("name")
+      ->required();
+  AddTable(*tenant, "labels", consent::kSensitivityTable, "add codes and programs that make records sensitive (services/consent/sensitivity.csv)",
+           "custodian tenant labels lakeside --home .quickstart --file labels.csv --source \"42 CFR 2.11\" --approved-by Counsel");
+  AddTable(*tenant, "minors", consent::kMinorsTable, "set from which age patients decide themselves (services/consent/minors.csv)",
+           "custodian tenant minors lakeside --home .quickstart --file minors.csv --source \"Cal. Fam. Code\" --approved-by Counsel");
+  AddTable(*tenant, "representatives", consent::kRepresentativesTable, "set who may consent for a patient (services/consent/representatives.csv)",
+           "custodian tenant representatives lakeside --home .quickstart --file representatives.csv --source \"45 CFR 164.502(g)\" --approved-by Counsel");
+  AddTable(*tenant, "break-glass", consent::kBreakGlassTable, "set what an emergency opens: jurisdiction,label,denial,allowed,source",
+           "custodian tenant break-glass lakeside --home .quickstart --file break-glass.csv --source \"42 CFR 2.51\" --approved-by Counsel");
   AddPolicy(*tenant);
   AddList(*tenant);
 }

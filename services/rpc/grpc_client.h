@@ -61,7 +61,7 @@ class AdminClient {
   [[nodiscard]] absl::StatusOr<std::uint64_t> EnrollAuthor(const Author& author);
   [[nodiscard]] absl::StatusOr<std::uint64_t> SetPolicy(std::string_view policy);
   struct GovernedTable {
-    // "exam-classes" or "prices".
+    // "exam-classes", "prices", or a table of services/consent/tenant_rules.h.
     std::string name;
     // Empty: the whole network.
     std::string tenant_id;

@@ -43,7 +43,7 @@ class Entries final : public Side {
     entry.add_record_sha256(take(kHashBytes));
     entry.set_detail_commitment(take(kHashBytes));
     entry.set_sealed_detail(take(kSealedDetailBytes));
-    write.rows.push_back(exchange::OrderStateRow(order, exchange::OrderState::kChecked));
+    write.rows.push_back(exchange::OrderStateRow(order, exchange::OrderState::kChecked, 0));
     write.rows.push_back(exchange::AnswerRow(key, digest, patient, take(kSealedAnswerBytes), 0));
     write.rows.push_back(exchange::JtiRow(token, absl::UnixEpoch()));
     const auto admitted = writer_.Apply(std::move(write));

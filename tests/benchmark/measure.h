@@ -1,4 +1,4 @@
-// The lines that the benchmark prints, and its two parts.
+// The lines that the benchmark prints, and its parts.
 #ifndef CUSTODIAN_TESTS_BENCHMARK_MEASURE_H_
 #define CUSTODIAN_TESTS_BENCHMARK_MEASURE_H_
 
@@ -41,6 +41,8 @@ struct Report {
 
 // The partition writer alone, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES, against a plain insert of the same bytes.
 [[nodiscard]] absl::StatusOr<Report> MeasureEntries(const Settings& settings);
+// Consent decisions on one core, from memory, against compiling the consents anew each time.
+[[nodiscard]] absl::StatusOr<Report> MeasureConsents(const Settings& settings);
 // Order-sign calls over HTTPS to the quickstart at `home`, against a plain insert of the same bytes into its PostgreSQL.
 [[nodiscard]] absl::StatusOr<Report> MeasureOrderChecks(const Settings& settings, const std::string& home);
 

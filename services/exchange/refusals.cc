@@ -1,0 +1,143 @@
+#include "services/exchange/refusals.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/exchange/audit_event.h"
+#include "services/exchange/consent_gate.h"
+#include "services/exchange/disclosure_record.h"
+#include "services/exchange/fhir_time.h"
+#include "services/exchange/provenance.h"
+#include "services/exchange/record_store.h"
+#include "spdlog/spdlog.h"
+
+namespace custodian::exchange {
+namespace {
+
+using ledger::v1::Entry;
+
+constexpr std::string_view kPurpose = "refusal";
+// Sizes are not on the ledger; only hashes are.
+constexpr std::size_t kPaddingBytes = 64;
+
+// A process that is away for a moment.
+bool MayPass(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) || absl::IsUnknown(status);
+}
+
+}  // namespace
+
+Refusals::Refusals(Options options, const tenants::Partitions& partitions, keys::Sealer& sealer)
+    : options_(options), partitions_(partitions), sealer_(sealer) {}
+
+void Refusals::Note(Refused refused) {
+  bool full = false;
+  {
+    const absl::MutexLock lock(&mutex_);
+    std::deque<Refused>& waiting = waiting_[refused.patient.tenant.text()];
+    full = waiting.size() >= options_.waiting_max;
+    if (full) ++dropped_;
+    if (!full) waiting.push_back(refused);
+  }
+  if (full) spdlog::error("event=refusal_dropped alarm=true tenant={} waiting_max={}", refused.patient.tenant.text(), options_.waiting_max);
+}
+
+std::uint64_t Refusals::dropped() const {
+  const absl::MutexLock lock(&mutex_);
+  return dropped_;
+}
+
+absl::Status Refusals::WriteBatches() {
+  absl::Status first;
+  for (const tenants::Partition* partition : partitions_.All()) {
+    const absl::Status status = WriteBatch(*partition);
+    if (first.ok() && !status.ok()) first = status;
+  }
+  return first;
+}
+
+absl::Status Refusals::WriteBatch(const tenants::Partition& partition) {
+  const TenantId& tenant = partition.tenant.id;
+  std::vector<Refused> taken;
+  {
+    const absl::MutexLock lock(&mutex_);
+    std::deque<Refused>& waiting = waiting_[tenant.text()];
+    const auto end = waiting.begin() + static_cast<std::ptrdiff_t>(std::min(options_.batch, waiting.size()));
+    taken.assign(waiting.begin(), end);
+    waiting.erase(waiting.begin(), end);
+  }
+  const auto put_back = [&](const absl::Status& status) {
+    const absl::MutexLock lock(&mutex_);
+    std::deque<Refused>& waiting = waiting_[tenant.text()];
+    waiting.insert(waiting.begin(), taken.begin(), taken.end());
+    return status;
+  };
+  tenants::Write write;
+  write.idempotency_key = RandomBytes(32);
+  write.request_digest = RandomBytes(32);
+  write.entries.resize(2);
+  Entry& refused_entry = write.entries[0];
+  Entry& stored = write.entries[1];
+  refused_entry.set_kind(ledger::v1::KIND_DISCLOSURES_REFUSED);
+  stored.set_kind(ledger::v1::KIND_RECORD_STORED);
+  const auto add = [&](const RecordId& record, const PatientId& patient, std::string sealed) {
+    const std::string sha256(ledger::AsBytes(ledger::Sha256(sealed)));
+    refused_entry.add_record_sha256(sha256);
+    stored.add_record_sha256(sha256);
+    stored.mutable_record_stored()->add_record_id(record.bytes());
+    stored.mutable_record_stored()->add_version(1);
+    write.rows.push_back(RecordRow(record, 1, patient, std::move(sealed), 1));
+  };
+  for (const Refused& refused : taken) {
+    const std::string id = NewDisclosureId();
+    const auto record = sealer_.RecordIdOf(tenant, "AuditEvent", id);
+    if (!record.ok()) return put_back(record.status());
+    const auto audit = AuditOf(partition, refused, id);
+    if (MayPass(audit.status())) return put_back(audit.status());
+    // A patient whose key is gone has no audit any more; a damaged chart is known by its own alarm, and must not hold the others up.
+    if (!audit.ok()) {
+      spdlog::error("event=refusal_lost alarm=true tenant={} code={}", tenant.text(), absl::StatusCodeToString(audit.status().code()));
+      continue;
+    }
+    auto sealed = sealer_.Seal({tenant, refused.patient.patient, record->bytes(), 1}, *audit, kPurpose);
+    if (!sealed.ok()) return put_back(sealed.status());
+    add(*record, refused.patient.patient, std::move(sealed->ciphertext));
+  }
+  while (write.rows.size() < options_.batch) add(RecordId::Random(), PatientId::Random(), RandomBytes(kPaddingBytes));
+  const auto admitted = partition.writer->Apply(std::move(write));
+  return admitted.ok() ? absl::OkStatus() : put_back(admitted.status());
+}
+
+absl::StatusOr<std::string> Refusals::AuditOf(const tenants::Partition& partition, const Refused& refused, const std::string& id) const {
+  const tenants::Partition* reader = partitions_.FindById(refused.reader);
+  if (reader == nullptr) return absl::NotFoundError("the reader's tenant is gone");
+  const auto history = PatientRecords(partitions_, sealer_).OpenHistory(refused.patient, kPurpose);
+  if (!history.ok()) return history.status();
+  // As it was then: the gate leaves out what arrived later.
+  const ConsentGate gate(*history, refused.rules, ZoneOf(partition.tenant.time_zone),
+                         {reader->tenant.organization_system, reader->tenant.organization_value}, refused.purpose, refused.time);
+  const OpenedRecord* record = nullptr;
+  for (const OpenedRecord& each : *history)
+    if (each.resource_type == refused.resource_type && each.id == refused.resource_id && each.arrived <= refused.time &&
+        (record == nullptr || record->version < each.version))
+      record = &each;
+  if (record == nullptr) return absl::NotFoundError("the refused record is gone");
+  const Judgement judgement = gate.Judge(*record);
+  const AuditFacts facts{id,
+                         refused.time,
+                         partition.tenant,
+                         reader->tenant,
+                         PatientIdIn(*history),
+                         refused.client,
+                         refused.user,
+                         refused.purpose,
+                         absl::StrCat(record->resource_type, "/", record->id, "/_history/", record->version),
+                         judgement,
+                         gate.Explain(*record, judgement, refused.consent_version).Text(),
+                         std::nullopt};
+  return RefusalAudit(facts).Text();
+}
+
+}  // namespace custodian::exchange
