@@ -80,8 +80,8 @@ class AdminServiceTest : public ::testing::Test {
                   return absl::OkStatus();
                 },
             .validate_table =
-                [](std::string_view, std::string_view, std::string_view content) {
-                  return content == "bad" ? absl::InvalidArgumentError("line 1, column 1: bad") : absl::OkStatus();
+                [](std::string_view name, std::string_view, std::string_view content) {
+                  return name == "other" || content == "bad" ? absl::InvalidArgumentError("line 1, column 1: bad") : absl::OkStatus();
                 },
             .validate_jwks = [](std::string_view jwks) { return jwks == "bad" ? absl::InvalidArgumentError("no JWK set") : absl::OkStatus(); },
             .table_changed =
