@@ -122,6 +122,7 @@ class Attempt {
     if (absl::Status status = AddRecordEntries(); !status.ok()) return RefusalOf(status);
     if (absl::Status status = AddConsentEntries(); !status.ok()) return RefusalOf(status);
     AddOutboxRows();
+    write_.rows.insert(write_.rows.end(), request_.rows.begin(), request_.rows.end());
     return std::nullopt;
   }
 

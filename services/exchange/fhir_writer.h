@@ -50,6 +50,8 @@ class FhirWriter {
     // Method, path and body as received.
     std::string content;
     std::vector<TransactionEntry> entries;
+    // Rows of the caller's own, in the same transaction; not written when every entry was a conditional create of what exists.
+    std::vector<tenants::Row> rows = {};
   };
   // Returns once durable and what follows (locator, savings) has run.
   [[nodiscard]] Answer<StoredTransaction> Apply(const Request& request) const;
