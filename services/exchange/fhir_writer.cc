@@ -568,6 +568,7 @@ Answer<StoredTransaction> FhirWriter::Apply(const Request& request) const {
     if (admitted.ok() && !admitted->replayed) {
       recorded_->Add(tenant, plan.new_shards());
       stored.time = admitted->time;
+      if (!request.await_follow_up) return stored;
       // A failure does not undo what is stored: the rows stay, and the background drain repeats them.
       if (const absl::Status drained = request.partition->outbox->Drain(); !drained.ok()) {
         spdlog::error("event=outbox_failed tenant={} code={} reason=\"{}\"", tenant, absl::StatusCodeToString(drained.code()),

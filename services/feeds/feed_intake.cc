@@ -42,7 +42,7 @@ std::optional<std::int64_t> SequenceOf(const Header& header) {
 // One message on its way through.
 class FeedIntake::Call {
  public:
-  Call(const FeedIntake& intake, const tenants::Client& client, const tenants::Partition& partition, std::string_view bytes)
+  Call(const FeedIntake& intake, const tenants::Client& client, tenants::Partition& partition, std::string_view bytes)
       : intake_(intake), client_(client), partition_(partition), store_(*partition.database), map_(intake.map_of_(client.tenant)), bytes_(bytes) {}
 
   std::vector<std::string> Take(bool whole) {
@@ -268,13 +268,14 @@ class FeedIntake::Call {
   }
 
   [[nodiscard]] exchange::FhirWriter::Request RequestOf(const char* prefix, std::vector<exchange::TransactionEntry> entries, std::vector<tenants::Row> rows) const {
-    return {.partition = const_cast<tenants::Partition*>(&partition_),
+    return {.partition = &partition_,
             .client = client_.spiffe_id,
             .base_url = "",
             .idempotency_key = absl::StrCat(prefix, HexEncode(prefix == std::string_view("hl7:") ? key_ : quarantine_id_)),
             .content = std::string(bytes_),
             .entries = std::move(entries),
-            .rows = std::move(rows)};
+            .rows = std::move(rows),
+            .await_follow_up = false};
   }
 
   // Into quarantine, under the patient's key when it is told whose message it is.
@@ -330,7 +331,7 @@ class FeedIntake::Call {
 
   const FeedIntake& intake_;
   const tenants::Client& client_;
-  const tenants::Partition& partition_;
+  tenants::Partition& partition_;
   const FeedStore store_;
   const std::shared_ptr<const FeedMap> map_;
   const std::string_view bytes_;
@@ -355,11 +356,18 @@ FeedIntake::FeedIntake(const tenants::Partitions& partitions, keys::Sealer& seal
 FeedIntake::~FeedIntake() = default;
 
 std::vector<std::string> FeedIntake::Take(const tenants::Client& client, std::string_view bytes, bool whole) const {
-  const tenants::Partition* partition = partitions_.FindById(client.tenant);
+  tenants::Partition* partition = partitions_.FindById(client.tenant);
   if (partition != nullptr) return Call(*this, client, *partition, bytes).Take(whole);
   const auto header = Header::Read(bytes);
   return Acknowledge(std::holds_alternative<Header>(header) ? std::get<Header>(header) : Header(),
                      {.fault = TryAgain(), .time = clock_.Now(), .control_id = HexEncode(RandomBytes(10)), .expected_sequence = ""});
+}
+
+std::vector<std::string> FeedIntake::TurnAway(std::string_view bytes) const {
+  const auto header = Header::Read(bytes);
+  Fault fault{FaultCode::kInternal, Location{}, "This client certificate is not registered as a feed: have the custodian register it (custodian tenant client, role feed)."};
+  return Acknowledge(std::holds_alternative<Header>(header) ? std::get<Header>(header) : Header(),
+                     {.fault = std::move(fault), .time = clock_.Now(), .control_id = HexEncode(RandomBytes(10)), .expected_sequence = ""});
 }
 
 absl::StatusOr<FeedIntake::Quarantined> FeedIntake::Show(const TenantId& tenant, const std::string& quarantine_id) const {

@@ -41,6 +41,9 @@ class FeedIntake {
   // large is there. `client` is a feed of the tenant.
   [[nodiscard]] std::vector<std::string> Take(const tenants::Client& client, std::string_view bytes, bool whole) const;
 
+  // What to send back to a client that is no feed of any tenant.
+  [[nodiscard]] std::vector<std::string> TurnAway(std::string_view bytes) const;
+
   // The message of a quarantined row. NotFound.
   struct Quarantined {
     QuarantineRow row;

@@ -2,7 +2,7 @@
 
 #include <thread>
 
-#include "absl/strings/str_replace.h"
+#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "services/exchange/test_world.h"
 #include "services/feeds/feed_watermark.h"
@@ -51,7 +51,8 @@ class World {
   // Of the patient, one type.
   std::vector<Json> Of(const std::string& type, const std::string& patient) {
     std::vector<Json> all;
-    for (const Json& entry : Get(type + "?patient=" + patient)["entry"].items()) all.push_back(entry["resource"]);
+    const Json bundle = Get(type + "?patient=" + patient);
+    for (const Json& entry : bundle["entry"].items()) all.push_back(entry["resource"]);
     return all;
   }
   std::int64_t Count(const std::string& from) {
@@ -268,7 +269,13 @@ TEST(FeedIntake, WhatFailsForOurReasonsLeavesNothing) {
   EXPECT_EQ(world.Verdict(message), "AR ");
   ASSERT_TRUE(world.world_.key_process().Start().ok());
   EXPECT_EQ(world.Count("feed.message"), 0);
-  EXPECT_EQ(world.Verdict(message), "AA");
+  // The connection to the keys comes back by itself.
+  std::string verdict = "AR ";
+  for (int i = 0; i < 100 && verdict == "AR "; ++i) {
+    verdict = world.Verdict(message);
+    if (verdict == "AR ") absl::SleepFor(absl::Milliseconds(100));
+  }
+  EXPECT_EQ(verdict, "AA");
 }
 
 TEST(FeedIntake, MalformedMessagesAreAnsweredAndKept) {

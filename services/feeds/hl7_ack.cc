@@ -45,7 +45,8 @@ std::string WithSeparator(std::string text, char from, char to) {
 
 class Answer {
  public:
-  Answer(const Header& header, const Verdict& verdict) : header_(header), verdict_(verdict), field_(header.separators.field) {}
+  Answer(const Header& header, const Verdict& verdict)
+      : header_(header), verdict_(verdict), field_(header.separators.field), version_(header.version.empty() ? "2.5.1" : header.version) {}
 
   std::string Text(char mode, std::string_view id_suffix) const {
     return absl::StrCat(Msh(id_suffix), "\r", Msa(mode), "\r", verdict_.fault.has_value() ? Err() + "\r" : "");
@@ -64,20 +65,20 @@ class Answer {
     // Versions before 2.3.1 have no message structure.
     std::string type = "ACK";
     if (!header_.event.empty()) absl::StrAppend(&type, component, header_.event);
-    if (!header_.event.empty() && !IsBefore(header_.version, "2.3.1")) absl::StrAppend(&type, component, "ACK");
+    if (!header_.event.empty() && !IsBefore(version_, "2.3.1")) absl::StrAppend(&type, component, "ACK");
     // As the other side's header, whose own fields are echoed as they came. In version 2.3 a message has no character set of 2.5.
     const std::string line = Join({header_.encoding_characters.empty() ? "^~\\&" : header_.encoding_characters, header_.receiving_application,
                                    header_.receiving_facility, header_.sending_application, header_.sending_facility,
                                    absl::FormatTime("%Y%m%d%H%M%S+0000", verdict_.time, absl::UTCTimeZone()), "", type,
                                    absl::StrCat(verdict_.control_id, std::string(id_suffix)), header_.processing_id.empty() ? "P" : header_.processing_id,
-                                   header_.version.empty() ? "2.5.1" : header_.version, "", "", "", "", "", header_.character_set});
+                                   version_, "", "", "", "", "", header_.character_set});
     return absl::StrCat("MSH", std::string(1, field_), line);
   }
 
   [[nodiscard]] std::string Msa(char mode) const {
     const char kind = !verdict_.fault.has_value() ? 'A' : IsRejection(verdict_.fault->code) ? 'R' : 'E';
     // MSA-3 was the place for a sentence until ERR-8 was (v2.5).
-    const std::string text = verdict_.fault.has_value() && IsBefore(header_.version, "2.5") ? Escaped(verdict_.fault->text, header_.separators) : "";
+    const std::string text = verdict_.fault.has_value() && IsBefore(version_, "2.5") ? Escaped(verdict_.fault->text, header_.separators) : "";
     return Join({"MSA", std::string{mode, kind}, header_.control_id, text, verdict_.expected_sequence});
   }
 
@@ -86,7 +87,7 @@ class Answer {
     const std::string code = absl::StrCat(static_cast<int>(fault.code));
     const std::string component(1, header_.separators.component);
     const std::string place = WithSeparator(fault.where.Text(), '^', header_.separators.component);
-    if (IsBefore(header_.version, "2.5")) {
+    if (IsBefore(version_, "2.5")) {
       // ERR-1: segment, sequence, field position, code.
       const std::string subcomponent(1, header_.separators.subcomponent);
       return Join({"ERR", absl::StrCat(fault.where.segment, component, fault.where.sequence == 0 ? "" : absl::StrCat(fault.where.sequence), component,
@@ -100,6 +101,7 @@ class Answer {
   const Header& header_;
   const Verdict& verdict_;
   const char field_;
+  const std::string version_;
 };
 
 }  // namespace

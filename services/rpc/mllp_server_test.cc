@@ -71,11 +71,15 @@ TEST(MllpServer, WantsACertificateOfOurCa) {
   RunningServer server(Echo);
   auto client = MllpClient::Connect(server.port(), server.certificates().ca_file(), "", "");
   // TLS 1.3 tells a client only when it reads.
-  if (client.ok()) EXPECT_FALSE((*client)->Send("x").ok());
+  if (client.ok()) {
+    EXPECT_FALSE((*client)->Send("x").ok());
+  }
   Certificates others;
   const auto files = others.IssueClient({kFeed});
   client = MllpClient::Connect(server.port(), server.certificates().ca_file(), files.certificate, files.key);
-  if (client.ok()) EXPECT_FALSE((*client)->Send("x").ok());
+  if (client.ok()) {
+    EXPECT_FALSE((*client)->Send("x").ok());
+  }
 }
 
 TEST(MllpServer, WhatIsNoFrameEndsTheConnection) {
@@ -125,7 +129,9 @@ TEST(MllpServer, OneClientHasAsManyConnectionsAsItMay) {
   ASSERT_TRUE((*first)->Send("1").ok());
   ASSERT_TRUE((*second)->Send("2").ok());
   const auto third = server.Client();
-  if (third.ok()) EXPECT_FALSE((*third)->Send("3").ok());
+  if (third.ok()) {
+    EXPECT_FALSE((*third)->Send("3").ok());
+  }
   const auto files = server.certificates().IssueClient({"spiffe://custodian.example/tenant/0123456789abcdef/feed/other"});
   const auto other = MllpClient::Connect(server.port(), server.certificates().ca_file(), files.certificate, files.key);
   ASSERT_TRUE(other.ok());

@@ -11,11 +11,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 
 namespace custodian::testing {
 
 absl::StatusOr<std::unique_ptr<MllpClient>> MllpClient::Connect(int port, const std::string& ca_file, const std::string& certificate_file,
                                                                 const std::string& key_file) {
+  // OpenSSL writes without MSG_NOSIGNAL: a server that hangs up must be a status, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
   std::unique_ptr<MllpClient> client(new MllpClient());
   client->socket_ = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
