@@ -122,6 +122,7 @@ class Attempt {
     if (absl::Status status = AddRecordEntries(); !status.ok()) return RefusalOf(status);
     if (absl::Status status = AddConsentEntries(); !status.ok()) return RefusalOf(status);
     AddOutboxRows();
+    write_.rows.insert(write_.rows.end(), request_.rows.begin(), request_.rows.end());
     return std::nullopt;
   }
 
@@ -567,6 +568,7 @@ Answer<StoredTransaction> FhirWriter::Apply(const Request& request) const {
     if (admitted.ok() && !admitted->replayed) {
       recorded_->Add(tenant, plan.new_shards());
       stored.time = admitted->time;
+      if (!request.await_follow_up) return stored;
       // A failure does not undo what is stored: the rows stay, and the background drain repeats them.
       if (const absl::Status drained = request.partition->outbox->Drain(); !drained.ok()) {
         spdlog::error("event=outbox_failed tenant={} code={} reason=\"{}\"", tenant, absl::StatusCodeToString(drained.code()),

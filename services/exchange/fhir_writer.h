@@ -50,6 +50,10 @@ class FhirWriter {
     // Method, path and body as received.
     std::string content;
     std::vector<TransactionEntry> entries;
+    // Rows of the caller's own, in the same transaction; not written when every entry was a conditional create of what exists.
+    std::vector<tenants::Row> rows = {};
+    // False: what follows is left to the background drain, within a second or so; for many writes that nobody waits to see.
+    bool await_follow_up = true;
   };
   // Returns once durable and what follows (locator, savings) has run.
   [[nodiscard]] Answer<StoredTransaction> Apply(const Request& request) const;

@@ -26,6 +26,7 @@ namespace custodian::governance {
 inline constexpr std::string_view kExamClasses = "exam-classes";
 inline constexpr std::string_view kCodeMap = "code-map";
 inline constexpr std::string_view kPrices = "prices";
+inline constexpr std::string_view kFeedMap = "feed-map";
 inline constexpr std::size_t kTableBytesMax = 48'000;
 
 class GovernanceLog final : public tenants::Roster {

@@ -51,7 +51,6 @@ class FeedService::Core final : public v1::FeedService::Service {
                           [&](const tenants::Client& client) { return Report(client, *request, *response); });
   }
 
- private:
   absl::Status Advance(const tenants::Client& client, const v1::AdvanceWatermarkRequest& request, v1::FeedResponse& response) {
     const auto partition = PartitionOf(client, request.idempotency_key());
     if (!partition.ok()) return partition.status();
@@ -66,18 +65,6 @@ class FeedService::Core final : public v1::FeedService::Service {
 
     if (absl::Status status = ApplyInOrder(**partition, *through, std::move(write), response); !status.ok()) return status;
     Drain(**partition);
-    return absl::OkStatus();
-  }
-
-  absl::Status ApplyInOrder(const tenants::Partition& partition, absl::Time through, tenants::Write write, v1::FeedResponse& response) {
-    // One at a time, so that none slips in between the look and the write: all of a partition's writes run in this process.
-    absl::MutexLock lock(&MutexOf(partition.tenant.id));
-    const auto furthest = FurthestWatermark(*partition.database);
-    if (!furthest.ok()) return furthest.status();
-    if (!furthest->has_value() || through >= **furthest) return Apply(partition, std::move(write), response);
-    const auto first = FirstAnswer(partition, through, write.idempotency_key);
-    if (!first.ok()) return first.status();
-    response.set_index(*first);
     return absl::OkStatus();
   }
 
@@ -100,6 +87,19 @@ class FeedService::Core final : public v1::FeedService::Service {
     write.rows.push_back(GapRow(*from, *to));
     if (absl::Status status = Apply(**partition, std::move(write), response); !status.ok()) return status;
     Drain(**partition);
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status ApplyInOrder(const tenants::Partition& partition, absl::Time through, tenants::Write write, v1::FeedResponse& response) {
+    // One at a time, so that none slips in between the look and the write: all of a partition's writes run in this process.
+    absl::MutexLock lock(&MutexOf(partition.tenant.id));
+    const auto furthest = FurthestWatermark(*partition.database);
+    if (!furthest.ok()) return furthest.status();
+    if (!furthest->has_value() || through >= **furthest) return Apply(partition, std::move(write), response);
+    const auto first = FirstAnswer(partition, through, write.idempotency_key);
+    if (!first.ok()) return first.status();
+    response.set_index(*first);
     return absl::OkStatus();
   }
 
@@ -166,5 +166,24 @@ FeedService::FeedService(const rpc::CallGuard& guard, const tenants::Partitions&
 FeedService::~FeedService() = default;
 
 grpc::Service* FeedService::grpc() { return core_.get(); }
+
+absl::StatusOr<std::uint64_t> FeedService::AdvanceWatermark(const tenants::Client& client, absl::Time through, const std::string& idempotency_key) {
+  v1::AdvanceWatermarkRequest request;
+  *request.mutable_through() = rpc::ToTimestamp(through);
+  request.set_idempotency_key(idempotency_key);
+  v1::FeedResponse response;
+  if (absl::Status status = core_->Advance(client, request, response); !status.ok()) return status;
+  return response.index();
+}
+
+absl::StatusOr<std::uint64_t> FeedService::ReportGap(const tenants::Client& client, absl::Time from, absl::Time to, const std::string& idempotency_key) {
+  v1::ReportGapRequest request;
+  *request.mutable_from() = rpc::ToTimestamp(from);
+  *request.mutable_to() = rpc::ToTimestamp(to);
+  request.set_idempotency_key(idempotency_key);
+  v1::FeedResponse response;
+  if (absl::Status status = core_->Report(client, request, response); !status.ok()) return status;
+  return response.index();
+}
 
 }  // namespace custodian::log

@@ -4,8 +4,12 @@
 #ifndef CUSTODIAN_SERVICES_LOG_FEED_SERVICE_H_
 #define CUSTODIAN_SERVICES_LOG_FEED_SERVICE_H_
 
+#include <cstdint>
 #include <memory>
+#include <string>
 
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "services/rpc/identity.h"
 #include "tenants/clock.h"
 #include "tenants/partitions.h"
@@ -22,6 +26,11 @@ class FeedService {
   ~FeedService();
   // For GrpcServer::Create.
   [[nodiscard]] grpc::Service* grpc();
+
+  // The same statements from within, as `client` makes them (its tenant decides the log); the index of the entry. InvalidArgument as
+  // over gRPC; Unavailable when the partition does not run here.
+  [[nodiscard]] absl::StatusOr<std::uint64_t> AdvanceWatermark(const tenants::Client& client, absl::Time through, const std::string& idempotency_key);
+  [[nodiscard]] absl::StatusOr<std::uint64_t> ReportGap(const tenants::Client& client, absl::Time from, absl::Time to, const std::string& idempotency_key);
 
  private:
   class Core;

@@ -54,6 +54,14 @@ class Reader {
     if (!absl::SimpleAtoi(text, &number) || number < min || number > max) Fail(key, absl::StrCat("must be a whole number from ", min, " to ", max));
     return number;
   }
+  absl::Duration Duration(const std::string& key, absl::Duration fallback) {
+    const std::string text = Text(key, absl::FormatDuration(fallback));
+    absl::Duration duration;
+    if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() || duration > absl::Hours(24 * 366)) {
+      Fail(key, "must be a time such as 24h, 30m or 0");
+    }
+    return duration;
+  }
   bool Flag(const std::string& key, bool fallback) {
     const std::string text = Text(key, fallback ? "true" : "false");
     if (text != "true" && text != "false") Fail(key, "must be true or false");
@@ -183,6 +191,9 @@ absl::StatusOr<Config> Config::Load(const std::string& file) {
     config.keys.secrets_directory = reader.Path("keys.secrets_directory", reader.Text("secrets_directory"));
     config.grpc = ReadListener(reader, "grpc");
     config.https = ReadListener(reader, "https");
+    config.feeds.mllp = ReadListener(reader, "mllp");
+    config.feeds.lateness = reader.Duration("feeds.lateness", config.feeds.lateness);
+    config.feeds.silence = reader.Duration("feeds.silence", config.feeds.silence);
     config.public_url = reader.Text("public_url");
     config.author_key_file = reader.Path("author_key_file");
     config.policy_file = reader.Path("policy_file");

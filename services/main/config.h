@@ -56,6 +56,15 @@ struct Config {
   Keys keys;
   Listener grpc;
   Listener https;
+  // HL7 v2 over MLLP with TLS; not served without a certificate_file.
+  struct Feeds {
+    Listener mllp;
+    // How long after an exam its result may still be on its way (services/feeds/feed_watermark.h).
+    absl::Duration lateness = absl::Hours(24);
+    // After so much silence of a sender a gap is declared; zero never.
+    absl::Duration silence = absl::Hours(24);
+  };
+  Feeds feeds;
   // Base of the URLs we hand out, "https://host:port".
   std::string public_url;
   // The custodian's author key (PKCS#8 PEM, mode 0600).

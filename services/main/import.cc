@@ -18,7 +18,7 @@
 #include "ledger/tree.h"
 #include "services/exchange/fhir_json.h"
 #include "services/main/commands.h"
-#include "services/main/config.h"
+#include "services/main/home_tenant.h"
 #include "services/main/import_files.h"
 #include "services/rpc/https_client.h"
 #include "tenants/ids.h"
@@ -65,8 +65,6 @@ struct Totals {
   std::vector<Fault> faults;
 };
 
-std::string Under(const std::string& home, const std::string& path) { return (std::filesystem::path(home) / path).string(); }
-
 Endpoint EndpointOf(const Options& options) {
   Endpoint endpoint;
   endpoint.url = options.url;
@@ -75,21 +73,10 @@ Endpoint EndpointOf(const Options& options) {
   endpoint.client.ca_file = options.ca;
   endpoint.client.timeout = absl::Minutes(5);
   if (!options.home.empty()) {
-    const auto text = ReadFile(Under(options.home, "summary.json"));
-    if (!text.ok()) throw CommandFailed{1, absl::StrCat(options.home, " is no quickstart home that runs: ", std::string(text.status().message()))};
-    const auto summary = Json::Parse(*text);
-    if (!summary.ok()) throw CommandFailed{1, absl::StrCat(options.home, "/summary.json: ", std::string(summary.status().message()))};
-    const Json* found = nullptr;
-    std::string names;
-    for (const Json& each : (*summary)["tenants"].items()) {
-      absl::StrAppend(&names, names.empty() ? "" : ", ", each.TextOf("name"));
-      if (each.TextOf("name") == options.tenant) found = &each;
-    }
-    if (found == nullptr) throw CommandFailed{2, absl::StrCat("there is no tenant '", options.tenant, "'; there are ", names)};
-    endpoint.url = found->TextOf("fhir_base_url");
-    endpoint.client.certificate_file = Under(options.home, found->TextOf("client_cert"));
-    endpoint.client.key_file = Under(options.home, found->TextOf("client_key"));
-    endpoint.client.ca_file = Under(options.home, summary->TextOf("ca_file"));
+    HomeTenant found = FindInHome(options.home, options.tenant, "client");
+    endpoint.url = found.tenant.TextOf("fhir_base_url");
+    found.client.timeout = endpoint.client.timeout;
+    endpoint.client = std::move(found.client);
   }
   while (endpoint.url.ends_with('/')) endpoint.url.pop_back();
   return endpoint;

@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
   AddMigrate(app);
   AddTenant(app);
   AddImport(app);
+  AddFeed(app);
   AddSavings(app);
   AddSample(app);
   AddReplay(app);

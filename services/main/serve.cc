@@ -22,20 +22,26 @@
 #include "services/exchange/locator.h"
 #include "services/exchange/patient_records.h"
 #include "services/exchange/refusals.h"
+#include "services/feeds/feed_intake.h"
+#include "services/feeds/feed_watermark.h"
+#include "services/feeds/quarantine_service.h"
 #include "services/governance/admin_service.h"
 #include "services/keys/sealer.h"
 #include "services/log/feed_service.h"
+#include "services/log/feed_store.h"
 #include "services/log/ledger_service.h"
 #include "services/log/publisher.h"
 #include "services/log/readers.h"
 #include "services/log/tile_service.h"
 #include "services/main/commands.h"
 #include "services/main/consent_tables.h"
+#include "services/main/feed_maps.h"
 #include "services/main/network.h"
 #include "services/main/platform_client.h"
 #include "services/rpc/certificate.h"
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/https_server.h"
+#include "services/rpc/mllp_server.h"
 #include "services/rpc/router.h"
 #include "services/rpc/sessions.h"
 #include "services/savings/evaluator.h"
@@ -52,6 +58,7 @@ constexpr absl::Duration kDrainEvery = absl::Seconds(1);
 constexpr absl::Duration kForgetKeysEvery = absl::Seconds(1);
 constexpr int kOrderChecksAtOnce = 16;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
+constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 
 template <typename T>
 T Value(absl::StatusOr<T> value) {
@@ -74,6 +81,7 @@ class Platform {
   [[nodiscard]] governance::AdminActions Actions();
   [[nodiscard]] absl::Status ValidateTable(std::string_view name, std::string_view tenant_id, std::string_view content) const;
   void AddRoutes();
+  [[nodiscard]] std::unique_ptr<rpc::MllpServer> MakeMllpServer();
   void Publish(const tenants::Tenant& tenant);
   [[nodiscard]] absl::Status StartPartitions();
   [[nodiscard]] absl::Status DrainAll() const;
@@ -105,10 +113,16 @@ class Platform {
   std::unique_ptr<savings::PageService> page_;
   log::LedgerService ledger_service_;
   log::FeedService feed_service_;
+  FeedMaps feed_maps_;
+  feeds::FeedIntake feed_intake_;
+  feeds::FeedWatermark feed_watermark_;
+  feeds::QuarantineService quarantine_;
   governance::AdminService admin_service_;
   rpc::Router router_;
   std::unique_ptr<rpc::HttpsServer> https_;
   std::unique_ptr<rpc::GrpcServer> grpc_;
+  // None when the configuration names none.
+  std::unique_ptr<rpc::MllpServer> mllp_;
   absl::Notification stop_;
   std::vector<std::thread> threads_;
 };
@@ -144,9 +158,10 @@ absl::Status Platform::ValidateTable(std::string_view name, std::string_view ten
   if (name == governance::kExamClasses) return exam_tables_.CheckClasses(tenant_id, content);
   if (name == governance::kCodeMap) return exam_tables_.CheckCodes(tenant_id, content);
   if (name == governance::kPrices) return savings::PriceTable::Parse(content).status();
+  if (name == governance::kFeedMap) return feeds::FeedMap::Standard()->With(content).status();
   if (name == consent::kLegalBasisTable && tenant_id.empty()) return absl::InvalidArgumentError("legal-basis: each tenant records its own");
   if (consent::IsConsentTable(name)) return consent::CheckTable(name, content);
-  return absl::InvalidArgumentError(absl::StrCat("a table is exam-classes, code-map, prices, ", consent::kLegalBasisTable, ", ",
+  return absl::InvalidArgumentError(absl::StrCat("a table is exam-classes, code-map, prices, feed-map, ", consent::kLegalBasisTable, ", ",
                                                  consent::kSensitivityTable, ", ", consent::kMinorsTable, ", ", consent::kRepresentativesTable, " or ",
                                                  consent::kBreakGlassTable));
 }
@@ -160,6 +175,7 @@ governance::AdminActions Platform::Actions() {
               [this](std::string_view, std::string_view) {
                 exam_tables_.Forget();
                 consent_tables_.Forget();
+                feed_maps_.Forget();
                 return absl::OkStatus();
               },
           .time_moved = [this](absl::Time) { return evaluator_.Settle(); },
@@ -223,6 +239,24 @@ Platform::Platform(const Config& config)
       ledger_service_(guard_, readers_, network_->partitions,
                       [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
       feed_service_(guard_, network_->partitions, *network_->clock),
+      feed_maps_(*network_->governance),
+      feed_intake_(
+          network_->partitions, sealer_, *network_->keys, *network_->clock, [this](const TenantId& tenant) { return feed_maps_.Of(tenant); },
+          [this](const tenants::Client& client, absl::Time from, absl::Time to, const std::string& key) {
+            return feed_service_.ReportGap(client, from, to, key).status();
+          }),
+      feed_watermark_(network_->partitions, machine_clock_, *network_->clock, config.network,
+                      {.lateness = config.feeds.lateness, .silence = config.feeds.silence},
+                      {.advance = [this](const tenants::Client& client, absl::Time through,
+                                         const std::string& key) { return feed_service_.AdvanceWatermark(client, through, key).status(); },
+                       .gap = [this](const tenants::Client& client, absl::Time from, absl::Time to,
+                                     const std::string& key) { return feed_service_.ReportGap(client, from, to, key).status(); },
+                       .furthest = [](const tenants::Partition& partition) -> absl::StatusOr<absl::Time> {
+                         const auto furthest = log::FurthestWatermark(*partition.database);
+                         if (!furthest.ok()) return furthest.status();
+                         return furthest->value_or(absl::InfinitePast());
+                       }}),
+      quarantine_(guard_, network_->partitions, feed_intake_),
       admin_service_(guard_, *network_->keys, *network_->governance, *network_->registry, *network_->clock, Actions()),
       router_(machine_clock_) {
   network_->OnCommit([this] { publisher_->Notify(); });
@@ -249,11 +283,28 @@ Platform::Platform(const Config& config)
                                          .key_file = config.grpc.key_file,
                                          .client_ca_file = config.grpc.client_ca_file},
                                         {ledger_service_.grpc(), feed_service_.grpc(), admin_service_.grpc()}));
+  mllp_ = MakeMllpServer();
+}
+
+std::unique_ptr<rpc::MllpServer> Platform::MakeMllpServer() {
+  const Config::Listener& listener = config_.feeds.mllp;
+  if (listener.certificate_file.empty()) return nullptr;
+  return Value(rpc::MllpServer::Create({.address = listener.address,
+                                        .port = listener.port,
+                                        .certificate_file = listener.certificate_file,
+                                        .key_file = listener.key_file,
+                                        .client_ca_file = listener.client_ca_file},
+                                       [this](const rpc::MllpFrame& frame) -> rpc::MllpAnswer {
+                                         const auto client = guard_.Admit(frame.peer_spiffe_id, {"feed"});
+                                         if (!client.ok()) return {.messages = feed_intake_.TurnAway(frame.bytes), .close = true};
+                                         return {.messages = feed_intake_.Take(*client, frame.bytes, frame.whole), .close = false};
+                                       }));
 }
 
 Platform::~Platform() {
   if (grpc_) grpc_->Stop();
   if (https_) https_->Stop();
+  if (mllp_) mllp_->Stop();
   cds_hooks_.Stop();
   publisher_->Stop();
   for (std::thread& thread : threads_) thread.join();
@@ -271,6 +322,11 @@ void Platform::AddRoutes() {
                .handler = [this](const rpc::HttpRequest& request) { return cds_hooks_.Handle(request); },
                .tenant_follows = true,
                .refusal = exchange::CdsHooks::Refusal});
+  router_.Add({.prefix = "/feed/",
+               .methods = {"GET", "POST"},
+               .handler = [this](const rpc::HttpRequest& request) { return quarantine_.Handle(request); },
+               .tenant_follows = true,
+               .refusal = {}});
   router_.Add({.prefix = "/log/",
                .methods = {"GET"},
                .handler = [this](const rpc::HttpRequest& request) { return tiles_.Handle(request); },
@@ -402,6 +458,11 @@ void Platform::Run() {
   Repeat(config_.refusals_period, "refusals", [this] { return refusals_.WriteBatches(); });
   if (!config_.simulated_time) Repeat(kSettleEvery, "savings", [this] { return evaluator_.Settle(); });
   threads_.emplace_back([this] { https_->Run(); });
+  if (mllp_) {
+    threads_.emplace_back([this] { mllp_->Run(); });
+    Repeat(kFeedWatermarkEvery, "feed watermark", [this] { return feed_watermark_.Tick(); });
+    spdlog::info("serving MLLP on port {}", mllp_->port());
+  }
   spdlog::info("serving https on port {}, gRPC on port {}", https_->port(), grpc_->port());
   stop_.WaitForNotification();
   spdlog::info("stopping");

@@ -331,6 +331,8 @@ void AddTenant(CLI::App& app) {
            "custodian tenant representatives lakeside --home .quickstart --file representatives.csv --source \"45 CFR 164.502(g)\" --approved-by Counsel");
   AddTable(*tenant, "break-glass", consent::kBreakGlassTable, "set what an emergency opens: jurisdiction,label,denial,allowed,source",
            "custodian tenant break-glass lakeside --home .quickstart --file break-glass.csv --source \"42 CFR 2.51\" --approved-by Counsel");
+  AddTable(*tenant, "feed-map", "feed-map", "set a tenant's own rows of the HL7 v2 to FHIR map (services/feeds/README.md)",
+           "custodian tenant feed-map lakeside --home .quickstart --file map.csv --source \"RIS interface, 2026\" --approved-by Integration");
   AddPolicy(*tenant);
   AddList(*tenant);
 }

@@ -42,9 +42,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
-#include "services/rpc/certificate.h"
 #include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
+#include "services/rpc/tls_context.h"
 #include "spdlog/spdlog.h"
 
 namespace custodian::rpc {
@@ -77,29 +77,8 @@ constexpr std::size_t kKeptPerHostMax = 64;
 absl::StatusOr<ssl::context> MakeContext(ssl::context::method method, const std::string& certificate_file, const std::string& key_file,
                                          const std::string& ca_file) {
   ssl::context context(method);
-  error_code error;
-  SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
-  SSL_CTX_set_options(context.native_handle(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
-  // Each connection proves its certificate anew: no resumption, no tickets.
-  SSL_CTX_set_session_cache_mode(context.native_handle(), SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_num_tickets(context.native_handle(), 0);
-  // An encrypted key is an error, not a question on the terminal.
-  SSL_CTX_set_default_passwd_cb(context.native_handle(), [](char*, int, int, void*) { return 0; });
-  context.load_verify_file(ca_file, error);
-  if (error) return absl::InvalidArgumentError(absl::StrCat("no CA certificate in ", ca_file));
-  if (!certificate_file.empty()) {
-    context.use_certificate_chain_file(certificate_file, error);
-    if (error) return absl::InvalidArgumentError(absl::StrCat("no certificate in ", certificate_file));
-    context.use_private_key_file(key_file, ssl::context::pem, error);
-    if (error) return absl::InvalidArgumentError(absl::StrCat("no unencrypted key of the certificate in ", key_file));
-  }
+  if (absl::Status status = ConfigureTls(context.native_handle(), certificate_file, key_file, ca_file); !status.ok()) return status;
   return context;
-}
-
-// Of a client whose certificate verified; empty when it showed none.
-std::string PeerSpiffeId(SSL* tls) {
-  const X509* certificate = SSL_get0_peer_certificate(tls);
-  return certificate == nullptr || SSL_get_verify_result(tls) != X509_V_OK ? "" : SpiffeIdOf(certificate);
 }
 
 bool IsHttpError(const error_code& error) { return error.category() == http::make_error_code(http::error::bad_target).category(); }
@@ -437,8 +416,7 @@ absl::StatusOr<std::unique_ptr<HttpsServer>> HttpsServer::Create(Options options
   if (!tls.ok()) return tls.status();
   if (options.certificate_file.empty()) return absl::InvalidArgumentError("an HTTPS server needs a certificate");
   // Asked for, not required; one that does not verify ends the handshake.
-  tls->set_verify_mode(ssl::verify_peer);
-  SSL_CTX_set_client_CA_list(tls->native_handle(), SSL_load_client_CA_file(options.client_ca_file.c_str()));
+  AskForClientCertificate(tls->native_handle(), options.client_ca_file, /*required=*/false);
   auto core = std::make_unique<Core>(std::move(options), std::move(handler), *std::move(tls));
   if (absl::Status bound = core->Bind(); !bound.ok()) return bound;
   return std::unique_ptr<HttpsServer>(new HttpsServer(std::move(core)));

@@ -41,9 +41,10 @@ int main(int argc, char** argv) {
   std::string home;
   auto* entries = app.add_subcommand("entries", "the partition writer, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES");
   auto* checks = app.add_subcommand("order-checks", "order-sign calls to a running quickstart");
-  checks->add_option("--home", home, "the quickstart's home")->required();
+  auto* messages = app.add_subcommand("hl7-messages", "HL7 v2 messages by MLLP to a running quickstart");
+  for (auto* command : {checks, messages}) command->add_option("--home", home, "the quickstart's home")->required();
   auto* consents = app.add_subcommand("consents", "consent decisions on one core, from memory");
-  for (auto* command : {entries, checks, consents}) {
+  for (auto* command : {entries, checks, messages, consents}) {
     command->add_option("--clients", settings.clients, "who send at once")->check(CLI::Range(1, 128))->capture_default_str();
     command->add_option("--rounds", settings.rounds, "turns of each side")->check(CLI::Range(1, 100))->capture_default_str();
     command->add_option("--seconds", seconds, "measured on each side, over all rounds")->check(CLI::Range(0.1, 600.0))->capture_default_str();
@@ -52,5 +53,6 @@ int main(int argc, char** argv) {
   settings.slice = absl::Seconds(seconds / settings.rounds);
   spdlog::set_level(spdlog::level::warn);
   if (consents->parsed()) return Print(MeasureConsents(settings));
+  if (messages->parsed()) return Print(MeasureHl7Messages(settings, home));
   return Print(entries->parsed() ? MeasureEntries(settings) : MeasureOrderChecks(settings, home));
 }

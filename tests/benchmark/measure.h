@@ -45,6 +45,8 @@ struct Report {
 [[nodiscard]] absl::StatusOr<Report> MeasureConsents(const Settings& settings);
 // Order-sign calls over HTTPS to the quickstart at `home`, against a plain insert of the same bytes into its PostgreSQL.
 [[nodiscard]] absl::StatusOr<Report> MeasureOrderChecks(const Settings& settings, const std::string& home);
+// HL7 v2 messages by MLLP to the quickstart at `home`, against a plain insert of the same bytes into its PostgreSQL.
+[[nodiscard]] absl::StatusOr<Report> MeasureHl7Messages(const Settings& settings, const std::string& home);
 
 }  // namespace custodian::benchmark
 
