@@ -11,6 +11,7 @@ using tenants::CommitTime;
 using tenants::IndexOf;
 using tenants::ReadTransaction;
 using tenants::Row;
+using tenants::WriteTransaction;
 
 const tenants::Table kAnswerTable{"exchange.check_answer",
                                   {{"check_key", "bytea"},
@@ -42,6 +43,9 @@ const char* NameOf(OrderState state) {
     case OrderState::kShown: return "shown";
     case OrderState::kAccepted: return "accepted";
     case OrderState::kOverridden: return "overridden";
+    case OrderState::kOpened: return "opened";
+    case OrderState::kInferredCancelled: return "inferred-cancelled";
+    case OrderState::kInferredPerformed: return "inferred-performed";
   }
   return "";
 }
@@ -101,6 +105,24 @@ absl::StatusOr<CardStore::Known> CardStore::FindAnswer(std::string_view check_ke
   return known;
 }
 
+absl::StatusOr<std::uint64_t> CardStore::ForgetTokens(absl::Time expired_before) const {
+  constexpr std::uint64_t kAtOnce = 1'000;
+  std::uint64_t forgotten = 0;
+  for (std::uint64_t deleted = kAtOnce; deleted == kAtOnce; forgotten += deleted) {
+    const absl::Status status = database_.Write([&](WriteTransaction& transaction) -> absl::Status {
+      deleted = transaction.sql()
+                    .exec_params(
+                        "DELETE FROM exchange.jti WHERE jti IN (SELECT jti FROM exchange.jti WHERE expires_ms < $1 ORDER BY expires_ms "
+                        "LIMIT $2)",
+                        absl::ToUnixMillis(expired_before), kAtOnce)
+                    .affected_rows();
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return status;
+  }
+  return forgotten;
+}
+
 absl::StatusOr<bool> CardStore::IsJtiUsed(std::string_view jti_sha256) const {
   bool used = false;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
@@ -140,10 +162,34 @@ absl::StatusOr<std::vector<StoredOutcome>> CardStore::Outcomes(std::string_view 
   return outcomes;
 }
 
+absl::StatusOr<bool> CardStore::HasCards(const PatientId& patient) const {
+  bool any = false;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+    any = !transaction.sql().exec_params("SELECT FROM exchange.card WHERE patient_id = $1 LIMIT 1", Binary(patient.bytes())).empty();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return any;
+}
+
+absl::StatusOr<std::set<std::string>> CardStore::StatesOf(std::string_view order_key) const {
+  std::set<std::string> states;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+    for (const pqxx::row& row : transaction.sql().exec_params("SELECT state FROM exchange.order_state WHERE order_key = $1", Binary(order_key)))
+      states.insert(row[0].as<std::string>());
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return states;
+}
+
 absl::StatusOr<ExchangeCounts> CardStore::Counts() const {
   ExchangeCounts counts;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec("SELECT state, count(*) FROM exchange.order_state GROUP BY state");
+    // Feedback that came later than what was inferred has the last word.
+    const pqxx::result rows = transaction.sql().exec(
+        "SELECT state, count(*) FROM exchange.order_state AS one WHERE state NOT LIKE 'inferred-%' OR NOT EXISTS (SELECT FROM "
+        "exchange.order_state WHERE order_key = one.order_key AND state IN ('accepted', 'overridden')) GROUP BY state");
     for (const pqxx::row& row : rows) {
       const auto state = row[0].as<std::string>();
       const auto count = row[1].as<std::uint64_t>();
@@ -151,6 +197,9 @@ absl::StatusOr<ExchangeCounts> CardStore::Counts() const {
       if (state == NameOf(OrderState::kShown)) counts.shown = count;
       if (state == NameOf(OrderState::kAccepted)) counts.accepted = count;
       if (state == NameOf(OrderState::kOverridden)) counts.overridden = count;
+      if (state == NameOf(OrderState::kOpened)) counts.opened = count;
+      if (state == NameOf(OrderState::kInferredCancelled)) counts.inferred_cancelled = count;
+      if (state == NameOf(OrderState::kInferredPerformed)) counts.inferred_performed = count;
     }
     return absl::OkStatus();
   });
