@@ -7,6 +7,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "services/exchange/card_store.h"
+#include "services/exchange/cds_request.h"
+#include "services/exchange/detail.h"
 #include "services/exchange/fhir_answer.h"
 #include "services/exchange/fhir_json.h"
 #include "spdlog/spdlog.h"
@@ -19,6 +21,7 @@ constexpr std::string_view kCards = "/cards/";
 constexpr std::string_view kPurpose = "card-opened";
 constexpr std::size_t kIdBytes = 16;
 constexpr std::size_t kTokenCharactersMax = 64;
+constexpr std::size_t kDetailBytes = 1'024;
 
 absl::StatusOr<std::string> Mac(keys::Sealer& sealer, const TenantId& tenant, std::string_view card_id) {
   auto mac = sealer.IndexToken(tenant, absl::StrCat("card-link\n", std::string(card_id)));
@@ -66,10 +69,11 @@ std::optional<rpc::HttpResponse> CardLinks::Handle(const rpc::HttpRequest& reque
   const auto tenant = TenantId::Parse(rest.substr(0, slash));
   const tenants::Partition* partition = tenant.ok() ? partitions_.FindById(*tenant) : nullptr;
   if (partition == nullptr || caller->client.tenant != *tenant) return NotFoundForOthers();
-  return Open(*partition, rest.substr(slash + kCards.size()), request);
+  return Open(*partition, rest.substr(slash + kCards.size()), caller->client.spiffe_id, request);
 }
 
-rpc::HttpResponse CardLinks::Open(const tenants::Partition& partition, std::string_view token, const rpc::HttpRequest& request) const {
+rpc::HttpResponse CardLinks::Open(const tenants::Partition& partition, std::string_view token, const std::string& client,
+                                  const rpc::HttpRequest& request) const {
   const TenantId& tenant = partition.tenant.id;
   std::string bytes;
   if (token.size() > kTokenCharactersMax || !absl::WebSafeBase64Unescape(std::string(token), &bytes) || bytes.size() != 2 * kIdBytes)
@@ -90,29 +94,34 @@ rpc::HttpResponse CardLinks::Open(const tenants::Partition& partition, std::stri
   const tenants::Partition* source = partitions_.FindByName(kept->TextOf("source_tenant"));
   if (slash == std::string::npos || source == nullptr) return NotFoundForOthers();
 
-  rpc::HttpRequest read = request;
-  read.path = absl::StrCat("/fhir/", source->tenant.id.text(), "/", resource.substr(0, slash));
-  read.query = absl::StrCat("_id=", rpc::PercentEncode(resource.substr(slash + 1)), "&_revinclude=Provenance:target");
-  rpc::HttpResponse response = read_(read);
-  if (response.status != 200) return response;
-  if (absl::Status status = CountOpening(partition, kept->TextOf("order")); !status.ok()) {
+  if (absl::Status status = RecordOpening(partition, (*card)->patient, card_id, kept->TextOf("order"), client); !status.ok()) {
     spdlog::error("event=card_opening_failed tenant={} code={} reason=\"{}\"", tenant.text(), absl::StatusCodeToString(status.code()),
                   std::string(status.message()));
     return Unavailable();
   }
-  return response;
+  rpc::HttpRequest read = request;
+  read.path = absl::StrCat("/fhir/", source->tenant.id.text(), "/", resource.substr(0, slash));
+  read.query = absl::StrCat("_id=", rpc::PercentEncode(resource.substr(slash + 1)), "&_revinclude=Provenance:target");
+  return read_(read);
 }
 
-absl::Status CardLinks::CountOpening(const tenants::Partition& partition, const std::string& order) const {
+absl::Status CardLinks::RecordOpening(const tenants::Partition& partition, const PatientId& patient, const std::string& card_id,
+                                      const std::string& order, const std::string& client) const {
   const TenantId& tenant = partition.tenant.id;
   auto order_key = sealer_.IndexToken(tenant, absl::StrCat("order\n", order));
   if (!order_key.ok()) return order_key.status();
   tenants::Write write;
-  auto idempotency_key = sealer_.IndexToken(tenant, absl::StrCat("opened\n", order));
-  if (!idempotency_key.ok()) return idempotency_key.status();
-  write.idempotency_key = *std::move(idempotency_key);
+  // Each opening is one of its own.
+  write.idempotency_key = RandomBytes(32);
   write.request_digest = write.idempotency_key;
-  write.rows.push_back(OrderStateRow(*std::move(order_key), OrderState::kOpened));
+  ledger::v1::Entry entry;
+  entry.set_kind(ledger::v1::KIND_CARD_OPENED);
+  entry.set_reported(true);
+  const Json detail = Json::Object(
+      {{"card", Json::String(UuidText(card_id))}, {"client", Json::String(client)}, {"order", Json::String(order)}});
+  if (absl::Status status = SetDetail(sealer_, tenant, patient, detail.Text(), kDetailBytes, entry); !status.ok()) return status;
+  write.entries.push_back(std::move(entry));
+  write.rows.push_back(OrderStateRow(*std::move(order_key), OrderState::kOpened, 0));
   return partition.writer->Apply(std::move(write)).status();
 }
 

@@ -1,7 +1,8 @@
 // The link of a card, `/cds/<tenant id>/cards/<token>`: opaque, of this one card, and without health data. Whoever opens it shows who he is
-// as at the FHIR interface (access token or client certificate of the card's tenant). The result is read at its source like any other
-// tenant's, by consent, with DISCLOSURE there and CARD_OPENED here before it is shown (fhir_disclosure.h), and answered as the Bundle with
-// its Provenance; that the card was opened is counted by us, for a followed link sends no feedback. Thread-safe.
+// as at the FHIR interface (access token or client certificate of the card's tenant). The opening is counted by us, a CARD_OPENED that names
+// the card in the tenant's log before the result is shown, for a followed link sends no feedback; then the result is read at its source
+// like any other tenant's, by consent and with entries of its own (fhir_disclosure.h), and answered as the Bundle with its Provenance.
+// Thread-safe.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_CARD_LINK_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_CARD_LINK_H_
 
@@ -37,8 +38,10 @@ class CardLinks {
   [[nodiscard]] std::optional<rpc::HttpResponse> Handle(const rpc::HttpRequest& request) const;
 
  private:
-  [[nodiscard]] rpc::HttpResponse Open(const tenants::Partition& partition, std::string_view token, const rpc::HttpRequest& request) const;
-  [[nodiscard]] absl::Status CountOpening(const tenants::Partition& partition, const std::string& order) const;
+  [[nodiscard]] rpc::HttpResponse Open(const tenants::Partition& partition, std::string_view token, const std::string& client,
+                                       const rpc::HttpRequest& request) const;
+  [[nodiscard]] absl::Status RecordOpening(const tenants::Partition& partition, const PatientId& patient, const std::string& card_id,
+                                           const std::string& order, const std::string& client) const;
 
   const tenants::Partitions& partitions_;
   keys::Sealer& sealer_;

@@ -36,6 +36,10 @@ const tenants::Table kOutcomeTable{"exchange.card_outcome",
 const tenants::Table kJtiTable{"exchange.jti", {{"jti", "bytea"}, {"expires_ms", "bigint"}}};
 const tenants::Table kOrderStateTable{
     "exchange.order_state", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true, /*proved=*/true};
+const tenants::Table kInferredTable{
+    "exchange.order_inferred", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true};
+
+const char* NameOf(InferredState state) { return state == InferredState::kCancelled ? "cancelled" : "performed"; }
 
 const char* NameOf(OrderState state) {
   switch (state) {
@@ -44,8 +48,6 @@ const char* NameOf(OrderState state) {
     case OrderState::kAccepted: return "accepted";
     case OrderState::kOverridden: return "overridden";
     case OrderState::kOpened: return "opened";
-    case OrderState::kInferredCancelled: return "inferred-cancelled";
-    case OrderState::kInferredPerformed: return "inferred-performed";
   }
   return "";
 }
@@ -85,6 +87,10 @@ Row JtiRow(std::string jti_sha256, absl::Time expires) {
 
 Row OrderStateRow(std::string order_key, OrderState state, std::size_t entry) {
   return Row{&kOrderStateTable, {Bytes{std::move(order_key)}, std::string(NameOf(state))}, entry};
+}
+
+Row InferredRow(std::string order_key, InferredState state) {
+  return Row{&kInferredTable, {Bytes{std::move(order_key)}, std::string(NameOf(state))}};
 }
 
 absl::StatusOr<CardStore::Known> CardStore::FindAnswer(std::string_view check_key, std::string_view jti_sha256) const {
@@ -186,10 +192,7 @@ absl::StatusOr<std::set<std::string>> CardStore::StatesOf(std::string_view order
 absl::StatusOr<ExchangeCounts> CardStore::Counts() const {
   ExchangeCounts counts;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    // Feedback that came later than what was inferred has the last word.
-    const pqxx::result rows = transaction.sql().exec(
-        "SELECT state, count(*) FROM exchange.order_state AS one WHERE state NOT LIKE 'inferred-%' OR NOT EXISTS (SELECT FROM "
-        "exchange.order_state WHERE order_key = one.order_key AND state IN ('accepted', 'overridden')) GROUP BY state");
+    const pqxx::result rows = transaction.sql().exec("SELECT state, count(*) FROM exchange.order_state GROUP BY state");
     for (const pqxx::row& row : rows) {
       const auto state = row[0].as<std::string>();
       const auto count = row[1].as<std::uint64_t>();
@@ -198,8 +201,13 @@ absl::StatusOr<ExchangeCounts> CardStore::Counts() const {
       if (state == NameOf(OrderState::kAccepted)) counts.accepted = count;
       if (state == NameOf(OrderState::kOverridden)) counts.overridden = count;
       if (state == NameOf(OrderState::kOpened)) counts.opened = count;
-      if (state == NameOf(OrderState::kInferredCancelled)) counts.inferred_cancelled = count;
-      if (state == NameOf(OrderState::kInferredPerformed)) counts.inferred_performed = count;
+    }
+    // Feedback that came later than what was inferred has the last word.
+    for (const pqxx::row& row : transaction.sql().exec(
+             "SELECT state, count(*) FROM exchange.order_inferred AS one WHERE NOT EXISTS (SELECT FROM exchange.order_state "
+             "WHERE order_key = one.order_key AND state IN ('accepted', 'overridden')) GROUP BY state")) {
+      const bool cancelled = row[0].as<std::string>() == NameOf(InferredState::kCancelled);
+      (cancelled ? counts.inferred_cancelled : counts.inferred_performed) = row[1].as<std::uint64_t>();
     }
     return absl::OkStatus();
   });

@@ -31,8 +31,9 @@ struct ExchangeCounts {
   std::uint64_t inferred_performed = 0;
 };
 
-// The last two are inferred from the order feed (order_feed.h), and apart from all others.
-enum class OrderState { kChecked, kShown, kAccepted, kOverridden, kOpened, kInferredCancelled, kInferredPerformed };
+enum class OrderState { kChecked, kShown, kAccepted, kOverridden, kOpened };
+// From the order feed (order_feed.h), apart from all others.
+enum class InferredState { kCancelled, kPerformed };
 
 struct StoredAnswer {
   std::string digest;
@@ -63,6 +64,9 @@ struct StoredOutcome {
 [[nodiscard]] tenants::Row JtiRow(std::string jti_sha256, absl::Time expires);
 // An order that came so far before stays as it is.
 [[nodiscard]] tenants::Row OrderStateRow(std::string order_key, OrderState state, std::size_t entry);
+
+// A projection of stored records, without an entry.
+[[nodiscard]] tenants::Row InferredRow(std::string order_key, InferredState state);
 
 class CardStore {
  public:

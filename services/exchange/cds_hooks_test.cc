@@ -554,9 +554,11 @@ TEST_F(CdsHooksTest, AFollowedLinkIsCountedAndReadByConsent) {
   EXPECT_NE(opened.body.find("report-" + patient_), std::string::npos);
   EXPECT_NE(opened.body.find("\"Provenance\""), std::string::npos);
   const auto entries = Entries("beta", beta);
-  ASSERT_EQ(entries.size(), 1u);
+  // The link that was followed, and then the result that was read.
+  ASSERT_EQ(entries.size(), 2u);
   EXPECT_EQ(entries[0].kind(), ledger::v1::KIND_CARD_OPENED);
-  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("resource"), "DiagnosticReport/report-" + patient_);
+  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("card"), card.TextOf("uuid"));
+  EXPECT_EQ(DetailOf("beta", entries[1]).TextOf("resource"), "DiagnosticReport/report-" + patient_);
   EXPECT_GT(SizeOf("alpha"), alpha);
   const auto counts = hooks_->Counts(world_->partition("beta").tenant.id);
   EXPECT_GE(counts->opened, 1u);

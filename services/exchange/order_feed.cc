@@ -17,9 +17,9 @@ namespace {
 constexpr std::string_view kPurpose = "order-feed";
 
 // R4's RequestStatus; HL7 v2's CA and DC arrive as revoked.
-std::optional<OrderState> InferredOf(const std::string& status) {
-  if (status == "revoked") return OrderState::kInferredCancelled;
-  if (status == "completed") return OrderState::kInferredPerformed;
+std::optional<InferredState> InferredOf(const std::string& status) {
+  if (status == "revoked") return InferredState::kCancelled;
+  if (status == "completed") return InferredState::kPerformed;
   return std::nullopt;
 }
 
@@ -52,7 +52,7 @@ absl::Status InferOrders(const tenants::Partition& partition, const PatientRecor
     if (!idempotency_key.ok()) return idempotency_key.status();
     write.idempotency_key = *std::move(idempotency_key);
     write.request_digest = write.idempotency_key;
-    write.rows.push_back(OrderStateRow(*std::move(key), *state));
+    write.rows.push_back(InferredRow(*std::move(key), *state));
     if (const auto admitted = partition.writer->Apply(std::move(write)); !admitted.ok()) return admitted.status();
   }
   return absl::OkStatus();
