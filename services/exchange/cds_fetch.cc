@@ -51,7 +51,8 @@ absl::Status FillPrefetch(CheckRequest& request, const std::vector<std::string>&
   if (may_ask) return absl::FailedPreconditionError("the Patient is not in prefetch, and fhirServer did not give it; check fhirAuthorization's scopes");
   if (!request.fhir_server.empty() && !request.access_token.empty())
     return absl::FailedPreconditionError(
-        "the Patient is not in prefetch, and this fhirServer is not registered for the tenant (custodian tenant client add ehr --role cds --fhir-server)");
+        "the Patient is not in prefetch, and this fhirServer is not registered for the tenant (custodian tenant client add ehr --role cds "
+        "--fhir-server)");
   return absl::FailedPreconditionError("send the Patient in prefetch.patient, or fhirServer with fhirAuthorization");
 }
 

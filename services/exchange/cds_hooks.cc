@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -21,6 +22,7 @@ constexpr std::string_view kPrefix = "/cds/";
 constexpr char kJson[] = "application/json";
 // Of the deadline: the check itself needs the rest.
 constexpr double kFetchShare = 0.6;
+constexpr int kFetchesAtOnce = 4;
 
 rpc::HttpResponse Answer(std::string body) { return {200, {{"content-type", kJson}}, std::move(body)}; }
 
@@ -210,12 +212,22 @@ bool CdsHooks::NeedsData(const Job& job) {
   });
 }
 
+FetchUrl CdsHooks::LimitedFetch() {
+  if (!options_.fetch) return {};
+  return [this](absl::Duration timeout, const std::string& url,
+                const std::vector<std::pair<std::string, std::string>>& headers) -> absl::StatusOr<rpc::HttpResponse> {
+    const absl::Cleanup leave = [this] { --fetching_; };
+    if (++fetching_ > kFetchesAtOnce) return absl::ResourceExhaustedError("too many requests to EHRs' servers");
+    return options_.fetch(timeout, url, headers);
+  };
+}
+
 void CdsHooks::RunJob(Job& job) {
   job.answer = job.claim.given_up() ? absl::CancelledError("the caller gave up")
                                     : check_.Run(job.call, job.request, *job.table, job.claim, [this, &job]() -> absl::Status {
                                         if (!NeedsData(job)) return absl::OkStatus();
                                         const absl::Status filled =
-                                            FillPrefetch(job.request, job.call.token.fhir_servers, options_.fetch, job.fetch_until);
+                                            FillPrefetch(job.request, job.call.token.fhir_servers, LimitedFetch(), job.fetch_until);
                                         job.lacks_data = !filled.ok();
                                         return filled;
                                       });

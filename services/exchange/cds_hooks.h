@@ -86,6 +86,8 @@ class CdsHooks {
   // False when the queue is full.
   [[nodiscard]] bool Enqueue(const std::shared_ptr<Job>& job);
   [[nodiscard]] static bool NeedsData(const Job& job);
+  // options_.fetch, a few at a time: slow servers of some tenants must not hold the workers of all.
+  [[nodiscard]] FetchUrl LimitedFetch();
   void RunJob(Job& job);
 
   const Options options_;
@@ -96,6 +98,8 @@ class CdsHooks {
   const OrderCheck check_;
   const CardFeedback feedback_;
   std::atomic<std::uint64_t> faults_ = 0;
+  // Requests to EHRs' servers that are under way.
+  std::atomic<int> fetching_ = 0;
 
   absl::Mutex mutex_;
   std::deque<std::shared_ptr<Job>> queue_ ABSL_GUARDED_BY(mutex_);
