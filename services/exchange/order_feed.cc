@@ -10,6 +10,7 @@
 #include "services/exchange/cds_request.h"
 #include "services/exchange/exam.h"
 #include "services/exchange/fhir_json.h"
+#include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
 namespace {
@@ -33,6 +34,12 @@ absl::Status InferOrders(const tenants::Partition& partition, const PatientRecor
   if (!has_cards.ok()) return has_cards.status();
   if (!*has_cards) return absl::OkStatus();
   const auto opened = records.Open({tenant, patient}, kPurpose);
+  if (absl::IsDataLoss(opened.status()) || absl::IsNotFound(opened.status()) || absl::IsFailedPrecondition(opened.status()) ||
+      absl::IsPermissionDenied(opened.status())) {
+    // A damaged record, or a key that is gone: nothing is inferred, and nothing else of the patient's waits for it.
+    spdlog::error("event=order_feed_unreadable tenant={} code={}", tenant.text(), absl::StatusCodeToString(opened.status().code()));
+    return absl::OkStatus();
+  }
   if (!opened.ok()) return opened.status();
   for (const OpenedRecord& record : *opened) {
     if (record.resource_type != "ServiceRequest") continue;
