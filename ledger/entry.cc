@@ -83,6 +83,14 @@ absl::Status CheckClearContent(const v1::Entry& entry) {
         return Invalid("table_set.content is missing or too long");
       return absl::OkStatus();
     }
+    case v1::Entry::kClientAccess: {
+      const v1::ClientAccess& access = entry.client_access();
+      if (access.client().empty()) return Invalid("client_access.client is missing");
+      if (!access.tenant_id().empty() && !IsTenantId(access.tenant_id()))
+        return Invalid("client_access.tenant_id must be empty or 16 lower-case hex digits");
+      if (!access.jwks().empty() && !access.jwks_url().empty()) return Invalid("client_access has jwks or jwks_url, not both");
+      return absl::OkStatus();
+    }
     case v1::Entry::kMoney: {
       const v1::Money& money = entry.money();
       if (money.side() == v1::SIDE_UNSPECIFIED) return Invalid("money.side is unspecified");
@@ -130,6 +138,7 @@ absl::Status CheckClear(const v1::Entry& entry) {
       {v1::KIND_ROSTER_CHANGED, v1::Entry::kRosterChanged},
       {v1::KIND_POLICY_SET, v1::Entry::kPolicySet},
       {v1::KIND_TABLE_SET, v1::Entry::kTableSet},
+      {v1::KIND_CLIENT_ACCESS_SET, v1::Entry::kClientAccess},
       {v1::KIND_WATERMARK, v1::Entry::kWatermark},
       {v1::KIND_FEED_GAP, v1::Entry::kFeedGap},
       {v1::KIND_KEY_STORED, v1::Entry::kKeyStored},

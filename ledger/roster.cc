@@ -12,6 +12,7 @@ bool IsGovernanceKind(v1::Kind kind) {
     case v1::KIND_TABLE_SET:
     case v1::KIND_SUCCESSION:
     case v1::KIND_CLIENT_REGISTERED:
+    case v1::KIND_CLIENT_ACCESS_SET:
       return true;
     default:
       return false;

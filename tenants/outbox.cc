@@ -75,7 +75,7 @@ class Outbox::Core {
  public:
   explicit Core(const Database& database) : database_(database) {}
 
-  void Handle(std::string kind, Handler handler) { handlers_[std::move(kind)] = std::move(handler); }
+  void Handle(std::string kind, Handler handler) { handlers_[std::move(kind)].push_back(std::move(handler)); }
 
   absl::Status Drain() {
     {
@@ -130,11 +130,14 @@ class Outbox::Core {
   absl::Status HandleOne(const Waiting& row) const {
     const auto handler = handlers_.find(row.kind);
     if (handler == handlers_.end()) return absl::InternalError(fmt::format("outbox: nothing handles kind {}", row.kind));
-    return handler->second(row.patient);
+    for (const Handler& one : handler->second) {
+      if (absl::Status status = one(row.patient); !status.ok()) return status;
+    }
+    return absl::OkStatus();
   }
 
   const Database& database_;
-  std::map<std::string, Handler> handlers_;
+  std::map<std::string, std::vector<Handler>> handlers_;
   absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -27,7 +27,7 @@ class Outbox {
 
   Outbox(const Database& database);
   ~Outbox();
-  // Before the first Drain().
+  // Before the first Drain(). Several of one kind run in the order they came, until one fails.
   void Handle(std::string kind, Handler handler);
   // Runs the handlers of all waiting rows, oldest first, and deletes each after its handler's OK. Returns the first failure.
   [[nodiscard]] absl::Status Drain();

@@ -130,6 +130,12 @@ std::optional<Tenant> Registry::FindByCdsIssuer(std::string_view issuer, std::st
   return state_->FindIf([=](const Tenant& tenant) { return tenant.cds_issuer == issuer && tenant.cds_tenant == cds_tenant; });
 }
 
+std::vector<Client> Registry::Clients() const {
+  std::vector<Client> clients;
+  for (const auto& [id, client] : state_->Get()->clients) clients.push_back(client);
+  return clients;
+}
+
 std::optional<Client> Registry::FindClient(std::string_view spiffe_id) const {
   const auto snapshot = state_->Get();
   const auto found = snapshot->clients.find(spiffe_id);

@@ -44,7 +44,7 @@ struct Tenant {
 struct Client {
   std::string spiffe_id;
   TenantId tenant;
-  // "fhir", "feed", "auditor", "node", "regulator", "operator".
+  // "fhir", "feed", "auditor", "node", "cds", "regulator", "operator".
   std::string role;
   // v3-ActReason code, "TREAT", "HRESCH", ...; empty for roles that read no records.
   std::string purpose;
@@ -63,6 +63,8 @@ class Registry {
   [[nodiscard]] std::optional<Tenant> FindByOrganization(std::string_view system, std::string_view value) const;
   [[nodiscard]] std::optional<Tenant> FindByAccessionSystem(std::string_view system) const;
   [[nodiscard]] std::optional<Tenant> FindByCdsIssuer(std::string_view issuer, std::string_view cds_tenant) const;
+  // By SPIFFE id.
+  [[nodiscard]] std::vector<Client> Clients() const;
   [[nodiscard]] std::optional<Client> FindClient(std::string_view spiffe_id) const;
 
  private:

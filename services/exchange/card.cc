@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "services/exchange/fhir_time.h"
-#include "services/rpc/http.h"
 
 namespace custodian::exchange {
 namespace {
@@ -13,27 +12,24 @@ namespace {
 // CDS Hooks counts characters; bytes are never fewer.
 constexpr std::size_t kSummaryMax = 140;
 
-// Why a clinician goes on with the order; each is mapped to HL7's code where HL7 has one.
+// Why a clinician goes on with the order, and the code of the CDS Hooks 3.0 ballot's CodeSystem that says it (a category where none
+// is nearer): the recommended action is to use the available result, the intended one the new exam.
 struct OverrideReason {
   std::string_view code;
   std::string_view display;
+  std::string_view hl7;
 };
 constexpr OverrideReason kReasons[] = {
-    {"clinical-change", "The patient's condition has changed since"},
-    {"quality", "The available result is not good enough for the question"},
-    {"different-question", "This order asks a different question"},
-    {"cannot-view", "The available result cannot be viewed"},
-    {"patient-preference", "The patient prefers a new exam"},
-    {"not-this-patient", "The result is not this patient's"},
-    {"other", "Another reason"},
+    {"clinical-change", "The patient's condition has changed since", "indication-order-exists"},
+    {"quality", "The available result is not good enough for the question", "recipient-disagrees-evidence"},
+    {"different-question", "This order asks a different question", "cds-not-applicable"},
+    {"cannot-view", "The available result cannot be viewed", "implementation-challenges"},
+    {"patient-preference", "The patient prefers a new exam", "does-not-align-preferences"},
+    {"not-this-patient", "The result is not this patient's", "patient-ineligible"},
+    {"other", "Another reason", ""},
 };
 
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
-
-std::string ResultUrl(const CardFacts& facts) {
-  return absl::StrCat(facts.public_url, "/fhir/", facts.source_tenant.id.text(), "/", facts.source->resource_type,
-                      "?_id=", rpc::PercentEncode(facts.source->id), "&_revinclude=Provenance:target");
-}
 
 std::string DateOf(const CardFacts& facts) {
   return absl::FormatTime("%Y-%m-%d", facts.exam->performed_begin, ZoneOf(facts.performing_tenant.time_zone));
@@ -81,10 +77,21 @@ Json Service(std::string_view hook) {
         Text("Says when a usable result of the ordered exam is available at another health system, with the patient's consent.")},
        {"prefetch", prefetch},
        {"usageRequirements",
-        Text("Without patient, encounter and conditions in prefetch, cards inform but never suggest to cancel an order.")}});
+        Text("The patient must be in prefetch, or behind a registered fhirServer with fhirAuthorization (else 412). Without encounter and "
+             "conditions cards inform but never suggest to cancel an order.")}});
 }
 
 }  // namespace
+
+std::string Hl7ReasonOf(const Json& override_reason) {
+  // CDS Hooks 2.0 has the Coding in `reason`.
+  const Json& coding = override_reason["reason"];
+  if (coding.TextOf("system") == kHl7OverrideReasons) return coding.TextOf("code");
+  if (coding.TextOf("system") != kOverrideReasons) return "";
+  for (const OverrideReason& reason : kReasons)
+    if (reason.code == coding.TextOf("code")) return std::string(reason.hl7);
+  return "";
+}
 
 const std::string& DiscoveryBody() {
   static const std::string& body =
@@ -113,7 +120,7 @@ Json CardJson(const CardFacts& facts) {
   }
   card.Set("overrideReasons", Reasons());
   card.Set("links", Json::Array({Json::Object(
-                        {{"label", Text("View the result")}, {"url", Text(ResultUrl(facts))}, {"type", Text("absolute")}})}));
+                        {{"label", Text("View the result")}, {"url", Text(facts.link_url)}, {"type", Text("absolute")}})}));
   return card;
 }
 

@@ -19,6 +19,11 @@ namespace custodian::exchange {
 inline constexpr std::string_view kServiceId = "prior-results";
 inline constexpr std::string_view kOverrideReasons = "https://custodian.example/fhir/CodeSystem/override-reasons";
 
+// CDS Hooks 3.0 ballot, "Non-Adherence Reason Codes".
+inline constexpr std::string_view kHl7OverrideReasons = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes";
+// HL7's code for a feedback's overrideReason: of ours the one it is mapped to, of HL7's its own; empty for others and for "other".
+[[nodiscard]] std::string Hl7ReasonOf(const Json& override_reason);
+
 // The answer to discovery, and the answer without cards.
 [[nodiscard]] const std::string& DiscoveryBody();
 inline constexpr std::string_view kNoCards = "{\"cards\":[]}";
@@ -34,7 +39,8 @@ struct CardFacts {
   tenants::Tenant source_tenant;
   // The tenant that performed the exam: the date is that of its zone.
   tenants::Tenant performing_tenant;
-  std::string public_url;
+  // Where the result is viewed (card_link.h).
+  std::string link_url;
   // What goes with a record of 42 CFR part 2; empty for others.
   std::string notice = "";
 };

@@ -5,6 +5,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "services/exchange/card.h"
 #include "services/exchange/card_store.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/fact.h"
@@ -118,7 +119,8 @@ class CardFeedback::Card {
     entry.set_kind(item_.accepted ? ledger::v1::KIND_CARD_ACCEPTED : ledger::v1::KIND_CARD_OVERRIDDEN);
     entry.set_reported(true);
 
-    const Json outcome = Json::Object({{"reason", item_.reason}, {"t_ms", Json::Integer(absl::ToUnixMillis(verdict.t))}});
+    const Json outcome =
+        Json::Object({{"hl7_reason", Text(Hl7ReasonOf(item_.reason))}, {"reason", item_.reason}, {"t_ms", Json::Integer(absl::ToUnixMillis(verdict.t))}});
     auto sealed = parts_.sealer.Seal(Name(static_cast<std::uint64_t>(verdict.ordinal) + 1), outcome.Text(), kPurpose);
     if (!sealed.ok()) return sealed.status();
     entry.add_record_sha256(HashText(sealed->sha256));

@@ -11,6 +11,7 @@ using tenants::CommitTime;
 using tenants::IndexOf;
 using tenants::ReadTransaction;
 using tenants::Row;
+using tenants::WriteTransaction;
 
 const tenants::Table kAnswerTable{"exchange.check_answer",
                                   {{"check_key", "bytea"},
@@ -35,6 +36,10 @@ const tenants::Table kOutcomeTable{"exchange.card_outcome",
 const tenants::Table kJtiTable{"exchange.jti", {{"jti", "bytea"}, {"expires_ms", "bigint"}}};
 const tenants::Table kOrderStateTable{
     "exchange.order_state", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true, /*proved=*/true};
+const tenants::Table kInferredTable{
+    "exchange.order_inferred", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true};
+
+const char* NameOf(InferredState state) { return state == InferredState::kCancelled ? "cancelled" : "performed"; }
 
 const char* NameOf(OrderState state) {
   switch (state) {
@@ -42,6 +47,7 @@ const char* NameOf(OrderState state) {
     case OrderState::kShown: return "shown";
     case OrderState::kAccepted: return "accepted";
     case OrderState::kOverridden: return "overridden";
+    case OrderState::kOpened: return "opened";
   }
   return "";
 }
@@ -83,6 +89,10 @@ Row OrderStateRow(std::string order_key, OrderState state, std::size_t entry) {
   return Row{&kOrderStateTable, {Bytes{std::move(order_key)}, std::string(NameOf(state))}, entry};
 }
 
+Row InferredRow(std::string order_key, InferredState state) {
+  return Row{&kInferredTable, {Bytes{std::move(order_key)}, std::string(NameOf(state))}};
+}
+
 absl::StatusOr<CardStore::Known> CardStore::FindAnswer(std::string_view check_key, std::string_view jti_sha256) const {
   Known known;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
@@ -99,6 +109,24 @@ absl::StatusOr<CardStore::Known> CardStore::FindAnswer(std::string_view check_ke
   });
   if (!status.ok()) return status;
   return known;
+}
+
+absl::StatusOr<std::uint64_t> CardStore::ForgetTokens(absl::Time expired_before) const {
+  constexpr std::uint64_t kAtOnce = 1'000;
+  std::uint64_t forgotten = 0;
+  for (std::uint64_t deleted = kAtOnce; deleted == kAtOnce; forgotten += deleted) {
+    const absl::Status status = database_.Write([&](WriteTransaction& transaction) -> absl::Status {
+      deleted = transaction.sql()
+                    .exec_params(
+                        "DELETE FROM exchange.jti WHERE jti IN (SELECT jti FROM exchange.jti WHERE expires_ms < $1 ORDER BY expires_ms "
+                        "LIMIT $2)",
+                        absl::ToUnixMillis(expired_before), kAtOnce)
+                    .affected_rows();
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return status;
+  }
+  return forgotten;
 }
 
 absl::StatusOr<bool> CardStore::IsJtiUsed(std::string_view jti_sha256) const {
@@ -140,6 +168,27 @@ absl::StatusOr<std::vector<StoredOutcome>> CardStore::Outcomes(std::string_view 
   return outcomes;
 }
 
+absl::StatusOr<bool> CardStore::HasCards(const PatientId& patient) const {
+  bool any = false;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+    any = !transaction.sql().exec_params("SELECT FROM exchange.card WHERE patient_id = $1 LIMIT 1", Binary(patient.bytes())).empty();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return any;
+}
+
+absl::StatusOr<std::set<std::string>> CardStore::StatesOf(std::string_view order_key) const {
+  std::set<std::string> states;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+    for (const pqxx::row& row : transaction.sql().exec_params("SELECT state FROM exchange.order_state WHERE order_key = $1", Binary(order_key)))
+      states.insert(row[0].as<std::string>());
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return states;
+}
+
 absl::StatusOr<ExchangeCounts> CardStore::Counts() const {
   ExchangeCounts counts;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
@@ -151,6 +200,14 @@ absl::StatusOr<ExchangeCounts> CardStore::Counts() const {
       if (state == NameOf(OrderState::kShown)) counts.shown = count;
       if (state == NameOf(OrderState::kAccepted)) counts.accepted = count;
       if (state == NameOf(OrderState::kOverridden)) counts.overridden = count;
+      if (state == NameOf(OrderState::kOpened)) counts.opened = count;
+    }
+    // Feedback that came later than what was inferred has the last word.
+    for (const pqxx::row& row : transaction.sql().exec(
+             "SELECT state, count(*) FROM exchange.order_inferred AS one WHERE NOT EXISTS (SELECT FROM exchange.order_state "
+             "WHERE order_key = one.order_key AND state IN ('accepted', 'overridden')) GROUP BY state")) {
+      const bool cancelled = row[0].as<std::string>() == NameOf(InferredState::kCancelled);
+      (cancelled ? counts.inferred_cancelled : counts.inferred_performed) = row[1].as<std::uint64_t>();
     }
     return absl::OkStatus();
   });

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +24,16 @@ struct ExchangeCounts {
   std::uint64_t shown = 0;
   std::uint64_t accepted = 0;
   std::uint64_t overridden = 0;
+  // Whose card's link was followed.
+  std::uint64_t opened = 0;
+  // Without feedback: as far as can be inferred, and now perhaps known better by feedback that came later.
+  std::uint64_t inferred_cancelled = 0;
+  std::uint64_t inferred_performed = 0;
 };
 
-enum class OrderState { kChecked, kShown, kAccepted, kOverridden };
+enum class OrderState { kChecked, kShown, kAccepted, kOverridden, kOpened };
+// From the order feed (order_feed.h), apart from all others.
+enum class InferredState { kCancelled, kPerformed };
 
 struct StoredAnswer {
   std::string digest;
@@ -57,6 +65,9 @@ struct StoredOutcome {
 // An order that came so far before stays as it is.
 [[nodiscard]] tenants::Row OrderStateRow(std::string order_key, OrderState state, std::size_t entry);
 
+// A projection of stored records, without an entry.
+[[nodiscard]] tenants::Row InferredRow(std::string order_key, InferredState state);
+
 class CardStore {
  public:
   explicit CardStore(const tenants::Database& database) : database_(database) {}
@@ -67,11 +78,16 @@ class CardStore {
     std::optional<StoredAnswer> answer;
   };
   [[nodiscard]] absl::StatusOr<Known> FindAnswer(std::string_view check_key, std::string_view jti_sha256) const;
+  // Deletes tokens that expired before that time, a thousand at a time; how many were deleted.
+  [[nodiscard]] absl::StatusOr<std::uint64_t> ForgetTokens(absl::Time expired_before) const;
   [[nodiscard]] absl::StatusOr<bool> IsJtiUsed(std::string_view jti_sha256) const;
   // Nothing for a card of another tenant, or of nobody.
   [[nodiscard]] absl::StatusOr<std::optional<StoredCard>> FindCard(std::string_view card_id) const;
   // By ordinal.
   [[nodiscard]] absl::StatusOr<std::vector<StoredOutcome>> Outcomes(std::string_view card_id) const;
+  [[nodiscard]] absl::StatusOr<bool> HasCards(const PatientId& patient) const;
+  // How far an order came, by the names of its states.
+  [[nodiscard]] absl::StatusOr<std::set<std::string>> StatesOf(std::string_view order_key) const;
   [[nodiscard]] absl::StatusOr<ExchangeCounts> Counts() const;
 
  private:

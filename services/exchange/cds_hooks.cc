@@ -1,15 +1,18 @@
 #include "services/exchange/cds_hooks.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "ledger/tree.h"
 #include "services/exchange/card.h"
 #include "services/exchange/cds_request.h"
+#include "services/exchange/exam.h"
 #include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
@@ -17,6 +20,9 @@ namespace {
 
 constexpr std::string_view kPrefix = "/cds/";
 constexpr char kJson[] = "application/json";
+// Of the deadline: the check itself needs the rest.
+constexpr double kFetchShare = 0.6;
+constexpr int kFetchesAtOnce = 4;
 
 rpc::HttpResponse Answer(std::string body) { return {200, {{"content-type", kJson}}, std::move(body)}; }
 
@@ -65,18 +71,20 @@ struct CdsHooks::Job {
   std::shared_ptr<const ExamTable> table;
   AnswerClaim claim;
   absl::StatusOr<std::string> answer = absl::UnknownError("not run");
+  // It could not be checked for want of data of the EHR's.
+  bool lacks_data = false;
+  absl::Time fetch_until;
   absl::Notification done;
 };
 
 CdsHooks::CdsHooks(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry,
                    keys::Sealer& sealer, keys::KeyClient& keys, const Locator& locator, const PatientRecords& records,
-                   const Clock& network_clock, const Clock& machine_clock, ExamTables tables)
+                   const Clock& network_clock, const Clock& machine_clock, ExamTables tables, JwtVerifier::FindClient find_client,
+                   const KeySets& key_sets)
     : options_(std::move(options)),
       parts_{partitions, registry, sealer, keys, records, locator, network_clock, options_.public_url, options_.rules, options_.refused},
       tables_(std::move(tables)),
-      verifier_([this](std::string_view issuer,
-                       std::string_view cds_tenant) { return parts_.registry.FindByCdsIssuer(issuer, cds_tenant); },
-                machine_clock),
+      verifier_(std::move(find_client), key_sets, machine_clock),
       used_(machine_clock),
       check_(parts_),
       feedback_(parts_) {}
@@ -88,6 +96,7 @@ rpc::HttpResponse CdsHooks::Refusal(int status, std::string_view text) {
 }
 
 rpc::HttpResponse CdsHooks::Handle(const rpc::HttpRequest& request) {
+  const absl::Time received = absl::Now();
   const std::optional<Route> route = ReadPath(request.path);
   if (!route) return Refusal(404, "no such CDS service; discovery is at /cds/<tenant id>/cds-services");
   const std::string method = route->endpoint == Endpoint::kDiscovery ? "GET" : "POST";
@@ -102,11 +111,12 @@ rpc::HttpResponse CdsHooks::Handle(const rpc::HttpRequest& request) {
   auto token = verifier_.Verify(request.Header("authorization").value_or(""), parts_.public_url + request.path);
   if (absl::IsUnauthenticated(token.status())) return Unauthorized(token.status());
   if (!token.ok()) {
+    if (route->endpoint == Endpoint::kService) return Fault(route->tenant, token.status());
     spdlog::error("event=cds_token_failed reason=\"{}\"", std::string(token.status().message()));
     return TryAgain("the token cannot be checked now");
   }
   if (token->tenant.id.text() != route->tenant) return Unauthorized(absl::UnauthenticatedError("the token is of another tenant"));
-  if (absl::Status status = used_.Use(*token); !status.ok())
+  if (absl::Status status = used_.Use(token->jti_sha256, token->expires); !status.ok())
     return absl::IsUnauthenticated(status) ? Unauthorized(status) : TryAgain(std::string(status.message()));
 
   CdsCall call;
@@ -116,18 +126,19 @@ rpc::HttpResponse CdsHooks::Handle(const rpc::HttpRequest& request) {
   call.body_sha256 = std::string(ledger::AsBytes(ledger::Sha256(request.body)));
   switch (route->endpoint) {
     case Endpoint::kDiscovery: return Answer(DiscoveryBody());
-    case Endpoint::kService: return Check(std::move(call), request);
+    case Endpoint::kService: return Check(std::move(call), request, received);
     case Endpoint::kFeedback: return Feedback(call, request);
   }
   return Refusal(404, "no such CDS service");
 }
 
-rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request) {
-  const absl::Time deadline = absl::Now() + options_.deadline;
+rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request, absl::Time received) {
+  const absl::Time deadline = received + options_.deadline;
   auto parsed = ParseCheckRequest(request.body);
   if (!parsed.ok()) return Refusal(400, std::string(parsed.status().message()));
   const tenants::Tenant& tenant = call.partition->tenant;
   auto job = std::make_shared<Job>(deadline);
+  job->fetch_until = received + options_.deadline * kFetchShare;
   job->call = std::move(call);
   job->request = *std::move(parsed);
   job->table = tables_(tenant.id);
@@ -141,21 +152,31 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request)
   if (!has_workers) {
     RunJob(*job);
   } else if (!Enqueue(job)) {
-    return Fault(tenant, absl::ResourceExhaustedError("too many order checks wait"));
+    return Fault(tenant.id.text(), absl::ResourceExhaustedError("too many order checks wait"));
   }
   if (!job->done.WaitForNotificationWithDeadline(deadline) || absl::IsCancelled(job->answer.status())) {
     job->claim.GiveUp();
-    return Fault(tenant, absl::DeadlineExceededError("an order check was late"));
+    return Fault(tenant.id.text(), absl::DeadlineExceededError("an order check was late"));
   }
-  if (job->answer.ok()) return Answer(*std::move(job->answer));
+  if (job->answer.ok()) return Cards(*std::move(job->answer), received);
+  if (job->lacks_data) return Refusal(412, std::string(job->answer.status().message()));
   if (absl::IsUnauthenticated(job->answer.status())) return Unauthorized(job->answer.status());
   if (absl::IsInvalidArgument(job->answer.status())) return Refusal(400, std::string(job->answer.status().message()));
-  return Fault(tenant, job->answer.status());
+  return Fault(tenant.id.text(), job->answer.status());
 }
 
-rpc::HttpResponse CdsHooks::Fault(const tenants::Tenant& tenant, const absl::Status& why) {
+rpc::HttpResponse CdsHooks::Cards(std::string body, absl::Time received) const {
+  const bool has_cards = body != kNoCards;
+  rpc::HttpResponse response = Answer(std::move(body));
+  if (has_cards || options_.tick <= absl::ZeroDuration()) return response;
+  const absl::Duration taken = absl::Now() - received;
+  response.not_before = received + options_.tick * std::max<std::int64_t>(1, (taken + options_.tick - absl::Nanoseconds(1)) / options_.tick);
+  return response;
+}
+
+rpc::HttpResponse CdsHooks::Fault(std::string_view tenant, const absl::Status& why) {
   ++faults_;
-  spdlog::error("event=order_check_failed alarm=true tenant={} code={} reason=\"{}\"", tenant.id.text(),
+  spdlog::error("event=order_check_failed alarm=true tenant={} code={} reason=\"{}\"", tenant,
                 absl::StatusCodeToString(why.code()), std::string(why.message()));
   rpc::HttpResponse response = Answer(std::string(kNoCards));
   response.headers.emplace_back("retry-after", "1");
@@ -183,9 +204,33 @@ bool CdsHooks::Enqueue(const std::shared_ptr<Job>& job) {
   return true;
 }
 
+// Whether an order is of a class that is switched on: only then is anything of the EHR's needed.
+bool CdsHooks::NeedsData(const Job& job) {
+  return std::any_of(job.request.orders.begin(), job.request.orders.end(), [&job](const DraftOrder& order) {
+    const ExamClass* exam_class = ExamOfOrder(order.resource.Text(), job.call.partition->tenant.name, *job.table).exam_class;
+    return exam_class != nullptr && exam_class->mode != Mode::kOff;
+  });
+}
+
+FetchUrl CdsHooks::LimitedFetch() {
+  if (!options_.fetch) return {};
+  return [this](absl::Duration timeout, const std::string& url,
+                const std::vector<std::pair<std::string, std::string>>& headers) -> absl::StatusOr<rpc::HttpResponse> {
+    const absl::Cleanup leave = [this] { --fetching_; };
+    if (++fetching_ > kFetchesAtOnce) return absl::ResourceExhaustedError("too many requests to EHRs' servers");
+    return options_.fetch(timeout, url, headers);
+  };
+}
+
 void CdsHooks::RunJob(Job& job) {
   job.answer = job.claim.given_up() ? absl::CancelledError("the caller gave up")
-                                    : check_.Run(job.call, job.request, *job.table, job.claim);
+                                    : check_.Run(job.call, job.request, *job.table, job.claim, [this, &job]() -> absl::Status {
+                                        if (!NeedsData(job)) return absl::OkStatus();
+                                        const absl::Status filled =
+                                            FillPrefetch(job.request, job.call.token.fhir_servers, LimitedFetch(), job.fetch_until);
+                                        job.lacks_data = !filled.ok();
+                                        return filled;
+                                      });
   job.done.Notify();
 }
 

@@ -2,7 +2,8 @@
 // /cds/<tenant id>/cds-services[/prior-results[/feedback]]. Every call carries a JWT. An order check answers within its deadline,
 // with no cards when something failed: care is never blocked. Thread-safe; Handle() is called from the HTTPS server's threads.
 //
-// Answers: 200; 400 a body that cannot be taken, and why; 401 a token that is not believed, and why; 404, 405, 413; 503 with
+// Answers: 200; 400 a body that cannot be taken, and why; 401 a token that is not believed, and why; 404, 405, 413; 412 when the patient
+// was neither sent nor can be fetched, and an order is of a class that the tenant has switched on (cds_fetch.h); 503 with
 // Retry-After for discovery and feedback that failed. An order check never answers 5xx: its fault is 200 without cards and,
 // unlike any other answer, with Retry-After; nothing was recorded as answered, so the same call with a new token is checked
 // afresh.
@@ -24,6 +25,7 @@
 #include "absl/time/time.h"
 #include "services/exchange/card_feedback.h"
 #include "services/exchange/card_store.h"
+#include "services/exchange/cds_fetch.h"
 #include "services/exchange/equivalence.h"
 #include "services/exchange/jwt.h"
 #include "services/exchange/order_check.h"
@@ -42,6 +44,12 @@ class CdsHooks {
     // For an order check, from its receipt.
     absl::Duration deadline = absl::Milliseconds(450);
     std::size_t body_bytes_max = 4u << 20;
+    // Answers without cards leave at the first multiple of this after the call's receipt that has not passed: whether nothing was found
+    // early, or something was found and refused late, shows in no answer's time. The price is that much delay, half of it on average, of
+    // calls that show the clinician nothing; a card leaves at once. Zero: without.
+    absl::Duration tick = absl::ZeroDuration();
+    // Asks a registered fhirServer; absent: none is asked.
+    FetchUrl fetch{};
     // Checks that wait for a worker; past it the answer is that of a fault.
     std::size_t queue_max = 256;
     // Consent rules in force at a tenant.
@@ -49,10 +57,10 @@ class CdsHooks {
     // Takes in what consent refused; may be empty.
     OnRefused refused = nullptr;
   };
-  // Borrows everything.
+  // Borrows everything. `find_client` and `key_sets`: see JwtVerifier.
   CdsHooks(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
            keys::KeyClient& keys, const Locator& locator, const PatientRecords& records, const Clock& network_clock,
-           const Clock& machine_clock, ExamTables tables);
+           const Clock& machine_clock, ExamTables tables, JwtVerifier::FindClient find_client, const KeySets& key_sets);
   ~CdsHooks();
   CdsHooks(const CdsHooks&) = delete;
   CdsHooks& operator=(const CdsHooks&) = delete;
@@ -74,11 +82,16 @@ class CdsHooks {
 
  private:
   struct Job;
-  [[nodiscard]] rpc::HttpResponse Check(CdsCall call, const rpc::HttpRequest& request);
+  [[nodiscard]] rpc::HttpResponse Check(CdsCall call, const rpc::HttpRequest& request, absl::Time received);
+  // A check's answer, held back when it has no cards.
+  [[nodiscard]] rpc::HttpResponse Cards(std::string body, absl::Time received) const;
   [[nodiscard]] rpc::HttpResponse Feedback(const CdsCall& call, const rpc::HttpRequest& request);
-  [[nodiscard]] rpc::HttpResponse Fault(const tenants::Tenant& tenant, const absl::Status& why);
+  [[nodiscard]] rpc::HttpResponse Fault(std::string_view tenant, const absl::Status& why);
   // False when the queue is full.
   [[nodiscard]] bool Enqueue(const std::shared_ptr<Job>& job);
+  [[nodiscard]] static bool NeedsData(const Job& job);
+  // options_.fetch, a few at a time: slow servers of some tenants must not hold the workers of all.
+  [[nodiscard]] FetchUrl LimitedFetch();
   void RunJob(Job& job);
 
   const Options options_;
@@ -89,6 +102,8 @@ class CdsHooks {
   const OrderCheck check_;
   const CardFeedback feedback_;
   std::atomic<std::uint64_t> faults_ = 0;
+  // Requests to EHRs' servers that are under way.
+  std::atomic<int> fetching_ = 0;
 
   absl::Mutex mutex_;
   std::deque<std::shared_ptr<Job>> queue_ ABSL_GUARDED_BY(mutex_);

@@ -15,8 +15,11 @@
 #include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "ledger/entry.h"
+#include "services/exchange/card.h"
+#include "services/exchange/card_link.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/fhir_time.h"
+#include "services/exchange/order_feed.h"
 #include "services/exchange/test_jwt.h"
 #include "services/exchange/test_world.h"
 #include "tenants/log_reader.h"
@@ -106,7 +109,14 @@ class CdsHooksTest : public ::testing::Test {
     return std::make_unique<CdsHooks>(options, world_->partitions(), world_->registry(),
                                       sealer != nullptr ? *sealer : world_->sealer(), world_->key_process().client(),
                                       world_->locator(), world_->records(), world_->clock(), machine_clock_,
-                                      [](const TenantId&) { return *table_; });
+                                      [](const TenantId&) { return *table_; },
+                                      FindClient, key_sets_);
+  }
+
+  static std::optional<CdsClient> FindClient(std::string_view issuer, std::string_view cds_tenant) {
+    auto tenant = world_->registry().FindByCdsIssuer(issuer, cds_tenant);
+    if (!tenant) return std::nullopt;
+    return CdsClient{*tenant, KeySource{tenant->cds_jwks, {}}, fhir_servers_};
   }
 
   // FHIR at the tenant's own client.
@@ -160,7 +170,7 @@ class CdsHooksTest : public ::testing::Test {
         prefetch ? absl::StrCat(R"(,"prefetch":{"patient":{"resourceType":"Patient","id":")", patient_,
                                 R"(","birthDate":"1970-04-05"},"encounter":{"resourceType":"Encounter","class":{"code":"AMB"}},)"
                                 R"("conditions":{"resourceType":"Bundle"}})")
-                 : "",
+                 : absl::StrCat(R"(,"prefetch":{"patient":{"resourceType":"Patient","id":")", patient_, R"(","birthDate":"1970-04-05"}})"),
         "}");
   }
 
@@ -264,6 +274,8 @@ class CdsHooksTest : public ::testing::Test {
   static inline TestWorld* world_ = nullptr;
   static inline std::shared_ptr<const ExamTable>* table_ = nullptr;
   static inline MachineClock machine_clock_;
+  static inline std::vector<std::string> fhir_servers_;
+  static inline KeySets key_sets_{[](const std::string&) { return absl::UnavailableError("nobody is asked"); }, machine_clock_};
   std::unique_ptr<CdsHooks> hooks_;
   std::string family_;
   std::string patient_;
@@ -290,8 +302,11 @@ TEST_F(CdsHooksTest, APriorElsewhereIsDisclosedRecordedAndShownInThatOrder) {
   EXPECT_EQ(card.TextOf("indicator"), "info");
   EXPECT_EQ(card["suggestions"][0]["actions"][0].TextOf("type"), "delete");
   EXPECT_EQ(card["suggestions"][0]["actions"][0].TextOf("resourceId"), "ServiceRequest/o-" + patient_);
-  EXPECT_EQ(card["links"][0].TextOf("url"), absl::StrCat("https://host/fhir/00000000000000aa/DiagnosticReport?_id=report-",
-                                                         patient_, "&_revinclude=Provenance:target"));
+  // Opaque: neither the source nor the result shows in it.
+  const std::string url = card["links"][0].TextOf("url");
+  EXPECT_TRUE(url.starts_with("https://host/cds/00000000000000bb/cards/")) << url;
+  EXPECT_EQ(url.find(patient_), std::string::npos);
+  EXPECT_EQ(url.find("00000000000000aa"), std::string::npos);
   EXPECT_NE(card.TextOf("detail").find("Basis: A source."), std::string::npos);
   EXPECT_EQ(response.body.find(family_), std::string::npos);
 
@@ -415,7 +430,7 @@ TEST_F(CdsHooksTest, AReplayedTokenIsRefusedAlsoAfterARestart) {
   EXPECT_EQ(Order(OrderBody("one-" + patient_), resend).status, 401);
 }
 
-TEST_F(CdsHooksTest, WithoutPrefetchOrInModeInfoTheCardOnlyInforms) {
+TEST_F(CdsHooksTest, WithoutAllPrefetchOrInModeInfoTheCardOnlyInforms) {
   AddEverything();
   Json card = CardIn(Order(OrderBody("bare-" + patient_, "29252-4", "order-sign", /*prefetch=*/false)));
   EXPECT_FALSE(card.is_null());
@@ -426,6 +441,178 @@ TEST_F(CdsHooksTest, WithoutPrefetchOrInModeInfoTheCardOnlyInforms) {
   card = CardIn(Order(OrderBody("info-" + patient_, "24628-0")));
   EXPECT_FALSE(card.is_null());
   EXPECT_EQ(card.Find("suggestions"), nullptr);
+}
+
+// The body without prefetch, naming a FHIR server.
+std::string WithServer(const std::string& body, const std::string& server) {
+  const std::size_t prefetch = body.find(",\"prefetch\"");
+  return absl::StrCat(body.substr(0, prefetch), R"(,"fhirServer":")", server,
+                      R"(","fhirAuthorization":{"access_token":"opaque","token_type":"Bearer","expires_in":300,"scope":"user/*.read","subject":"s"}})");
+}
+
+TEST_F(CdsHooksTest, WithoutThePatientTheAnswerIs412WhateverIsStored) {
+  const auto bare = [this](const std::string& instance, const std::string& code) {
+    const std::string body = OrderBody(instance + patient_, code);
+    return Order(body.substr(0, body.find(",\"prefetch\"")) + "}");
+  };
+  const std::uint64_t size = SizeOf("beta");
+  const auto unknown = bare("412-unknown-", "29252-4");
+  AddEverything();
+  const auto with_prior = bare("412-prior-", "29252-4");
+  EXPECT_EQ(unknown.status, 412) << unknown.body;
+  EXPECT_EQ(with_prior.status, 412);
+  EXPECT_EQ(unknown.body, with_prior.body);
+  EXPECT_EQ(Order(WithServer(OrderBody("412-server-" + patient_), "https://unregistered.example/fhir")).status, 412);
+  // Nothing was recorded: the same call with the patient is checked afresh.
+  EXPECT_GT(SizeOf("beta"), size);
+  EXPECT_FALSE(CardIn(Order(OrderBody("412-prior-" + patient_))).is_null());
+  // Nobody needs data for an order that nothing is offered for.
+  EXPECT_EQ(bare("412-off-", "36643-5").status, 200);
+  EXPECT_EQ(bare("412-none-", "12345-6").status, 200);
+}
+
+TEST_F(CdsHooksTest, WhatWasNotSentIsAskedOfARegisteredServer) {
+  AddEverything();
+  std::vector<std::string> asked;
+  CdsHooks::Options options = Patient();
+  options.fetch = [&](absl::Duration timeout, const std::string& url,
+                      const std::vector<std::pair<std::string, std::string>>& headers) -> absl::StatusOr<rpc::HttpResponse> {
+    EXPECT_GT(timeout, absl::ZeroDuration());
+    EXPECT_EQ(headers[0].second, "Bearer opaque");
+    asked.push_back(url);
+    if (url.find("/Patient/") != std::string::npos)
+      return rpc::HttpResponse{200, {}, absl::StrCat(R"({"resourceType":"Patient","id":")", patient_, R"(","birthDate":"1970-04-05"})")};
+    if (url.find("/Encounter/") != std::string::npos)
+      return rpc::HttpResponse{200, {}, R"({"resourceType":"Encounter","id":"e","class":{"code":"AMB"}})"};
+    return rpc::HttpResponse{200, {}, R"({"resourceType":"Bundle","type":"searchset"})"};
+  };
+  fhir_servers_ = {"https://ehr.example/fhir/"};
+  const auto hooks = MakeHooks(options);
+  const std::string body = WithServer(OrderBody("fetch-" + patient_), "https://ehr.example/fhir");
+  const Json card = CardIn(Send(*hooks, "beta", "POST", "cds-services/prior-results", body));
+  EXPECT_FALSE(card["suggestions"][0].TextOf("uuid").empty());
+  EXPECT_EQ(asked, (std::vector<std::string>{absl::StrCat("https://ehr.example/fhir/Patient/", patient_), "https://ehr.example/fhir/Encounter/e",
+                                             absl::StrCat("https://ehr.example/fhir/Condition?patient=", patient_, "&_count=200")}));
+  // A resend gets the first answer and asks nobody.
+  EXPECT_EQ(CardIn(Send(*hooks, "beta", "POST", "cds-services/prior-results", body)).TextOf("uuid"), card.TextOf("uuid"));
+  EXPECT_EQ(asked.size(), 3u);
+
+  // Another patient's record is not the patient's.
+  options.fetch = [](absl::Duration, const std::string&, const std::vector<std::pair<std::string, std::string>>&) {
+    return rpc::HttpResponse{200, {}, R"({"resourceType":"Patient","id":"somebody","birthDate":"1970-04-05"})"};
+  };
+  const auto wrong = MakeHooks(options);
+  EXPECT_EQ(Send(*wrong, "beta", "POST", "cds-services/prior-results", WithServer(OrderBody("fetch-wrong-" + patient_), "https://ehr.example/fhir")).status,
+            412);
+  fhir_servers_.clear();
+}
+
+TEST_F(CdsHooksTest, AnswersWithoutCardsLeaveOnTheTickAndCardsAtOnce) {
+  AddEverything();
+  CdsHooks::Options options = Patient();
+  options.tick = absl::Minutes(1);
+  const auto hooks = MakeHooks(options);
+  const absl::Time before = absl::Now();
+  const auto none = Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody("tick-none-" + patient_, "36643-5"));
+  EXPECT_EQ(none.body, "{\"cards\":[]}");
+  EXPECT_GE(none.not_before, before + options.tick);
+  EXPECT_LE(none.not_before, absl::Now() + options.tick);
+  const auto card = Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody("tick-card-" + patient_));
+  EXPECT_FALSE(CardIn(card).is_null());
+  EXPECT_LE(card.not_before, absl::Now());
+}
+
+TEST_F(CdsHooksTest, AFollowedLinkIsCountedAndReadByConsent) {
+  AddEverything();
+  const Json card = CardIn(Order(OrderBody("link-" + patient_)));
+  const CardLinks links(
+      world_->partitions(), world_->sealer(),
+      [](const rpc::HttpRequest& request) -> absl::StatusOr<FhirCaller> {
+        const auto client = world_->registry().FindClient(request.peer_spiffe_id);
+        if (!client) return absl::UnauthenticatedError("no");
+        return FhirCaller{*client, std::nullopt};
+      },
+      [](const rpc::HttpRequest& request) { return world_->service().Handle(request); });
+  const auto open = [&](const std::string& path, const std::string& who) {
+    rpc::HttpRequest request;
+    request.method = "GET";
+    request.path = path;
+    request.peer_spiffe_id = who.empty() ? "" : TestWorld::ClientOf(who);
+    const auto answer = links.Handle(request);
+    EXPECT_TRUE(answer.has_value());
+    return *answer;
+  };
+  const std::string path = card["links"][0].TextOf("url").substr(std::string(kPublicUrl).size());
+  const std::uint64_t beta = SizeOf("beta");
+  const std::uint64_t alpha = SizeOf("alpha");
+  EXPECT_EQ(open(path, "").status, 401);
+  EXPECT_EQ(open(path, "alpha").status, 404);
+  EXPECT_EQ(open(path.substr(0, path.size() - 2) + "AA", "beta").status, 404);
+  EXPECT_EQ(open("/cds/00000000000000bb/cards/", "beta").status, 404);
+  EXPECT_EQ(SizeOf("beta"), beta);
+
+  const auto opened = open(path, "beta");
+  EXPECT_EQ(opened.status, 200) << opened.body;
+  EXPECT_NE(opened.body.find("report-" + patient_), std::string::npos);
+  EXPECT_NE(opened.body.find("\"Provenance\""), std::string::npos);
+  const auto entries = Entries("beta", beta);
+  // The link that was followed, and then the result that was read.
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0].kind(), ledger::v1::KIND_CARD_OPENED);
+  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("card"), card.TextOf("uuid"));
+  EXPECT_EQ(DetailOf("beta", entries[1]).TextOf("resource"), "DiagnosticReport/report-" + patient_);
+  EXPECT_GT(SizeOf("alpha"), alpha);
+  const auto counts = hooks_->Counts(world_->partition("beta").tenant.id);
+  EXPECT_GE(counts->opened, 1u);
+
+  // The consent gone, the link leads to nothing, as one that never was.
+  AddConsent("permit", "inactive");
+  EXPECT_EQ(open(path, "beta").status, open("/cds/00000000000000bb/cards/x", "beta").status);
+}
+
+TEST_F(CdsHooksTest, TheOrderFeedIsInferredFromAndCountedApart) {
+  AddEverything();
+  const Json card = CardIn(Order(OrderBody("feed-" + patient_)));
+  ASSERT_FALSE(card.is_null());
+  const tenants::Partition& beta = world_->partition("beta");
+  const auto infer = [&] {
+    const auto patient = world_->records().FindPatient(beta.tenant.id, patient_);
+    ASSERT_TRUE(patient.ok());
+    const absl::Status status = InferOrders(beta, world_->records(), world_->sealer(), *patient);
+    ASSERT_TRUE(status.ok()) << status;
+  };
+  const auto put = [&](const std::string& status) {
+    Put("beta", "ServiceRequest", "o-" + patient_,
+        absl::StrCat(R"({"resourceType":"ServiceRequest","id":"o-)", patient_, R"(","identifier":[{"system":"urn:orders","value":")", patient_,
+                     R"("}],"status":")", status, R"(","intent":"order","code":{"coding":[{"system":"http://loinc.org","code":"29252-4"}]},)",
+                     R"("subject":{"reference":"Patient/)", patient_, R"("}})"));
+    infer();
+  };
+  const auto before = *hooks_->Counts(beta.tenant.id);
+  put("active");
+  EXPECT_EQ(hooks_->Counts(beta.tenant.id)->inferred_cancelled, before.inferred_cancelled);
+  put("revoked");
+  infer();
+  auto counts = *hooks_->Counts(beta.tenant.id);
+  EXPECT_EQ(counts.inferred_cancelled, before.inferred_cancelled + 1);
+  EXPECT_EQ(counts.accepted, before.accepted);
+  EXPECT_EQ(counts.overridden, before.overridden);
+  // Feedback that comes after all knows better.
+  EXPECT_EQ(Feedback(FeedbackBody(card, "accepted", world_->clock().Now())).status, 200);
+  counts = *hooks_->Counts(beta.tenant.id);
+  EXPECT_EQ(counts.inferred_cancelled, before.inferred_cancelled);
+  EXPECT_EQ(counts.accepted, before.accepted + 1);
+}
+
+TEST(OverrideReasons, AreMappedToTheBallots) {
+  const auto hl7 = [](const std::string& system, const std::string& code) {
+    return Hl7ReasonOf(Json::Object({{"reason", Json::Object({{"system", Json::String(system)}, {"code", Json::String(code)}})}}));
+  };
+  EXPECT_EQ(hl7(std::string(kOverrideReasons), "patient-preference"), "does-not-align-preferences");
+  EXPECT_EQ(hl7(std::string(kOverrideReasons), "other"), "");
+  EXPECT_EQ(hl7(std::string(kHl7OverrideReasons), "limited-time"), "limited-time");
+  EXPECT_EQ(hl7("urn:another", "patient-preference"), "");
+  EXPECT_EQ(Hl7ReasonOf(Json()), "");
 }
 
 TEST_F(CdsHooksTest, SelectAndSignOfOneOrderAreOneOrder) {
@@ -522,7 +709,7 @@ TEST_F(CdsHooksTest, AConsentRevokedWhileItIsDecidedOnIsDecidedAnew) {
   keys::Sealer sealer(keys, machine_clock_);
   const PatientRecords records(world_->partitions(), sealer);
   CdsHooks hooks(Patient(), world_->partitions(), world_->registry(), sealer, keys, world_->locator(), records, world_->clock(),
-                 machine_clock_, [](const TenantId&) { return *table_; });
+                 machine_clock_, [](const TenantId&) { return *table_; }, FindClient, key_sets_);
   const std::uint64_t beta = SizeOf("beta");
   const std::uint64_t alpha = SizeOf("alpha");
   const auto response = Send(hooks, "beta", "POST", "cds-services/prior-results", OrderBody("revoked-" + patient_));
@@ -560,7 +747,7 @@ TEST_F(CdsHooksTest, ARefusalSetBeforeItsVersionIsReadBindsThoughTheCheckBeganEa
             patient_, R"("},"provision":{"type":"deny"}})"));
   });
   CdsHooks hooks(Patient(), world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
-                 world_->locator(), world_->records(), clock, machine_clock_, [](const TenantId&) { return *table_; });
+                 world_->locator(), world_->records(), clock, machine_clock_, [](const TenantId&) { return *table_; }, FindClient, key_sets_);
   const std::uint64_t alpha = SizeOf("alpha");
   EXPECT_EQ(Send(hooks, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_)).body, "{\"cards\":[]}");
   for (const Entry& entry : Entries("alpha", alpha)) EXPECT_NE(entry.kind(), ledger::v1::KIND_DISCLOSURE);

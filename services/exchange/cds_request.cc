@@ -15,6 +15,8 @@ constexpr std::size_t kIdBytesMax = 64;
 constexpr std::size_t kUserBytesMax = 128;
 constexpr std::size_t kOrderBytesMax = 200;
 constexpr std::size_t kReasonBytesMax = 4'000;
+constexpr std::size_t kUrlBytesMax = 2'048;
+constexpr std::size_t kAccessTokenBytesMax = 8'192;
 
 absl::Status Bad(const std::string& what) { return absl::InvalidArgumentError(what); }
 
@@ -31,19 +33,6 @@ absl::Status RequireText(const Json& object, const char* name, const char* path,
   return absl::OkStatus();
 }
 
-std::string OrderOf(const Json& order) {
-  const Json* chosen = nullptr;
-  for (const Json& identifier : order["identifier"].items()) {
-    if (identifier.TextOf("value").empty()) continue;
-    bool placer = false;
-    for (const Json& coding : identifier["type"]["coding"].items()) placer = placer || coding.TextOf("code") == "PLAC";
-    if (chosen == nullptr || placer) chosen = &identifier;
-    if (placer) break;
-  }
-  if (chosen != nullptr) return absl::StrCat(chosen->TextOf("system"), "|", chosen->TextOf("value"));
-  return order.TextOf("id").empty() ? "" : absl::StrCat("|", order.TextOf("id"));
-}
-
 std::string LastSegment(std::string_view reference) {
   const std::size_t slash = reference.rfind('/');
   return std::string(slash == std::string_view::npos ? reference : reference.substr(slash + 1));
@@ -53,7 +42,7 @@ absl::Status AddOrder(const Json& resource, const std::string& path, CheckReques
   const Json& subject = resource["subject"];
   if (!subject.TextOf("reference").empty() && LastSegment(subject.TextOf("reference")) != request.patient_id)
     return Bad(absl::StrCat(path, ".subject is not context.patientId"));
-  DraftOrder order{OrderOf(resource), resource.TextOf("id"), resource};
+  DraftOrder order{OrderName(resource), resource.TextOf("id"), resource};
   if (order.order.empty()) return Bad(absl::StrCat(path, " has neither an identifier nor an id"));
   if (!IsPlain(order.order, kOrderBytesMax))
     return Bad(absl::StrCat(path, ".identifier is longer than ", kOrderBytesMax, " bytes"));
@@ -97,6 +86,24 @@ absl::Status ReadOrders(const Json& context, CheckRequest& request) {
   return absl::OkStatus();
 }
 
+// context.encounterId, fhirServer and fhirAuthorization: all optional.
+absl::Status ReadServer(const Json& json, CheckRequest& request) {
+  const Json& encounter = json["context"]["encounterId"];
+  if (!encounter.is_null() && (!encounter.is_string() || !IsPlain(encounter.text(), kIdBytesMax)))
+    return Bad(absl::StrCat("context.encounterId must be a text of 1 to ", kIdBytesMax, " bytes"));
+  request.encounter_id = LastSegment(encounter.text());
+  const Json& server = json["fhirServer"];
+  if (!server.is_null() && (!server.is_string() || !IsPlain(server.text(), kUrlBytesMax))) return Bad("fhirServer must be a URL");
+  request.fhir_server = server.text();
+  const Json& authorization = json["fhirAuthorization"];
+  if (!authorization.is_null() && !authorization.is_object()) return Bad("fhirAuthorization must be an object");
+  const Json& token = authorization["access_token"];
+  if (!token.is_null() && (!token.is_string() || !IsPlain(token.text(), kAccessTokenBytesMax)))
+    return Bad("fhirAuthorization.access_token must be a text");
+  request.access_token = token.text();
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Json> ParseObject(std::string_view body) {
   auto json = Json::Parse(body);
   if (!json.ok()) return Bad(absl::StrCat("the body is not JSON: ", std::string(json.status().message())));
@@ -127,6 +134,19 @@ absl::Status ReadOutcome(const Json& json, const std::string& path, FeedbackItem
 
 }  // namespace
 
+std::string OrderName(const Json& order) {
+  const Json* chosen = nullptr;
+  for (const Json& identifier : order["identifier"].items()) {
+    if (identifier.TextOf("value").empty()) continue;
+    bool placer = false;
+    for (const Json& coding : identifier["type"]["coding"].items()) placer = placer || coding.TextOf("code") == "PLAC";
+    if (chosen == nullptr || placer) chosen = &identifier;
+    if (placer) break;
+  }
+  if (chosen != nullptr) return absl::StrCat(chosen->TextOf("system"), "|", chosen->TextOf("value"));
+  return order.TextOf("id").empty() ? "" : absl::StrCat("|", order.TextOf("id"));
+}
+
 absl::StatusOr<CheckRequest> ParseCheckRequest(std::string_view body) {
   auto json = ParseObject(body);
   if (!json.ok()) return json.status();
@@ -145,6 +165,7 @@ absl::StatusOr<CheckRequest> ParseCheckRequest(std::string_view body) {
   if (absl::Status status = ReadOrders(context, request); !status.ok()) return status;
   request.prefetch = (*json)["prefetch"];
   if (!request.prefetch.is_null() && !request.prefetch.is_object()) return Bad("prefetch must be an object");
+  if (absl::Status status = ReadServer(*json, request); !status.ok()) return status;
   request.content = Json::Array({(*json)["hook"], (*json)["hookInstance"], context}).Text();
   return request;
 }

@@ -31,6 +31,11 @@ struct CheckRequest {
   std::string user_id;
   // Without "Patient/".
   std::string patient_id;
+  // context.encounterId without "Encounter/"; empty when there is none.
+  std::string encounter_id;
+  // Where the client's records are, and the token that opens them; empty when it sent none.
+  std::string fhir_server;
+  std::string access_token;
   // Of order-select only those selected.
   std::vector<DraftOrder> orders;
   // Null when the client sent none.
@@ -43,6 +48,9 @@ inline constexpr std::size_t kOrdersMax = 20;
 
 // InvalidArgument names the field and what it must be, never its value.
 [[nodiscard]] absl::StatusOr<CheckRequest> ParseCheckRequest(std::string_view body);
+
+// T4's order of a ServiceRequest, as in DraftOrder; empty when it has neither identifier nor id.
+[[nodiscard]] std::string OrderName(const Json& service_request);
 
 // One item of `feedback`.
 struct FeedbackItem {

@@ -45,6 +45,12 @@ Json Resource(const std::string& type) {
   return resource;
 }
 
+Json Service(std::string_view code) {
+  const Json coding =
+      Json::Object({{"system", Text("http://terminology.hl7.org/CodeSystem/restful-security-service")}, {"code", Text(code)}});
+  return Json::Object({{"coding", Json::Array({coding})}});
+}
+
 }  // namespace
 
 std::string CapabilityStatement(std::string_view base_url) {
@@ -52,10 +58,10 @@ std::string CapabilityStatement(std::string_view base_url) {
   for (const std::string& type : ResourceTypes()) resources.Append(Resource(type));
   Json security = Json::Object(
       {{"cors", Json::Bool(false)},
-       {"service", Json::Array({Json::Object({{"coding", Json::Array({Json::Object({{"system", Text("http://terminology.hl7.org/CodeSystem/restful-security-service")},
-                                                                                    {"code", Text("Certificates")}})})}})})},
-       {"description", Text("A TLS client certificate registered for the tenant. Clients of other tenants read DiagnosticReport, ImagingStudy, "
-                            "Observation by id, and the Provenance of what they read, by the patient's consent.")}});
+       {"service", Json::Array({Service("SMART-on-FHIR"), Service("Certificates")})},
+       {"description", Text("An access token (.well-known/smart-configuration; SMART Backend Services) or a TLS client certificate registered for the "
+                            "tenant. Clients of other tenants read DiagnosticReport, ImagingStudy, Observation by id, and the Provenance of what they "
+                            "read, by the patient's consent.")}});
   Json rest = Json::Object({{"mode", Text("server")},
                             {"security", std::move(security)},
                             {"resource", std::move(resources)},

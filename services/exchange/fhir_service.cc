@@ -85,6 +85,22 @@ rpc::HttpResponse MethodNotAllowed(std::string_view allowed) {
   return response;
 }
 
+rpc::HttpResponse NotAuthenticated(const absl::Status& why) {
+  if (absl::IsPermissionDenied(why)) return FhirResponse(Refuse(403, "forbidden", std::string(why.message())));
+  if (!absl::IsUnauthenticated(why)) return FhirResponse(RefusalOf(why));
+  rpc::HttpResponse response = FhirResponse(Refuse(401, "login", std::string(why.message())));
+  response.headers.emplace_back("WWW-Authenticate", "Bearer error=\"invalid_token\"");
+  return response;
+}
+
+// RFC 6750, section 3.1.
+rpc::HttpResponse LacksScope(const std::string& scope) {
+  rpc::HttpResponse response =
+      FhirResponse(Refuse(403, "forbidden", absl::StrCat("The access token lacks the scope ", scope, "; ask the token endpoint for it.")));
+  response.headers.emplace_back("WWW-Authenticate", absl::StrCat("Bearer error=\"insufficient_scope\", scope=\"", scope, "\""));
+  return response;
+}
+
 // Why another tenant's client gets nothing. A damaged record is ours to know (the log says it), not theirs.
 rpc::HttpResponse OtherFailure(const absl::Status& status) {
   if (absl::IsNotFound(status)) return NotFoundForOthers();
@@ -170,16 +186,23 @@ rpc::HttpResponse FhirService::Handle(const rpc::HttpRequest& request) const {
   if (call.partition != nullptr && call.segments.size() == 1 && call.type() == "metadata") {
     return request.method == "GET" ? FhirResponse(200, CapabilityStatement(call.base_url)) : MethodNotAllowed("GET");
   }
-  if (request.peer_spiffe_id.empty()) {
-    return FhirResponse(Refuse(401, "login", "A TLS client certificate of a registered FHIR client is needed."));
-  }
+  const auto caller = Authenticate(request);
+  if (!caller.ok()) return NotAuthenticated(caller.status());
+  // Of the request alone: before anything is looked for, so that it tells nothing.
+  if (const auto missing = caller->scopes ? MissingScope(*caller->scopes, request, call.segments) : std::nullopt) return LacksScope(*missing);
+  call.client = caller->client;
+  if (call.partition == nullptr) return NotFoundForOthers();
+  return call.client.tenant == call.partition->tenant.id ? HandleOwn(call) : HandleOther(call);
+}
+
+absl::StatusOr<FhirCaller> FhirService::Authenticate(const rpc::HttpRequest& request) const {
+  if (options_.authenticate) return options_.authenticate(request);
+  if (request.peer_spiffe_id.empty()) return absl::UnauthenticatedError("A TLS client certificate of a registered FHIR client is needed.");
   const auto client = registry_.FindClient(request.peer_spiffe_id);
   if (!client.has_value() || client->role != "fhir") {
-    return FhirResponse(Refuse(403, "forbidden", "This certificate is not that of a registered FHIR client."));
+    return absl::PermissionDeniedError("This certificate is not that of a registered FHIR client.");
   }
-  call.client = *client;
-  if (call.partition == nullptr) return NotFoundForOthers();
-  return client->tenant == call.partition->tenant.id ? HandleOwn(call) : HandleOther(call);
+  return FhirCaller{*client, std::nullopt};
 }
 
 rpc::HttpResponse FhirService::HandleOwn(const Call& call) const {

@@ -1,10 +1,11 @@
 // The FHIR R4 endpoint of every tenant, `/fhir/<tenant id>/...`: transaction, create, update, read, vread, history and patient-scoped
-// search for the tenant's own clients, and consent-checked reading for other tenants' (fhir_disclosure.h). The caller is the client
-// certificate. Every refusal is an OperationOutcome and changes nothing. Thread-safe; called from the HTTPS server's threads.
+// search for the tenant's own clients, and consent-checked reading for other tenants' (fhir_disclosure.h). The caller is known by
+// access token or client certificate; a token's scopes bound what it may do. Every refusal is an OperationOutcome and changes nothing. Thread-safe; called from the HTTPS server's threads.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_FHIR_SERVICE_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_FHIR_SERVICE_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "services/exchange/fhir_disclosure.h"
 #include "services/exchange/fhir_search.h"
 #include "services/exchange/fhir_writer.h"
+#include "services/exchange/smart_scope.h"
 #include "services/keys/key_client.h"
 #include "services/keys/sealer.h"
 #include "services/rpc/http.h"
@@ -36,6 +38,8 @@ class FhirService {
     RulesOf rules = BuiltInRules();
     // Takes in what consent refused; may be empty.
     OnRefused refused = nullptr;
+    // Who calls (smart_service.h); absent: whom the certificate names in the registry, without scopes.
+    std::function<absl::StatusOr<FhirCaller>(const rpc::HttpRequest&)> authenticate{};
   };
   // Borrows everything.
   FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
@@ -50,6 +54,7 @@ class FhirService {
 
  private:
   struct Call;
+  [[nodiscard]] absl::StatusOr<FhirCaller> Authenticate(const rpc::HttpRequest& request) const;
   [[nodiscard]] rpc::HttpResponse HandleOwn(const Call& call) const;
   [[nodiscard]] rpc::HttpResponse HandleOther(const Call& call) const;
   [[nodiscard]] rpc::HttpResponse Transact(const Call& call) const;

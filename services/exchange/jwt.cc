@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -12,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "cjose/cjose.h"
 #include "ledger/tree.h"
-#include "services/exchange/fhir_json.h"
 
 namespace custodian::exchange {
 namespace {
@@ -50,36 +48,6 @@ absl::StatusOr<absl::Time> NumericDate(const Json& payload, const char* claim) {
   return absl::UnixEpoch() + absl::Milliseconds(std::llround(seconds * 1000));
 }
 
-// The one key of the set with that id, if it may sign with that algorithm.
-absl::StatusOr<Json> FindKey(const std::string& jwks, const std::string& kid, const std::string& algorithm) {
-  const auto set = Json::Parse(jwks);
-  if (!set.ok()) return absl::InternalError("the registered JWK set cannot be read");
-  const bool elliptic = algorithm == "ES384";
-  for (const Json& key : (*set)["keys"].items()) {
-    if (key.TextOf("kid") != kid) continue;
-    if (key.TextOf("kty") != (elliptic ? "EC" : "RSA") || (elliptic && key.TextOf("crv") != "P-384") ||
-        (key.Find("alg") != nullptr && key.TextOf("alg") != algorithm) ||
-        (key.Find("use") != nullptr && key.TextOf("use") != "sig"))
-      return Refuse("the token's key is not for its algorithm");
-    return key;
-  }
-  return Refuse("the token's kid is not in the registered JWK set");
-}
-
-absl::Status VerifySignature(std::string_view token, const Json& key) {
-  cjose_err error;
-  const std::string key_text = key.Text();
-  const std::unique_ptr<cjose_jwk_t, JwkRelease> jwk(cjose_jwk_import(key_text.data(), key_text.size(), &error));
-  if (jwk == nullptr) return absl::InternalError("a registered JWK cannot be read");
-  // For RSA the key size is that of the modulus in bits.
-  if (cjose_jwk_get_kty(jwk.get(), &error) == CJOSE_JWK_KTY_RSA && cjose_jwk_get_keysize(jwk.get(), &error) < kRsaBytesMin * 8)
-    return Refuse("the token's key is shorter than 2048 bits");
-  const std::unique_ptr<cjose_jws_t, JwsRelease> jws(cjose_jws_import(token.data(), token.size(), &error));
-  if (jws == nullptr) return Refuse("the token is not a JWT");
-  if (!cjose_jws_verify(jws.get(), jwk.get(), &error)) return Refuse("the token's signature is wrong");
-  return absl::OkStatus();
-}
-
 bool IsFor(const Json& audience, std::string_view endpoint) {
   if (audience.is_string()) return audience.text() == endpoint;
   for (const Json& one : audience.items())
@@ -87,32 +55,28 @@ bool IsFor(const Json& audience, std::string_view endpoint) {
   return false;
 }
 
-struct Claims {
-  std::string issuer;
-  std::string cds_tenant;
-  std::string jti;
-  absl::Time expires;
-};
+}  // namespace
 
-absl::StatusOr<Claims> CheckClaims(const Json& payload, std::string_view audience, absl::Time now) {
-  Claims claims{payload.TextOf("iss"), payload.TextOf("tenant"), payload.TextOf("jti"), {}};
+absl::StatusOr<Claims> CheckClaims(const Json& payload, std::string_view audience, absl::Time now, bool needs_iat) {
+  Claims claims{payload.TextOf("iss"), payload.TextOf("jti"), {}};
   if (claims.issuer.empty() || !payload["iss"].is_string()) return Refuse("the token has no iss");
   if (claims.jti.empty() || !payload["jti"].is_string() || claims.jti.size() > kJtiBytesMax)
     return Refuse("the token has no jti");
   if (!IsFor(payload["aud"], audience)) return Refuse("the token's aud is not this endpoint's URL");
   const auto expires = NumericDate(payload, "exp");
   if (!expires.ok()) return expires.status();
-  const auto issued = NumericDate(payload, "iat");
-  if (!issued.ok()) return issued.status();
-  if (*expires + JwtVerifier::kSkew <= now) return Refuse("the token has expired");
-  if (*expires > now + JwtVerifier::kLifetimeMax + JwtVerifier::kSkew)
-    return Refuse("the token's exp is more than 5 minutes ahead");
-  if (*issued > now + JwtVerifier::kSkew) return Refuse("the token's iat lies ahead");
-  if (*issued >= *expires) return Refuse("the token's iat is not before its exp");
+  if (*expires + kTokenSkew <= now) return Refuse("the token has expired");
+  if (*expires > now + kTokenLifetimeMax + kTokenAhead) return Refuse("the token's exp is more than 5 minutes ahead");
+  if (needs_iat || payload.Find("iat") != nullptr) {
+    const auto issued = NumericDate(payload, "iat");
+    if (!issued.ok()) return issued.status();
+    if (*issued > now + kTokenSkew) return Refuse("the token's iat lies ahead");
+    if (*issued >= *expires) return Refuse("the token's iat is not before its exp");
+  }
   if (payload.Find("nbf") != nullptr) {
     const auto not_before = NumericDate(payload, "nbf");
     if (!not_before.ok()) return not_before.status();
-    if (*not_before > now + JwtVerifier::kSkew) return Refuse("the token is not valid yet (nbf)");
+    if (*not_before > now + kTokenSkew) return Refuse("the token is not valid yet (nbf)");
   }
   claims.expires = *expires;
   return claims;
@@ -130,36 +94,53 @@ std::string_view BearerToken(std::string_view authorization) {
   return authorization;
 }
 
-}  // namespace
-
-absl::StatusOr<VerifiedJwt> JwtVerifier::Verify(std::string_view authorization, std::string_view audience) const {
-  const std::string_view token = BearerToken(authorization);
-  if (token.empty()) return Refuse("send a JWT: Authorization: Bearer <token>");
+absl::StatusOr<Jws> ParseJws(std::string_view token) {
   if (token.size() > kTokenBytesMax) return Refuse("the token is too long");
   const std::size_t first = token.find('.');
   const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos)
     return Refuse("the token is not a JWT");
-
   const auto header = Part(token.substr(0, first));
   if (!header.ok()) return header.status();
-  const auto payload = Part(token.substr(first + 1, second - first - 1));
+  auto payload = Part(token.substr(first + 1, second - first - 1));
   if (!payload.ok()) return payload.status();
   const std::string& algorithm = header->TextOf("alg");
   if (algorithm != "ES384" && algorithm != "RS384") return Refuse("the token's alg must be ES384 or RS384");
   if (header->Find("crit") != nullptr) return Refuse("the token has critical headers that are not known here");
   if (header->TextOf("kid").empty()) return Refuse("the token has no kid");
+  return Jws{std::string(token), *std::move(payload), algorithm, header->TextOf("kid")};
+}
 
-  auto claims = CheckClaims(*payload, audience, clock_.Now());
+absl::Status VerifyJws(const Jws& jws, const Json& key) {
+  cjose_err error;
+  const std::string key_text = key.Text();
+  const std::unique_ptr<cjose_jwk_t, JwkRelease> jwk(cjose_jwk_import(key_text.data(), key_text.size(), &error));
+  if (jwk == nullptr) return absl::InternalError("a registered JWK cannot be read");
+  // For RSA the key size is that of the modulus in bits.
+  if (cjose_jwk_get_kty(jwk.get(), &error) == CJOSE_JWK_KTY_RSA && cjose_jwk_get_keysize(jwk.get(), &error) < kRsaBytesMin * 8)
+    return Refuse("the token's key is shorter than 2048 bits");
+  const std::unique_ptr<cjose_jws_t, JwsRelease> signature(cjose_jws_import(jws.text.data(), jws.text.size(), &error));
+  if (signature == nullptr) return Refuse("the token is not a JWT");
+  if (!cjose_jws_verify(signature.get(), jwk.get(), &error)) return Refuse("the token's signature is wrong");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<VerifiedJwt> JwtVerifier::Verify(std::string_view authorization, std::string_view audience) const {
+  const std::string_view token = BearerToken(authorization);
+  if (token.empty()) return Refuse("send a JWT: Authorization: Bearer <token>");
+  const auto jws = ParseJws(token);
+  if (!jws.ok()) return jws.status();
+  auto claims = CheckClaims(jws->payload, audience, clock_.Now(), /*needs_iat=*/true);
   if (!claims.ok()) return claims.status();
-  auto tenant = find_tenant_(claims->issuer, claims->cds_tenant);
-  if (!tenant) return Refuse("the token's iss and tenant are not registered here");
-  const auto key = FindKey(tenant->cds_jwks, header->TextOf("kid"), algorithm);
+  auto client = find_client_(claims->issuer, jws->payload.TextOf("tenant"));
+  if (!client) return Refuse("the token's iss and tenant are not registered here");
+  const auto key = keys_.Find(client->keys, jws->kid, jws->algorithm);
   if (!key.ok()) return key.status();
-  if (absl::Status status = VerifySignature(token, *key); !status.ok()) return status;
+  if (absl::Status status = VerifyJws(*jws, *key); !status.ok()) return status;
 
   VerifiedJwt verified;
-  verified.tenant = *std::move(tenant);
+  verified.tenant = std::move(client->tenant);
+  verified.fhir_servers = std::move(client->fhir_servers);
   verified.jti_sha256 = std::string(ledger::AsBytes(ledger::Sha256(claims->issuer + "\n" + claims->jti)));
   verified.token_sha256 = std::string(ledger::AsBytes(ledger::Sha256(token)));
   verified.issuer = std::move(claims->issuer);
@@ -167,42 +148,17 @@ absl::StatusOr<VerifiedJwt> JwtVerifier::Verify(std::string_view authorization, 
   return verified;
 }
 
-absl::Status CheckJwks(std::string_view jwks) {
-  const auto set = Json::Parse(jwks);
-  if (!set.ok() || (*set)["keys"].items().empty())
-    return absl::InvalidArgumentError("a JWK set is {\"keys\": [...]} with at least one key");
-  std::set<std::string> kids;
-  for (std::size_t i = 0; i < (*set)["keys"].items().size(); ++i) {
-    const Json& key = (*set)["keys"][i];
-    const std::string which = absl::StrCat("keys[", i, "] ");
-    if (key.TextOf("kid").empty() || !kids.insert(key.TextOf("kid")).second)
-      return absl::InvalidArgumentError(which + "needs a kid of its own");
-    for (const char* part : {"d", "p", "q", "dp", "dq", "qi", "k"})
-      if (key.Find(part) != nullptr)
-        return absl::InvalidArgumentError(which + "has a private part; register the public key only");
-    const bool elliptic = key.TextOf("kty") == "EC" && key.TextOf("crv") == "P-384";
-    if (!elliptic && key.TextOf("kty") != "RSA") return absl::InvalidArgumentError(which + "must be EC P-384 or RSA");
-    cjose_err error;
-    const std::string text = key.Text();
-    const std::unique_ptr<cjose_jwk_t, JwkRelease> jwk(cjose_jwk_import(text.data(), text.size(), &error));
-    if (jwk == nullptr) return absl::InvalidArgumentError(which + "cannot be read");
-    if (!elliptic && cjose_jwk_get_keysize(jwk.get(), &error) < kRsaBytesMin * 8)
-      return absl::InvalidArgumentError(which + "is shorter than 2048 bits");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status UsedTokens::Use(const VerifiedJwt& token) {
+absl::Status UsedTokens::Use(const std::string& jti_sha256, absl::Time expires) {
   const absl::Time now = clock_.Now();
   const absl::MutexLock lock(&mutex_);
   while (!by_expiry_.empty() && by_expiry_.begin()->first <= now) {
     used_.erase(by_expiry_.begin()->second);
     by_expiry_.erase(by_expiry_.begin());
   }
-  if (used_.contains(token.jti_sha256)) return absl::UnauthenticatedError("the token was used before (jti)");
+  if (used_.contains(jti_sha256)) return absl::UnauthenticatedError("the token was used before (jti)");
   if (used_.size() >= tokens_max_) return absl::ResourceExhaustedError("too many tokens at once; try again in a minute");
-  used_.insert(token.jti_sha256);
-  by_expiry_.emplace(token.expires + JwtVerifier::kSkew, token.jti_sha256);
+  used_.insert(jti_sha256);
+  by_expiry_.emplace(expires + kTokenSkew, jti_sha256);
   return absl::OkStatus();
 }
 

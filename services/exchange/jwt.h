@@ -1,6 +1,7 @@
-// The JWT that a CDS client sends with every call (CDS Hooks 2.0, "Trusting CDS Clients"): ES384 or RS384, a key of the tenant's
-// registered JWK set, issuer and tenant on the registry's list, audience the exact endpoint, at most five minutes of life, used
-// once. Judged by the machine's clock, never by network time. Thread-safe. Never fetches a key from anywhere.
+// Tokens that clients sign: the JWT of every CDS Hooks call (CDS Hooks 2.0, "Trusting CDS Clients") and the assertion by which a SMART
+// backend client asks for an access token (RFC 7523; SMART App Launch 2, "Backend Services"). ES384 or RS384, a key of the client's
+// registered JWK set, audience the exact endpoint, at most five minutes of life, used once. Judged by the machine's clock, never by
+// network time. Thread-safe. Takes no key and no key's address from the token itself.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_JWT_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_JWT_H_
 
@@ -11,18 +12,61 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "services/exchange/fhir_json.h"
+#include "services/exchange/jwt_keys.h"
 #include "tenants/clock.h"
 #include "tenants/registry.h"
 
 namespace custodian::exchange {
 
+// Of every token.
+inline constexpr absl::Duration kTokenSkew = absl::Seconds(60);
+inline constexpr absl::Duration kTokenLifetimeMax = absl::Minutes(5);
+// How far a client's clock may be ahead of ours before tokens of the full lifetime are refused: a lifetime longer than allowed looks the same.
+inline constexpr absl::Duration kTokenAhead = absl::Seconds(15);
+
+// A compact JWS taken apart: its form, algorithm and kid are good, nothing else was looked at.
+struct Jws {
+  std::string text;
+  Json payload;
+  // "ES384" or "RS384".
+  std::string algorithm;
+  std::string kid;
+};
+// Unauthenticated with a sentence on what to mend.
+[[nodiscard]] absl::StatusOr<Jws> ParseJws(std::string_view token);
+// Unauthenticated unless `key` (a public JWK) signed it.
+[[nodiscard]] absl::Status VerifyJws(const Jws& jws, const Json& key);
+
+// The claims that every token has, checked against the clock. `audience` is the exact URL; of a list one must be it.
+struct Claims {
+  std::string issuer;
+  std::string jti;
+  absl::Time expires;
+};
+[[nodiscard]] absl::StatusOr<Claims> CheckClaims(const Json& payload, std::string_view audience, absl::Time now, bool needs_iat);
+
+// The token of "Bearer <token>"; empty when the header says something else.
+[[nodiscard]] std::string_view BearerToken(std::string_view authorization);
+
+// An EHR that may call, and how it is known.
+struct CdsClient {
+  tenants::Tenant tenant;
+  KeySource keys;
+  // Base URLs of the FHIR servers that it may name for data.
+  std::vector<std::string> fhir_servers;
+};
+
 struct VerifiedJwt {
   tenants::Tenant tenant;
+  std::vector<std::string> fhir_servers;
   std::string issuer;
   // SHA-256 (32 bytes) of issuer and jti: what is remembered of a used token.
   std::string jti_sha256;
@@ -33,24 +77,21 @@ struct VerifiedJwt {
 
 class JwtVerifier {
  public:
-  using FindTenant = std::function<std::optional<tenants::Tenant>(std::string_view issuer, std::string_view cds_tenant)>;
+  using FindClient = std::function<std::optional<CdsClient>(std::string_view issuer, std::string_view cds_tenant)>;
 
-  JwtVerifier(FindTenant find_tenant, const Clock& machine_clock) : find_tenant_(std::move(find_tenant)), clock_(machine_clock) {}
+  // Borrows the key sets and the clock.
+  JwtVerifier(FindClient find_client, const KeySets& keys, const Clock& machine_clock)
+      : find_client_(std::move(find_client)), keys_(keys), clock_(machine_clock) {}
 
-  // `authorization` is the value of that header ("Bearer ..."). Unauthenticated with a sentence on what to mend.
+  // `authorization` is the value of that header ("Bearer ..."). Unauthenticated with a sentence on what to mend; Unavailable when the
+  // client's keys cannot be fetched now.
   [[nodiscard]] absl::StatusOr<VerifiedJwt> Verify(std::string_view authorization, std::string_view audience) const;
 
-  static constexpr absl::Duration kSkew = absl::Seconds(60);
-  static constexpr absl::Duration kLifetimeMax = absl::Minutes(5);
-
  private:
-  FindTenant find_tenant_;
+  FindClient find_client_;
+  const KeySets& keys_;
   const Clock& clock_;
 };
-
-// OK for a JWK set (RFC 7517) with at least one key that can verify: P-384, or RSA of 2048 bits and more, each with its own kid.
-// InvalidArgument says which key is not, also for one with a private part.
-[[nodiscard]] absl::Status CheckJwks(std::string_view jwks);
 
 // Tokens that were used and have not expired. What a call writes carries the token's row too (exchange.jti), so that a restart
 // forgets nothing that mattered; this set catches two calls at once, and calls that write nothing.
@@ -60,7 +101,7 @@ class UsedTokens {
       : clock_(machine_clock), tokens_max_(tokens_max) {}
 
   // Unauthenticated when the token was used before; ResourceExhausted when too many are remembered.
-  [[nodiscard]] absl::Status Use(const VerifiedJwt& token);
+  [[nodiscard]] absl::Status Use(const std::string& jti_sha256, absl::Time expires);
 
  private:
   const Clock& clock_;

@@ -37,9 +37,11 @@ class JwtTest : public testing::Test {
   [[nodiscard]] absl::StatusOr<VerifiedJwt> Verify(const std::string& token) const {
     const JwtVerifier verifier(
         [this](std::string_view issuer, std::string_view cds_tenant) {
-          return issuer == tenant_.cds_issuer && cds_tenant == tenant_.cds_tenant ? std::optional(tenant_) : std::nullopt;
+          return issuer == tenant_.cds_issuer && cds_tenant == tenant_.cds_tenant
+                     ? std::optional(CdsClient{tenant_, KeySource{tenant_.cds_jwks, {}}, {}})
+                     : std::nullopt;
         },
-        clock_);
+        key_sets_, clock_);
     return verifier.Verify("Bearer " + token, kEndpoint);
   }
   [[nodiscard]] std::string Refusal(const std::string& token) const {
@@ -55,6 +57,7 @@ class JwtTest : public testing::Test {
 
   tenants::Tenant tenant_;
   FixedClock clock_;
+  KeySets key_sets_{[](const std::string&) { return absl::UnavailableError("nobody is asked"); }, clock_};
 };
 
 TEST_F(JwtTest, AcceptsEs384AndRs384) {
@@ -123,7 +126,7 @@ TEST_F(JwtTest, RefusesAlteredTokens) {
 }
 
 TEST_F(JwtTest, WithoutABearerTokenItSaysWhatToSend) {
-  const JwtVerifier verifier([](std::string_view, std::string_view) { return std::nullopt; }, clock_);
+  const JwtVerifier verifier([](std::string_view, std::string_view) { return std::nullopt; }, key_sets_, clock_);
   EXPECT_EQ(verifier.Verify("", kEndpoint).status().message(), "send a JWT: Authorization: Bearer <token>");
   EXPECT_EQ(verifier.Verify("Basic abc", kEndpoint).status().message(), "send a JWT: Authorization: Bearer <token>");
 }
@@ -134,12 +137,12 @@ TEST_F(JwtTest, ATokenIsUsedOnceUntilItHasExpired) {
   const auto second = Verify(Elliptic(Payload(240, R"(,"jti":"j2")")));
   const auto third = Verify(Elliptic(Payload(240, R"(,"jti":"j3")")));
   ASSERT_TRUE(first.ok() && second.ok() && third.ok());
-  EXPECT_TRUE(used.Use(*first).ok());
-  EXPECT_EQ(used.Use(*first).code(), absl::StatusCode::kUnauthenticated);
-  EXPECT_TRUE(used.Use(*second).ok());
-  EXPECT_EQ(used.Use(*third).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(used.Use(first->jti_sha256, first->expires).ok());
+  EXPECT_EQ(used.Use(first->jti_sha256, first->expires).code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_TRUE(used.Use(second->jti_sha256, second->expires).ok());
+  EXPECT_EQ(used.Use(third->jti_sha256, third->expires).code(), absl::StatusCode::kResourceExhausted);
   clock_.now += absl::Seconds(301);
-  EXPECT_TRUE(used.Use(*third).ok());
+  EXPECT_TRUE(used.Use(third->jti_sha256, third->expires).ok());
 }
 
 TEST(CheckJwks, TakesPublicKeysThatCanVerifyAndNoOthers) {

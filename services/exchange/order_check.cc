@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "services/exchange/card.h"
+#include "services/exchange/card_link.h"
 #include "services/exchange/card_store.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/disclosure_record.h"
@@ -375,8 +376,11 @@ class OrderCheck::Attempt {
   absl::StatusOr<Json> CardOf(const Judged& judged) const {
     auto performing = parts_.registry.FindByName(judged.exam->performing_tenant);
     if (!performing) return absl::InternalError("an exam's tenant is not in the registry");
+    const auto link = CardLinkToken(parts_.sealer, tenant_.id, judged.card_id);
+    if (!link.ok()) return link.status();
     return CardJson({UuidText(judged.card_id), judged.suggestion, judged.order, judged.exam_class, judged.exam, judged.source,
-                     judged.chart->partition->tenant, *std::move(performing), parts_.public_url, judged.notice});
+                     judged.chart->partition->tenant, *std::move(performing), CardLinkUrl(parts_.public_url, tenant_.id, *link),
+                     judged.notice});
   }
 
   absl::Status AddChecked(const Judged& judged, const std::string& answer_sha256, tenants::Write& write) const {
@@ -408,6 +412,7 @@ class OrderCheck::Attempt {
                                     {"laterality", Text(judged.laterality)},
                                     {"modality", Text(judged.exam_class->modality)},
                                     {"order", Text(judged.order->order)},
+                                    {"resource", Text(ResourceOf(judged))},
                                     {"source_tenant", Text(source)},
                                     {"suggestion", Text(judged.suggestion)}});
     auto sealed = parts_.sealer.Seal({tenant_.id, patient_, judged.card_id, 1}, kept.Text(), kPurpose);
@@ -478,7 +483,7 @@ absl::StatusOr<std::string> FirstAnswer(const ExchangeParts& parts, const CdsCal
 }  // namespace
 
 absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequest& request, const ExamTable& table,
-                                            AnswerClaim& claim) const {
+                                            AnswerClaim& claim, const std::function<absl::Status()>& prepare) const {
   const TenantId& tenant = call.partition->tenant.id;
   auto check_key = parts_.sealer.IndexToken(
       tenant, absl::StrCat("check\n", call.token.issuer, "\n", request.hook, "\n", request.hook_instance));
@@ -490,6 +495,7 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
   if (!known.ok()) return known.status();
   if (known->jti_used) return absl::UnauthenticatedError("the token was used before (jti)");
   if (known->answer) return FirstAnswer(parts_, call, *check_key, *digest, *known->answer, /*remember_token=*/true);
+  if (absl::Status status = prepare(); !status.ok()) return status;
 
   for (int attempt = 1;; ++attempt) {
     if (claim.given_up()) return absl::CancelledError("the caller gave up");

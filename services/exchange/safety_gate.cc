@@ -23,7 +23,7 @@ constexpr Prefix kIcd10[] = {
     {"O", Concern::kPregnancy},         {"Z33", Concern::kPregnancy},         {"Z34", Concern::kPregnancy},
     {"Z3A", Concern::kPregnancy},       {"Z36", Concern::kPregnancy},         {"Z08", Concern::kSurveillance},
     {"Z09", Concern::kSurveillance},    {"Z85", Concern::kSurveillance},      {"Z86.0", Concern::kSurveillance},
-    {"S", Concern::kProcedureOrTrauma}, {"T0", Concern::kProcedureOrTrauma},  {"T1", Concern::kProcedureOrTrauma},
+    {"S", Concern::kProcedureOrTrauma}, {"T", Concern::kProcedureOrTrauma},   {"Z47", Concern::kProcedureOrTrauma},
     {"V", Concern::kProcedureOrTrauma}, {"W", Concern::kProcedureOrTrauma},   {"X", Concern::kProcedureOrTrauma},
     {"Y", Concern::kProcedureOrTrauma}, {"Z48", Concern::kProcedureOrTrauma}, {"Z98", Concern::kProcedureOrTrauma},
 };
@@ -109,6 +109,12 @@ std::string_view JudgeOrder(const Json& order) {
     return "order-not-routine";
   for (const Json& reason : order["reasonCode"].items())
     if (const Concern concern = ConcernOf(reason); concern != Concern::kNone) return NameOf(concern);
+  for (const Json& reason : order["reasonReference"].items())
+    if (const Concern concern = ConcernOfText(reason.TextOf("display")); concern != Concern::kNone) return NameOf(concern);
+  // What the orderer wrote: "follow-up of nodule", "after fall".
+  if (const Concern concern = ConcernOf(order["code"]); concern != Concern::kNone) return NameOf(concern);
+  for (const Json& note : order["note"].items())
+    if (const Concern concern = ConcernOfText(note.TextOf("text")); concern != Concern::kNone) return NameOf(concern);
   return "";
 }
 

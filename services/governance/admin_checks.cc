@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kNameBytesMax = 32;
 constexpr std::size_t kFieldBytesMax = 1'024;
 constexpr std::size_t kJwksBytesMax = 32 * 1'024;
+constexpr std::size_t kScopesBytesMax = 8 * 1'024;
+constexpr int kFhirServersMax = 16;
 
 absl::Status Invalid(std::string_view field, std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(std::string(field), ": ", std::string(what)));
@@ -103,7 +105,35 @@ absl::StatusOr<tenants::Client> ClientOf(std::string_view network, const v1::Reg
   const bool reads_records = id->role == "fhir";
   if (reads_records && !IsPurpose(request.purpose())) return Invalid("purpose", "a v3-ActReason code is required; none is a default");
   if (!reads_records && !request.purpose().empty()) return Invalid("purpose", "this role reads no records");
+  if (id->role == "cds" && id->name != kCdsClientName)
+    return Invalid("spiffe_id", absl::StrCat("a tenant has one CDS client, named ", std::string(kCdsClientName)));
   return tenants::Client{request.spiffe_id(), id->tenant, request.role(), request.purpose()};
+}
+
+absl::StatusOr<std::optional<ledger::v1::ClientAccess>> AccessOf(const tenants::Client& client, const v1::RegisterClientRequest& request) {
+  const bool has_keys = !request.jwks().empty() || !request.jwks_url().empty();
+  if (!has_keys && request.scopes().empty() && request.fhir_servers().empty()) return std::nullopt;
+  const bool cds = client.role == "cds";
+  if (!cds && client.role != "fhir") return Invalid("jwks", "goes with the roles fhir and cds; others show their certificate");
+  if (!request.jwks().empty() && !request.jwks_url().empty()) return Invalid("jwks_url", "or jwks is given, not both");
+  if (request.jwks().size() > kJwksBytesMax) return Invalid("jwks", "is too long");
+  if (request.jwks_url().size() > kFieldBytesMax) return Invalid("jwks_url", "is too long");
+  if (request.scopes().size() > kScopesBytesMax) return Invalid("scopes", "is too long");
+  if (request.fhir_servers().size() > kFhirServersMax) return Invalid("fhir_servers", "are too many");
+  for (const std::string& url : request.fhir_servers())
+    if (url.size() > kFieldBytesMax) return Invalid("fhir_servers", "is too long");
+  if (cds && !request.scopes().empty()) return Invalid("scopes", "a CDS client has none");
+  if (!cds && !request.fhir_servers().empty()) return Invalid("fhir_servers", "goes with the role cds");
+  if (!cds && has_keys == request.scopes().empty())
+    return Invalid("scopes", "goes with jwks or jwks_url: what the client may ask a token for, e.g. system/*.rs");
+  ledger::v1::ClientAccess access;
+  access.set_client(client.spiffe_id);
+  access.set_tenant_id(client.tenant.text());
+  access.set_jwks(request.jwks());
+  access.set_jwks_url(request.jwks_url());
+  access.set_scopes(request.scopes());
+  *access.mutable_fhir_servers() = request.fhir_servers();
+  return access;
 }
 
 absl::StatusOr<GovernanceLog::Author> AuthorOf(const v1::EnrollAuthorRequest& request, const std::optional<tenants::Tenant>& tenant) {

@@ -29,6 +29,12 @@ class AdminService::Core final : public v1::AdminService::Service {
   grpc::Status RegisterClient(grpc::ServerContext* context, const v1::RegisterClientRequest* request, v1::RegisterClientResponse*) override {
     return Serve(*context, "RegisterClient", [&] { return Register(*request); });
   }
+  grpc::Status RemoveClient(grpc::ServerContext* context, const v1::RemoveClientRequest* request, v1::RemoveClientResponse* response) override {
+    return Serve(*context, "RemoveClient", [&] { return Remove(*request, *response); });
+  }
+  grpc::Status ListClients(grpc::ServerContext* context, const v1::ListClientsRequest* request, v1::ListClientsResponse* response) override {
+    return Serve(*context, "ListClients", [&] { return List(*request, *response); });
+  }
   grpc::Status EnrollAuthor(grpc::ServerContext* context, const v1::EnrollAuthorRequest* request, v1::EnrollAuthorResponse* response) override {
     return Serve(*context, "EnrollAuthor", [&] { return Enroll(*request, *response); });
   }
@@ -113,8 +119,51 @@ class AdminService::Core final : public v1::AdminService::Service {
     const auto client = ClientOf(guard_.network(), request);
     if (!client.ok()) return client.status();
     if (absl::Status status = RequireTenant(client->tenant.text()); !status.ok()) return status;
+    auto access = AccessOf(*client, request);
+    if (!access.ok()) return access.status();
+    if (access->has_value())
+      if (absl::Status status = actions_.validate_access(**access); !status.ok()) return status;
     if (absl::Status status = governance_.RegisterClient(*client); !status.ok()) return status;
+    // One that was removed comes back only by a newer entry; keys that are not named here stay as they are.
+    const auto former = governance_.FindClientAccess(client->spiffe_id);
+    if (!access->has_value() && former && former->access.removed()) {
+      access->emplace();
+      (*access)->set_client(client->spiffe_id);
+      (*access)->set_tenant_id(client->tenant.text());
+    }
+    if (access->has_value())
+      if (const auto index = governance_.SetClientAccess(**access); !index.ok()) return index.status();
     return registry_.Load();
+  }
+
+  absl::Status Remove(const v1::RemoveClientRequest& request, v1::RemoveClientResponse& response) {
+    const auto client = registry_.FindClient(request.spiffe_id());
+    if (!client) return absl::NotFoundError("there is no client of that id; see custodian tenant client list");
+    ledger::v1::ClientAccess access;
+    access.set_client(client->spiffe_id);
+    access.set_tenant_id(client->tenant.text());
+    access.set_removed(true);
+    return Indexed(governance_.SetClientAccess(access), response);
+  }
+
+  absl::Status List(const v1::ListClientsRequest& request, v1::ListClientsResponse& response) const {
+    if (absl::Status status = RequireTenant(request.tenant_id()); !status.ok()) return status;
+    for (const tenants::Client& client : registry_.Clients()) {
+      if (!request.tenant_id().empty() && client.tenant.text() != request.tenant_id()) continue;
+      v1::RegisteredClient& listed = *response.add_clients();
+      listed.mutable_client()->set_spiffe_id(client.spiffe_id);
+      listed.mutable_client()->set_tenant_id(client.tenant.text());
+      listed.mutable_client()->set_role(client.role);
+      listed.mutable_client()->set_purpose(client.purpose);
+      const auto known = governance_.FindClientAccess(client.spiffe_id);
+      if (!known) continue;
+      listed.mutable_client()->set_jwks(known->access.jwks());
+      listed.mutable_client()->set_jwks_url(known->access.jwks_url());
+      listed.mutable_client()->set_scopes(known->access.scopes());
+      *listed.mutable_client()->mutable_fhir_servers() = known->access.fhir_servers();
+      listed.set_removed(known->access.removed());
+    }
+    return absl::OkStatus();
   }
 
   absl::Status Enroll(const v1::EnrollAuthorRequest& request, v1::EnrollAuthorResponse& response) {

@@ -33,6 +33,8 @@ struct AdminActions {
   std::function<absl::Status(std::string_view name, std::string_view tenant_id, std::string_view content)> validate_table;
   // The JWK set of a tenant's CDS Hooks tokens.
   std::function<absl::Status(std::string_view jwks)> validate_jwks;
+  // What a client may prove itself with and ask for, before it is recorded: InvalidArgument names the field.
+  std::function<absl::Status(const ledger::v1::ClientAccess& access)> validate_access;
   // After a table was recorded, and after simulated time moved. A failure is answered; the caller sends again.
   std::function<absl::Status(std::string_view name, std::string_view tenant_id)> table_changed;
   std::function<absl::Status(absl::Time now)> time_moved;

@@ -84,6 +84,10 @@ class AdminServiceTest : public ::testing::Test {
                   return name == "other" || content == "bad" ? absl::InvalidArgumentError("line 1, column 1: bad") : absl::OkStatus();
                 },
             .validate_jwks = [](std::string_view jwks) { return jwks == "bad" ? absl::InvalidArgumentError("no JWK set") : absl::OkStatus(); },
+            .validate_access =
+                [](const ledger::v1::ClientAccess& access) {
+                  return access.jwks() == "bad" ? absl::InvalidArgumentError("jwks: bad") : absl::OkStatus();
+                },
             .table_changed =
                 [this](std::string_view name, std::string_view) {
                   changed_.emplace_back(name);
@@ -235,6 +239,58 @@ TEST_F(AdminServiceTest, ClientIsRegisteredAsItsCertificateNamesIt) {
   EXPECT_EQ(admin_->RegisterClient({"spiffe://custodian.example/tenant/00000000000000bb/feed/lab", unknown, "feed", ""}).code(),
             absl::StatusCode::kNotFound);
   EXPECT_EQ(admin_->RegisterClient({fhir, lakeside, "fhir", "HRESCH"}).code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(AdminServiceTest, ClientsKeysAreOnTheLogReplacedAndRemoved) {
+  AdmitLakeside();
+  const TenantId tenant = Lakeside().id;
+  const std::string id = "spiffe://custodian.example/tenant/00000000000000aa/fhir/ehr";
+  const tenants::Client client{id, tenant, "fhir", "TREAT"};
+  ASSERT_TRUE(admin_->RegisterClient(client, {"{}", "", "system/*.rs", {}}).ok());
+  const auto first = governance_->FindClientAccess(id);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->access.scopes(), "system/*.rs");
+  // Sent again: nothing new. Other keys: a newer entry. Without keys: they stay.
+  ASSERT_TRUE(admin_->RegisterClient(client, {"{}", "", "system/*.rs", {}}).ok());
+  EXPECT_EQ(governance_->FindClientAccess(id)->index, first->index);
+  ASSERT_TRUE(admin_->RegisterClient(client, {"", "https://keys.example/", "system/*.r", {}}).ok());
+  EXPECT_GT(governance_->FindClientAccess(id)->index, first->index);
+  ASSERT_TRUE(admin_->RegisterClient(client).ok());
+  EXPECT_EQ(governance_->FindClientAccess(id)->access.jwks_url(), "https://keys.example/");
+
+  ASSERT_TRUE(admin_->RemoveClient(id).ok());
+  EXPECT_TRUE(governance_->FindClientAccess(id)->access.removed());
+  auto listed = admin_->ListClients(tenant.text());
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  ASSERT_EQ(listed->size(), 1u);
+  EXPECT_TRUE(listed->front().removed);
+  // It comes back with what it is given then, and without the keys it had.
+  ASSERT_TRUE(admin_->RegisterClient(client).ok());
+  EXPECT_FALSE(governance_->FindClientAccess(id)->access.removed());
+  EXPECT_EQ(governance_->FindClientAccess(id)->access.jwks_url(), "");
+  EXPECT_EQ(admin_->RemoveClient("spiffe://custodian.example/operator/nobody").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(AdminServiceTest, KeysAndScopesGoWithTheirRole) {
+  AdmitLakeside();
+  const TenantId tenant = Lakeside().id;
+  const std::string base = "spiffe://custodian.example/tenant/00000000000000aa/";
+  const auto why = [&](const tenants::Client& client, const rpc::AdminClient::ClientAccess& access) {
+    const absl::Status status = admin_->RegisterClient(client, access);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    return std::string(status.message());
+  };
+  const tenants::Client fhir{base + "fhir/ehr", tenant, "fhir", "TREAT"};
+  EXPECT_THAT(why(fhir, {"{}", "", "", {}}), HasSubstr("scopes"));
+  EXPECT_THAT(why(fhir, {"", "", "system/*.rs", {}}), HasSubstr("scopes"));
+  EXPECT_THAT(why(fhir, {"{}", "https://x", "system/*.rs", {}}), HasSubstr("jwks_url"));
+  EXPECT_THAT(why(fhir, {"bad", "", "system/*.rs", {}}), HasSubstr("jwks: bad"));
+  EXPECT_THAT(why(fhir, {"{}", "", "system/*.rs", {"https://x"}}), HasSubstr("fhir_servers"));
+  EXPECT_THAT(why({base + "feed/lab", tenant, "feed", ""}, {"{}", "", "system/*.rs", {}}), HasSubstr("jwks"));
+  EXPECT_THAT(why({base + "cds/ehr", tenant, "cds", ""}, {"{}", "", "system/*.rs", {}}), HasSubstr("scopes"));
+  EXPECT_THAT(why({base + "cds/second", tenant, "cds", ""}, {"{}", "", "", {}}), HasSubstr("one CDS client"));
+  EXPECT_TRUE(registry_->Clients().empty());
+  EXPECT_TRUE(admin_->RegisterClient({base + "cds/ehr", tenant, "cds", ""}, {"{}", "", "", {"https://x"}}).ok());
 }
 
 TEST_F(AdminServiceTest, TenantsAuthorWritesToItsOwnLogOnly) {

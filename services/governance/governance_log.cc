@@ -21,7 +21,7 @@ using ledger::v1::Entry;
 using tenants::Write;
 
 constexpr std::uint64_t kLeavesPerRead = 1'000;
-constexpr std::array kRoles = {"fhir", "feed", "auditor", "node", "regulator", "operator"};
+constexpr std::array kRoles = {"fhir", "feed", "auditor", "node", "cds", "regulator", "operator"};
 
 // SHA-256 over the parts, each behind its length, so that no two lists read alike.
 std::string Digest(std::initializer_list<std::string_view> parts) {
@@ -65,7 +65,7 @@ absl::Status CheckTenant(const tenants::Tenant& tenant) {
 absl::Status CheckClient(const tenants::Client& client) {
   if (!client.spiffe_id.starts_with("spiffe://") || client.spiffe_id.size() > 512) return Invalid("spiffe_id", "not a SPIFFE id");
   if (std::ranges::find(kRoles, client.role) == kRoles.end()) return Invalid("role", "unknown");
-  const bool of_tenant = client.role == "fhir" || client.role == "feed" || client.role == "auditor";
+  const bool of_tenant = client.role == "fhir" || client.role == "feed" || client.role == "auditor" || client.role == "cds";
   if (of_tenant && client.tenant.text().empty()) return Invalid("tenant_id", fmt::format("a client of role {} belongs to a tenant", client.role));
   if (client.role == "fhir" && client.purpose.empty()) return Invalid("purpose", "a client that reads records has one");
   return absl::OkStatus();
@@ -334,6 +334,32 @@ absl::Status GovernanceLog::RegisterClient(const tenants::Client& client) {
     return absl::AlreadyExistsError(fmt::format("client {} is registered with another tenant, role or purpose", client.spiffe_id));
   }
   return status;
+}
+
+absl::StatusOr<std::uint64_t> GovernanceLog::SetClientAccess(const ledger::v1::ClientAccess& access) {
+  const auto roster = state_->roster();
+  if (!access.tenant_id().empty() &&
+      std::ranges::none_of(roster->tenants(), [&](const auto& tenant) { return tenant.tenant_id() == access.tenant_id(); })) {
+    return Invalid("tenant_id", "no tenant of that id is admitted");
+  }
+  const RosterState::Access* current = roster->FindAccess(access.client());
+  const std::string bytes = access.SerializeAsString();
+  if (current != nullptr && current->access.SerializeAsString() == bytes) return current->index;
+  Entry entry;
+  entry.set_kind(ledger::v1::KIND_CLIENT_ACCESS_SET);
+  *entry.mutable_client_access() = access;
+  Write write;
+  write.request_digest = Digest({"client-access", bytes});
+  write.idempotency_key = Digest({"client-access", write.request_digest, State::After(current)});
+  write.entries.push_back(std::move(entry));
+  return state_->Apply(std::move(write));
+}
+
+std::optional<GovernanceLog::ClientAccess> GovernanceLog::FindClientAccess(std::string_view client) const {
+  const auto roster = state_->roster();
+  const RosterState::Access* found = roster->FindAccess(client);
+  if (found == nullptr) return std::nullopt;
+  return ClientAccess{found->access, found->index};
 }
 
 absl::StatusOr<std::string> GovernanceLog::CurrentTable(std::string_view name, std::string_view tenant_id) const {

@@ -79,6 +79,16 @@ class GovernanceLog final : public tenants::Roster {
   // A registry row without an entry. The same again is OK; other role, tenant or purpose: AlreadyExists.
   [[nodiscard]] absl::Status RegisterClient(const tenants::Client& client);
 
+  // Keys, scopes or removal of a client; InvalidArgument unless its tenant is admitted. What may be said is the caller's to check.
+  [[nodiscard]] absl::StatusOr<std::uint64_t> SetClientAccess(const ledger::v1::ClientAccess& access);
+
+  struct ClientAccess {
+    ledger::v1::ClientAccess access;
+    // Entry that says so.
+    std::uint64_t index = 0;
+  };
+  // What was last said of the client; nothing when nothing ever was.
+  [[nodiscard]] std::optional<ClientAccess> FindClientAccess(std::string_view client) const;
   // The newest table of that name for the tenant, else the network's; NotFound when neither was set.
   [[nodiscard]] absl::StatusOr<std::string> CurrentTable(std::string_view name, std::string_view tenant_id) const;
   // The newest version of exactly that table, the tenant's own or (with an empty id) the network's; nothing when it was never set.

@@ -46,6 +46,8 @@ absl::Status RosterState::Take(const ledger::v1::Entry& entry) {
     tables_.insert_or_assign({entry.table_set().name(), entry.table_set().tenant_id()}, Table{entry.table_set(), size()});
   } else if (entry.has_policy_set()) {
     policy_ = {entry.policy_set().policy(), size()};
+  } else if (entry.has_client_access()) {
+    accesses_.insert_or_assign(entry.client_access().client(), Access{entry.client_access(), size()});
   } else if (entry.has_tenant_admitted()) {
     tenants_.push_back(entry.tenant_admitted());
   }
@@ -66,6 +68,11 @@ const RosterState::Author* RosterState::FindKey(const ledger::Hash& key_id) cons
 const RosterState::Table* RosterState::FindTable(std::string_view name, std::string_view tenant_id) const {
   const auto found = tables_.find({std::string(name), std::string(tenant_id)});
   return found == tables_.end() ? nullptr : &found->second;
+}
+
+const RosterState::Access* RosterState::FindAccess(std::string_view client) const {
+  const auto found = accesses_.find(client);
+  return found == accesses_.end() ? nullptr : &found->second;
 }
 
 }  // namespace custodian::governance

@@ -30,6 +30,10 @@ class RosterState {
     ledger::v1::TableSet set;
     std::uint64_t index = 0;
   };
+  struct Access {
+    ledger::v1::ClientAccess access;
+    std::uint64_t index = 0;
+  };
   struct Policy {
     std::string text;
     std::uint64_t index = 0;
@@ -47,6 +51,8 @@ class RosterState {
   // Null when never enrolled; a revoked key is found.
   [[nodiscard]] const Author* FindKey(const ledger::Hash& key_id) const;
   [[nodiscard]] const Table* FindTable(std::string_view name, std::string_view tenant_id) const;
+  // Null for a client of which nothing was said.
+  [[nodiscard]] const Access* FindAccess(std::string_view client) const;
   // Null before the first.
   [[nodiscard]] const Policy* policy() const { return policy_.text.empty() ? nullptr : &policy_; }
   [[nodiscard]] const std::vector<ledger::v1::TenantAdmitted>& tenants() const { return tenants_; }
@@ -64,6 +70,7 @@ class RosterState {
   ledger::AuthorRoster roster_;
   std::map<ledger::Hash, Author> authors_;
   std::map<std::pair<std::string, std::string>, Table, std::less<>> tables_;
+  std::map<std::string, Access, std::less<>> accesses_;
   Policy policy_;
   std::vector<ledger::v1::TenantAdmitted> tenants_;
 };

@@ -32,6 +32,7 @@ void AddSample(CLI::App& app);
 void AddReplay(CLI::App& app);
 void AddVerify(CLI::App& app);
 void AddStatus(CLI::App& app);
+void AddDoctor(CLI::App& app);
 
 }  // namespace custodian::main
 

@@ -42,6 +42,16 @@ class Reader {
     const std::string text = Text(key, fallback);
     return text.empty() ? text : (folder_ / text).lexically_normal().string();
   }
+  int Number(const std::string& key, int fallback, int least, int most) {
+    int number = 0;
+    if (!absl::SimpleAtoi(Text(key, std::to_string(fallback)), &number) || number < least || number > most)
+      Fail(key, absl::StrCat("must be a whole number, ", least, " to ", most));
+    return number;
+  }
+  // Separated by spaces or commas.
+  std::vector<std::string> Words(const std::string& key) {
+    return absl::StrSplit(Text(key), absl::ByAnyChar(" ,"), absl::SkipEmpty());
+  }
   int Port(const std::string& key, int fallback) {
     const std::string text = Text(key, std::to_string(fallback));
     int port = 0;
@@ -195,6 +205,10 @@ absl::StatusOr<Config> Config::Load(const std::string& file) {
     config.feeds.lateness = reader.Duration("feeds.lateness", config.feeds.lateness);
     config.feeds.silence = reader.Duration("feeds.silence", config.feeds.silence);
     config.public_url = reader.Text("public_url");
+    config.order_check_tick = absl::Milliseconds(reader.Number("order_check.tick_ms", 100, 0, 400));
+    config.outgoing.hosts = reader.Words("outgoing.hosts");
+    config.outgoing.private_networks = reader.Words("outgoing.private_networks");
+    config.outgoing.ca_file = reader.Path("outgoing.ca_file", "/etc/ssl/certs/ca-certificates.crt");
     config.author_key_file = reader.Path("author_key_file");
     config.policy_file = reader.Path("policy_file");
     config.refusals_batch = reader.Number("refusals.batch", config.refusals_batch, 1, 500);

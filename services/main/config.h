@@ -53,6 +53,15 @@ struct Config {
   std::string network_database = "custodian_network";
   // One file "<role>.password" (mode 0600) a database role.
   std::string secrets_directory;
+  // Whom `serve` may ask on a client's word (services/rpc/outgoing.h).
+  struct Outgoing {
+    std::vector<std::string> hosts;
+    std::vector<std::string> private_networks;
+    std::string ca_file;
+  };
+  Outgoing outgoing;
+  // Order checks without cards answer on this tick (services/exchange/cds_hooks.h).
+  absl::Duration order_check_tick = absl::Milliseconds(100);
   Keys keys;
   Listener grpc;
   Listener https;

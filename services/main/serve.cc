@@ -15,16 +15,21 @@
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
 #include "services/consent/tenant_rules.h"
+#include "services/exchange/card_link.h"
+#include "services/exchange/card_store.h"
 #include "services/exchange/cds_hooks.h"
 #include "services/exchange/exam_tables.h"
 #include "services/exchange/fhir_service.h"
 #include "services/exchange/jwt.h"
 #include "services/exchange/locator.h"
+#include "services/exchange/order_feed.h"
 #include "services/exchange/patient_records.h"
 #include "services/exchange/refusals.h"
 #include "services/feeds/feed_intake.h"
 #include "services/feeds/feed_watermark.h"
 #include "services/feeds/quarantine_service.h"
+#include "services/exchange/smart_service.h"
+#include "services/governance/admin_checks.h"
 #include "services/governance/admin_service.h"
 #include "services/keys/sealer.h"
 #include "services/log/feed_service.h"
@@ -42,6 +47,7 @@
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/https_server.h"
 #include "services/rpc/mllp_server.h"
+#include "services/rpc/outgoing.h"
 #include "services/rpc/router.h"
 #include "services/rpc/sessions.h"
 #include "services/savings/evaluator.h"
@@ -59,6 +65,11 @@ constexpr absl::Duration kForgetKeysEvery = absl::Seconds(1);
 constexpr int kOrderChecksAtOnce = 16;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
+constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
+constexpr absl::Duration kKeySetTimeout = absl::Seconds(2);
+constexpr absl::Duration kForgetTokensEvery = absl::Minutes(1);
+// Well past the last moment at which a token could still be believed.
+constexpr absl::Duration kTokensKept = absl::Minutes(10);
 
 template <typename T>
 T Value(absl::StatusOr<T> value) {
@@ -78,6 +89,9 @@ class Platform {
  private:
   [[nodiscard]] std::unique_ptr<log::Publisher> MakePublisher();
   [[nodiscard]] rpc::CallGuard MakeGuard() const;
+  // Registered and not removed.
+  [[nodiscard]] std::optional<tenants::Client> FindClient(std::string_view spiffe_id) const;
+  [[nodiscard]] std::optional<exchange::CdsClient> FindCdsClient(std::string_view issuer, std::string_view cds_tenant) const;
   [[nodiscard]] governance::AdminActions Actions();
   [[nodiscard]] absl::Status ValidateTable(std::string_view name, std::string_view tenant_id, std::string_view content) const;
   void AddRoutes();
@@ -85,6 +99,7 @@ class Platform {
   void Publish(const tenants::Tenant& tenant);
   [[nodiscard]] absl::Status StartPartitions();
   [[nodiscard]] absl::Status DrainAll() const;
+  [[nodiscard]] absl::Status ForgetTokens() const;
   void Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body);
   [[nodiscard]] std::string StatusJson() const;
   // Of one tenant for its auditor; of all when `tenant` is none.
@@ -107,8 +122,12 @@ class Platform {
   log::Readers readers_;
   log::TileService tiles_;
   exchange::Refusals refusals_;
+  std::unique_ptr<rpc::Outgoing> outgoing_;
+  exchange::KeySets key_sets_;
+  exchange::SmartService smart_;
   exchange::FhirService fhir_;
   exchange::CdsHooks cds_hooks_;
+  exchange::CardLinks card_links_;
   rpc::Sessions sessions_;
   std::unique_ptr<savings::PageService> page_;
   log::LedgerService ledger_service_;
@@ -150,8 +169,28 @@ rpc::CallGuard Platform::MakeGuard() const {
     if (!own_operator.empty() && spiffe_id == own_operator) {
       return tenants::Client{.spiffe_id = own_operator, .tenant = {}, .role = "operator", .purpose = {}};
     }
-    return network_->registry->FindClient(spiffe_id);
+    return FindClient(spiffe_id);
   });
+}
+
+std::optional<tenants::Client> Platform::FindClient(std::string_view spiffe_id) const {
+  const auto access = network_->governance->FindClientAccess(spiffe_id);
+  if (access && access->access.removed()) return std::nullopt;
+  return network_->registry->FindClient(spiffe_id);
+}
+
+// Keys as they were at the admission, unless the tenant's CDS client was registered with newer ones.
+std::optional<exchange::CdsClient> Platform::FindCdsClient(std::string_view issuer, std::string_view cds_tenant) const {
+  auto tenant = network_->registry->FindByCdsIssuer(issuer, cds_tenant);
+  if (!tenant) return std::nullopt;
+  const auto access = network_->governance->FindClientAccess(
+      absl::StrCat("spiffe://", config_.network, "/tenant/", tenant->id.text(), "/cds/", std::string(governance::kCdsClientName)));
+  exchange::CdsClient client{*tenant, exchange::KeySource{tenant->cds_jwks, {}}, {}};
+  if (!access) return client;
+  if (access->access.removed()) return std::nullopt;
+  if (!access->access.jwks().empty() || !access->access.jwks_url().empty()) client.keys = {access->access.jwks(), access->access.jwks_url()};
+  client.fhir_servers.assign(access->access.fhir_servers().begin(), access->access.fhir_servers().end());
+  return client;
 }
 
 absl::Status Platform::ValidateTable(std::string_view name, std::string_view tenant_id, std::string_view content) const {
@@ -171,6 +210,10 @@ governance::AdminActions Platform::Actions() {
           .validate_table = [this](std::string_view name, std::string_view tenant_id,
                                    std::string_view content) { return ValidateTable(name, tenant_id, content); },
           .validate_jwks = [](std::string_view jwks) { return exchange::CheckJwks(jwks); },
+          .validate_access =
+              [this](const ledger::v1::ClientAccess& access) {
+                return exchange::SmartService::CheckAccess(access, [this](std::string_view url) { return outgoing_->Check(url); });
+              },
           .table_changed =
               [this](std::string_view, std::string_view) {
                 exam_tables_.Forget();
@@ -221,16 +264,37 @@ Platform::Platform(const Config& config)
           [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
       refusals_({.batch = static_cast<std::size_t>(config.refusals_batch), .waiting_max = static_cast<std::size_t>(config.refusals_waiting_max)},
                 network_->partitions, sealer_),
+      outgoing_(Value(rpc::Outgoing::Create({.hosts = config.outgoing.hosts,
+                                             .private_networks = config.outgoing.private_networks,
+                                             .ca_file = config.outgoing.ca_file}))),
+      key_sets_([this](const std::string& url) { return outgoing_->Get(kKeySetTimeout, url, {{"Accept", "application/json"}}); }, machine_clock_),
+      smart_(
+          config.public_url, network_->partitions, sealer_, key_sets_, [this](std::string_view id) { return FindClient(id); },
+          [this](std::string_view id) -> std::optional<exchange::SmartService::Access> {
+            auto found = network_->governance->FindClientAccess(id);
+            if (!found) return std::nullopt;
+            return exchange::SmartService::Access{std::move(found->access), found->index};
+          },
+          machine_clock_),
       fhir_({.public_url = config.public_url,
              .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
-             .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); }},
+             .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); },
+             .authenticate = [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); }},
             network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, *network_->clock,
             [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
       cds_hooks_({.public_url = config.public_url,
+                  .tick = config.order_check_tick,
+                  .fetch = [this](absl::Duration timeout, const std::string& url, const std::vector<std::pair<std::string, std::string>>& headers) {
+                    return outgoing_->Get(timeout, url, headers);
+                  },
                   .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
                   .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); }},
                  network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, records_,
-                 *network_->clock, machine_clock_, [this](const TenantId& tenant) { return exam_tables_.Of(tenant); }),
+                 *network_->clock, machine_clock_, [this](const TenantId& tenant) { return exam_tables_.Of(tenant); },
+                 [this](std::string_view issuer, std::string_view cds_tenant) { return FindCdsClient(issuer, cds_tenant); }, key_sets_),
+      card_links_(
+          network_->partitions, sealer_, [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); },
+          [this](const rpc::HttpRequest& request) { return fhir_.Handle(request); }),
       sessions_(machine_clock_, "/savings/"),
       page_(Value(savings::PageService::Create(config.assets_directory, reporter_, *network_->registry,
                                                [this](std::string_view origin, std::uint64_t index) {
@@ -267,6 +331,9 @@ Platform::Platform(const Config& config)
           [this](const exchange::PatientLink& changed) { return evaluator_.EvaluatePerson(changed); });
     });
     evaluator_.Attach(partition);
+    partition.outbox->Handle("savings", [this, &partition](const PatientId& patient) {
+      return exchange::InferOrders(partition, records_, sealer_, patient);
+    });
   });
   Check(StartPartitions());
   AddRoutes();
@@ -314,12 +381,20 @@ Platform::~Platform() {
 void Platform::AddRoutes() {
   router_.Add({.prefix = "/fhir/",
                .methods = {"GET", "POST", "PUT", "DELETE", "PATCH"},
-               .handler = [this](const rpc::HttpRequest& request) { return fhir_.Handle(request); },
+               .handler =
+                   [this](const rpc::HttpRequest& request) {
+                     auto answer = smart_.Handle(request);
+                     return answer ? *std::move(answer) : fhir_.Handle(request);
+                   },
                .tenant_follows = true,
                .refusal = exchange::FhirService::Refusal});
   router_.Add({.prefix = "/cds/",
                .methods = {"GET", "POST", "PUT", "DELETE", "PATCH"},
-               .handler = [this](const rpc::HttpRequest& request) { return cds_hooks_.Handle(request); },
+               .handler =
+                   [this](const rpc::HttpRequest& request) {
+                     auto answer = card_links_.Handle(request);
+                     return answer ? *std::move(answer) : cds_hooks_.Handle(request);
+                   },
                .tenant_follows = true,
                .refusal = exchange::CdsHooks::Refusal});
   router_.Add({.prefix = "/feed/",
@@ -371,6 +446,14 @@ absl::Status Platform::DrainAll() const {
   return absl::OkStatus();
 }
 
+absl::Status Platform::ForgetTokens() const {
+  for (const tenants::Partition* partition : network_->partitions.All()) {
+    const auto forgotten = exchange::CardStore(*partition->database).ForgetTokens(machine_clock_.Now() - kTokensKept);
+    if (!forgotten.ok()) return forgotten.status();
+  }
+  return absl::OkStatus();
+}
+
 // Runs `body` every `every` until Stop(); a failure is logged once until it succeeds again.
 void Platform::Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body) {
   threads_.emplace_back([this, every, what, body = std::move(body)] {
@@ -417,6 +500,9 @@ std::string Platform::StatusJson() const {
       counts.shown += one->shown;
       counts.accepted += one->accepted;
       counts.overridden += one->overridden;
+      counts.opened += one->opened;
+      counts.inferred_cancelled += one->inferred_cancelled;
+      counts.inferred_performed += one->inferred_performed;
     }
   }
   writer.EndArray();
@@ -426,6 +512,10 @@ std::string Platform::StatusJson() const {
   number("shown", counts.shown);
   number("accepted", counts.accepted);
   number("overridden", counts.overridden);
+  number("opened", counts.opened);
+  // From the order feed, without feedback: in none of the figures above, nor in savings.
+  number("inferred_cancelled", counts.inferred_cancelled);
+  number("inferred_performed", counts.inferred_performed);
   writer.EndObject();
   writer.EndObject();
   return buffer.GetString();
@@ -456,6 +546,11 @@ void Platform::Run() {
     return absl::OkStatus();
   });
   Repeat(config_.refusals_period, "refusals", [this] { return refusals_.WriteBatches(); });
+  Repeat(kRefreshKeySetsEvery, "key sets", [this] {
+    key_sets_.RefreshDue();
+    return absl::OkStatus();
+  });
+  Repeat(kForgetTokensEvery, "used tokens", [this] { return ForgetTokens(); });
   if (!config_.simulated_time) Repeat(kSettleEvery, "savings", [this] { return evaluator_.Settle(); });
   threads_.emplace_back([this] { https_->Run(); });
   if (mllp_) {

@@ -1,4 +1,4 @@
-// `custodian tenant ...`: admission of health systems, their clients and authors, and the data that is governed for them.
+// `custodian tenant ...`: admission of health systems, their authors, and the data that is governed for them (clients: tenant_client.cc).
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -15,6 +15,7 @@
 #include "services/main/commands.h"
 #include "services/main/platform_client.h"
 #include "services/main/secrets.h"
+#include "services/main/tenant_client.h"
 #include "tenants/provision.h"
 #include "tenants/registry.h"
 
@@ -27,31 +28,11 @@ std::string Read(const std::string& path) {
   return *std::move(bytes);
 }
 
-// Tenants by the network database; the database is only needed for the call.
-std::vector<tenants::Tenant> Tenants(const tenants::Database& network) {
-  tenants::Registry registry(network);
-  Check(registry.Load());
-  return registry.Tenants();
-}
-
-std::optional<tenants::Tenant> FindByName(const tenants::Database& network, const std::string& name) {
-  for (tenants::Tenant& tenant : Tenants(network)) {
+std::optional<tenants::Tenant> FindByName(const Config& config, const std::string& name) {
+  for (tenants::Tenant& tenant : Tenants(config)) {
     if (tenant.name == name) return std::move(tenant);
   }
   return std::nullopt;
-}
-
-tenants::ConnectionSpec NetworkConnection(const Config& config) {
-  auto connection = config.Connection(config.network_cell, config.network_database, config.NetworkRole(), config.secrets_directory);
-  Check(connection.status());
-  return *std::move(connection);
-}
-
-tenants::Tenant FindTenant(const Config& config, const std::string& name) {
-  const tenants::Database network(NetworkConnection(config), /*connections_max=*/1);
-  auto tenant = FindByName(network, name);
-  if (!tenant) throw CommandFailed{1, absl::StrCat("there is no tenant '", name, "'; see custodian tenant list")};
-  return *std::move(tenant);
 }
 
 std::string ToJson(const std::vector<tenants::Tenant>& tenants, bool as_list) {
@@ -126,12 +107,9 @@ void PrintTenant(const tenants::Tenant& tenant, bool json) {
 void Admit(const AdmitOptions& options) {
   const Config config = options.config.Load();
   tenants::Tenant tenant = options.tenant;
-  {
-    const tenants::Database network(NetworkConnection(config), /*connections_max=*/1);
-    if (const auto known = FindByName(network, tenant.name)) {
-      PrintTenant(*known, options.json);
-      return;
-    }
+  if (const auto known = FindByName(config, tenant.name)) {
+    PrintTenant(*known, options.json);
+    return;
   }
   tenant.cds_jwks = Read(options.jwks_file);
   if (tenant.cell.empty()) tenant.cell = config.cells.front().name;
@@ -172,36 +150,7 @@ void AddAdmit(CLI::App& tenant) {
   command->callback([options] { Admit(*options); });
 }
 
-// --- clients and authors ----------------------------------------------------------------------------------------------------
-
-struct ClientOptions {
-  ConfigOption config;
-  std::string spiffe_id;
-  std::string tenant;
-  std::string role;
-  std::string purpose;
-};
-
-void RegisterClient(const ClientOptions& options) {
-  const Config config = options.config.Load();
-  tenants::Client client{.spiffe_id = options.spiffe_id, .tenant = {}, .role = options.role, .purpose = options.purpose};
-  if (!options.tenant.empty()) client.tenant = FindTenant(config, options.tenant).id;
-  Check(OperatorClient(config)->RegisterClient(client));
-}
-
-void AddClient(CLI::App& tenant) {
-  auto options = std::make_shared<ClientOptions>();
-  auto* command = tenant.add_subcommand("client", "let a client certificate (by its SPIFFE id) act in a role");
-  command->footer(
-      "Example:\n  custodian tenant client spiffe://custodian.example/tenant/0123456789abcdef/fhir/ehr --home .quickstart \\\n"
-      "    --tenant lakeside --role fhir --purpose TREAT");
-  options->config.AddTo(*command);
-  command->add_option("spiffe-id", options->spiffe_id, "URI SAN of the certificate")->required();
-  command->add_option("--tenant", options->tenant, "tenant's name (none for operator and regulator)");
-  command->add_option("--role", options->role, "fhir, feed, auditor, node, regulator, operator")->required();
-  command->add_option("--purpose", options->purpose, "v3-ActReason code, one client per purpose; needed for fhir");
-  command->callback([options] { RegisterClient(*options); });
-}
+// --- authors -----------------------------------------------------------------------------------------------------------------
 
 struct AuthorOptions {
   ConfigOption config;
@@ -291,8 +240,7 @@ void AddList(CLI::App& tenant) {
   command->add_flag("--json", options->json, "JSON");
   command->callback([options] {
     const Config config = options->config.Load();
-    const tenants::Database network(NetworkConnection(config), /*connections_max=*/1);
-    const auto all = Tenants(network);
+    const auto all = Tenants(config);
     if (options->json) {
       std::printf("%s\n", ToJson(all, /*as_list=*/true).c_str());
       return;
@@ -305,12 +253,28 @@ void AddList(CLI::App& tenant) {
 
 }  // namespace
 
+// By the network database, which is only needed for the call.
+std::vector<tenants::Tenant> Tenants(const Config& config) {
+  auto connection = config.Connection(config.network_cell, config.network_database, config.NetworkRole(), config.secrets_directory);
+  Check(connection.status());
+  const tenants::Database network(*std::move(connection), /*connections_max=*/1);
+  tenants::Registry registry(network);
+  Check(registry.Load());
+  return registry.Tenants();
+}
+
+tenants::Tenant FindTenant(const Config& config, const std::string& name) {
+  auto tenant = FindByName(config, name);
+  if (!tenant) throw CommandFailed{1, absl::StrCat("there is no tenant '", name, "'; see custodian tenant list")};
+  return *std::move(tenant);
+}
+
 void AddTenant(CLI::App& app) {
   auto* tenant = app.add_subcommand("tenant", "admit health systems; their clients, authors, exam classes, prices and rules of consent");
   tenant->footer("Examples:\n  custodian tenant list --home .quickstart\n  custodian tenant admit --help");
   tenant->require_subcommand(1);
   AddAdmit(*tenant);
-  AddClient(*tenant);
+  AddTenantClient(*tenant);
   AddAuthor(*tenant);
   AddTable(*tenant, "classes", "exam-classes", "set the exam classes (services/exchange/exams.csv) of a tenant or the network",
            "custodian tenant classes lakeside --home .quickstart --file exams.csv --source \"ACR 2024\" --approved-by \"Imaging committee\"");

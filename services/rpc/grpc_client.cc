@@ -98,13 +98,42 @@ absl::StatusOr<AdminClient::Admission> AdminClient::AdmitTenant(const tenants::T
   return Admission{response->tenant_id(), response->origin(), response->log_vkey(), response->governance_index()};
 }
 
-absl::Status AdminClient::RegisterClient(const tenants::Client& client) {
+absl::Status AdminClient::RegisterClient(const tenants::Client& client, const ClientAccess& access) {
   v1::RegisterClientRequest request;
   request.set_spiffe_id(client.spiffe_id);
   request.set_tenant_id(client.tenant.text());
   request.set_role(client.role);
   request.set_purpose(client.purpose);
+  request.set_jwks(access.jwks);
+  request.set_jwks_url(access.jwks_url);
+  request.set_scopes(access.scopes);
+  *request.mutable_fhir_servers() = {access.fhir_servers.begin(), access.fhir_servers.end()};
   return core_->caller.Call(&v1::AdminService::Stub::RegisterClient, request).status();
+}
+
+absl::StatusOr<std::uint64_t> AdminClient::RemoveClient(std::string_view spiffe_id) {
+  v1::RemoveClientRequest request;
+  request.set_spiffe_id(std::string(spiffe_id));
+  const auto response = core_->caller.Call(&v1::AdminService::Stub::RemoveClient, request);
+  if (!response.ok()) return response.status();
+  return response->governance_index();
+}
+
+absl::StatusOr<std::vector<AdminClient::ListedClient>> AdminClient::ListClients(std::string_view tenant_id) {
+  v1::ListClientsRequest request;
+  request.set_tenant_id(std::string(tenant_id));
+  const auto response = core_->caller.Call(&v1::AdminService::Stub::ListClients, request);
+  if (!response.ok()) return response.status();
+  std::vector<ListedClient> clients;
+  for (const v1::RegisteredClient& one : response->clients()) {
+    const v1::RegisterClientRequest& client = one.client();
+    // Empty for the network's own.
+    const auto tenant = TenantId::Parse(client.tenant_id());
+    clients.push_back({{client.spiffe_id(), tenant.ok() ? *tenant : TenantId(), client.role(), client.purpose()},
+                       {client.jwks(), client.jwks_url(), client.scopes(), {client.fhir_servers().begin(), client.fhir_servers().end()}},
+                       one.removed()});
+  }
+  return clients;
 }
 
 absl::StatusOr<std::uint64_t> AdminClient::EnrollAuthor(const Author& author) {

@@ -44,7 +44,23 @@ class AdminClient {
   };
   // All of `tenant` but origin and log_vkey, which the answer brings. Sent again, it finishes what a crash left and answers the same.
   [[nodiscard]] absl::StatusOr<Admission> AdmitTenant(const tenants::Tenant& tenant);
-  [[nodiscard]] absl::Status RegisterClient(const tenants::Client& client);
+  // What a client proves itself with instead of a certificate, and what it may ask for (custodian.proto, RegisterClientRequest).
+  struct ClientAccess {
+    std::string jwks;
+    std::string jwks_url;
+    std::string scopes;
+    std::vector<std::string> fhir_servers;
+  };
+  [[nodiscard]] absl::Status RegisterClient(const tenants::Client& client, const ClientAccess& access = {});
+  // Index in the governance log; NotFound for a client that was never registered.
+  [[nodiscard]] absl::StatusOr<std::uint64_t> RemoveClient(std::string_view spiffe_id);
+  struct ListedClient {
+    tenants::Client client;
+    ClientAccess access;
+    bool removed = false;
+  };
+  // Of one tenant (id), or of all; sorted by SPIFFE id.
+  [[nodiscard]] absl::StatusOr<std::vector<ListedClient>> ListClients(std::string_view tenant_id);
 
   struct Author {
     // SPIFFE URI.

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace custodian::rpc {
 
 struct HttpRequest {
@@ -38,6 +40,8 @@ struct HttpResponse {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  // The answer is held back until then (machine's clock); no thread waits for it meanwhile.
+  absl::Time not_before = absl::InfinitePast();
 };
 
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;

@@ -83,6 +83,8 @@ absl::StatusOr<ssl::context> MakeContext(ssl::context::method method, const std:
 
 bool IsHttpError(const error_code& error) { return error.category() == http::make_error_code(http::error::bad_target).category(); }
 
+std::string HttpDateNow() { return absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", absl::Now(), absl::UTCTimeZone()); }
+
 // A line break in a header would let its value write others.
 bool HasLineBreak(std::string_view text) { return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos; }
 
@@ -148,7 +150,7 @@ class HttpsServer::Core {
 class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Core& core, tcp::socket socket, bool over_limit)
-      : core_(core), stream_(std::move(socket), core.tls_), over_limit_(over_limit) {}
+      : core_(core), stream_(std::move(socket), core.tls_), held_(stream_.get_executor()), over_limit_(over_limit) {}
   ~Session() {
     absl::MutexLock lock(&core_.mutex_);
     core_.sessions_.erase(this);
@@ -253,8 +255,15 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
     beast::get_lowest_layer(stream_).expires_never();
     asio::post(*core_.workers_, [self = shared_from_this(), guard = asio::make_work_guard(core_.sockets_), request = std::move(request)] {
       HttpResponse response = self->core_.CallHandler(request);
-      asio::post(self->stream_.get_executor(), [self, response = std::move(response)]() mutable { self->Write(std::move(response), false); });
+      asio::post(self->stream_.get_executor(), [self, response = std::move(response)]() mutable { self->WriteInTime(std::move(response)); });
     });
+  }
+
+  void WriteInTime(HttpResponse response) {
+    const absl::Duration wait = response.not_before - absl::Now();
+    if (wait <= absl::ZeroDuration() || core_.stopping_) return Write(std::move(response), false);
+    held_.expires_after(absl::ToChronoNanoseconds(wait));
+    held_.async_wait([self = shared_from_this(), response = std::move(response)](error_code) mutable { self->Write(std::move(response), false); });
   }
 
   // Answers without having read the request to its end.
@@ -269,6 +278,8 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
     response_.version(11);
     response_.result(static_cast<unsigned>(answer.status));
     for (const auto& [name, value] : answer.headers) response_.insert(name, value);
+    // RFC 9110, section 6.6.1: a client may compare its clock.
+    if (response_.count(http::field::date) == 0) response_.set(http::field::date, HttpDateNow());
     response_.keep_alive(keep_alive_);
     // RFC 9110, section 8.6: no length on 204.
     if (answer.status != 204) response_.content_length(answer.body.size());
@@ -306,6 +317,8 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
 
   Core& core_;
   TlsStream stream_;
+  // Of an answer that is held back.
+  asio::steady_timer held_;
   const bool over_limit_;
   std::string spiffe_id_;
   beast::flat_buffer buffer_;
@@ -506,7 +519,9 @@ class HttpsClient::Core {
   Core(Options options, ssl::context tls) : options_(std::move(options)), tls_(std::move(tls)) {}
 
   using Headers = std::vector<std::pair<std::string, std::string>>;
-  absl::StatusOr<HttpResponse> Send(std::string_view method, std::string_view url_text, const Headers& headers, std::string_view body);
+  absl::StatusOr<HttpResponse> Send(absl::Duration timeout, std::string_view method, std::string_view url_text, const Headers& headers,
+                                    std::string_view body);
+  [[nodiscard]] absl::Duration timeout() const { return options_.timeout; }
 
  private:
   using Request = http::request<http::string_body>;
@@ -553,8 +568,13 @@ absl::StatusOr<std::unique_ptr<Connection>> HttpsClient::Core::Connect(const Url
   auto connection = std::make_unique<Connection>(tls_);
   error_code error;
   tcp::resolver resolver(connection->loop);
-  const auto endpoints = resolver.resolve(url.host, url.port, error);
+  const auto resolved = resolver.resolve(url.host, url.port, error);
   if (error) return ConnectionError("cannot resolve", url, error);
+  // What was judged is what is connected to: the name is not asked a second time.
+  std::vector<tcp::endpoint> endpoints;
+  for (const auto& entry : resolved)
+    if (!options_.admits_address || options_.admits_address(entry.endpoint().address().to_string())) endpoints.push_back(entry.endpoint());
+  if (endpoints.empty()) return absl::PermissionDeniedError(absl::StrCat("no address of ", url.host, " may be connected to"));
   error = connection->Await(deadline, [&](auto done) { beast::get_lowest_layer(connection->stream).async_connect(endpoints, done); });
   if (error) return ConnectionError("cannot connect to", url, error);
   beast::get_lowest_layer(connection->stream).socket().set_option(tcp::no_delay(true), error);
@@ -607,8 +627,8 @@ HttpsClient::Core::Outcome HttpsClient::Core::Exchange(const Url& url, const Req
   return {std::move(response)};
 }
 
-absl::StatusOr<HttpResponse> HttpsClient::Core::Send(std::string_view method, std::string_view url_text, const Headers& headers,
-                                                     std::string_view body) {
+absl::StatusOr<HttpResponse> HttpsClient::Core::Send(absl::Duration timeout, std::string_view method, std::string_view url_text,
+                                                     const Headers& headers, std::string_view body) {
   auto url = ParseUrl(url_text);
   if (!url.ok()) return url.status();
   Request request;
@@ -629,7 +649,7 @@ absl::StatusOr<HttpResponse> HttpsClient::Core::Send(std::string_view method, st
   request.body() = std::string(body);
   request.prepare_payload();
 
-  const SteadyTime deadline = std::chrono::steady_clock::now() + absl::ToChronoMilliseconds(options_.timeout);
+  const SteadyTime deadline = std::chrono::steady_clock::now() + absl::ToChronoMilliseconds(timeout);
   std::unique_ptr<Connection> kept = TakeKept(*url);
   if (kept != nullptr) {
     Outcome outcome = Exchange(*url, request, std::move(kept), deadline);
@@ -652,7 +672,13 @@ absl::StatusOr<std::unique_ptr<HttpsClient>> HttpsClient::Create(Options options
 absl::StatusOr<HttpResponse> HttpsClient::Send(std::string_view method, std::string_view url,
                                                const std::vector<std::pair<std::string, std::string>>& headers,
                                                std::string_view body) const {
-  return core_->Send(method, url, headers, body);
+  return core_->Send(core_->timeout(), method, url, headers, body);
+}
+
+absl::StatusOr<HttpResponse> HttpsClient::SendWithin(absl::Duration timeout, std::string_view method, std::string_view url,
+                                                     const std::vector<std::pair<std::string, std::string>>& headers,
+                                                     std::string_view body) const {
+  return core_->Send(std::min(timeout, core_->timeout()), method, url, headers, body);
 }
 
 }  // namespace custodian::rpc

@@ -13,6 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "tests/support/test_certificates.h"
@@ -399,6 +401,51 @@ TEST(Https, ManyClientsAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(good, 200);
+}
+
+TEST(Https, AnAnswerIsHeldBackAndNoThreadWaitsForIt) {
+  Certificates certificates;
+  HttpsServer::Options options;
+  options.threads = 1;
+  constexpr absl::Duration kHeld = absl::Seconds(1);
+  RunningServer server(
+      certificates,
+      [](const HttpRequest&) {
+        HttpResponse response{200, {}, "late"};
+        response.not_before = absl::Now() + kHeld;
+        return response;
+      },
+      options);
+  const auto client = Client(certificates);
+  const absl::Time start = absl::Now();
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      const auto answer = client->Send("GET", server.Url("/"));
+      ASSERT_TRUE(answer.ok()) << answer.status();
+      EXPECT_EQ(answer->body, "late");
+      EXPECT_GE(absl::Now() - start, kHeld);
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  // One after the other on the one thread would take four times as long.
+  EXPECT_LT(absl::Now() - start, 3 * kHeld);
+}
+
+TEST(Https, EveryAnswerHasADate) {
+  Certificates certificates;
+  RunningServer server(certificates, [](const HttpRequest&) { return HttpResponse{200, {}, ""}; });
+  const auto answer = Client(certificates)->Send("GET", server.Url("/"));
+  ASSERT_TRUE(answer.ok());
+  for (const auto& [name, value] : answer->headers) {
+    if (name != "date") continue;
+    absl::Time date;
+    std::string error;
+    ASSERT_TRUE(absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", value, absl::UTCTimeZone(), &date, &error)) << value;
+    EXPECT_LE(absl::AbsDuration(absl::Now() - date), absl::Seconds(10));
+    return;
+  }
+  ADD_FAILURE() << "no Date";
 }
 
 TEST(Https, BadOptionsAreRefused) {

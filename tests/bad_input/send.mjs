@@ -1,4 +1,4 @@
-// Sends every row of fhir.json and cds.json over HTTPS to a quickstart, as README.md beside this file says: status and text must be
+// Sends every row of fhir.json, smart.json and cds.json over HTTPS to a quickstart, as README.md beside this file says: status and text must be
 // those of the row, and no log may have grown. Then the cases that need two requests.
 //   node send.mjs HOME CUSTODIAN
 // Prints "ok NAME" or "not ok NAME: why"; exit 1 when any failed.
@@ -67,6 +67,9 @@ async function check(name, row, agent, url, headers) {
 const rows = (file) => JSON.parse(readFileSync(new URL(file, import.meta.url), 'utf8'));
 for (const row of rows('fhir.json')) {
   await check(`BadInput.Fhir ${row.name}`, row, withCertificate, `${tenant.fhir_base_url}/${row.path}`, row.headers ?? {});
+}
+for (const row of rows('smart.json')) {
+  await check(`BadInput.Smart ${row.name}`, row, withoutCertificate, `${tenant.fhir_base_url}/${row.path}`, row.headers ?? {});
 }
 const cdsBase = tenant.cds_url.replace(/\/cds-services$/, '');
 for (const row of rows('cds.json')) {

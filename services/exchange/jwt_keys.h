@@ -1,0 +1,84 @@
+// The public keys of clients: a JWK set (RFC 7517) that was registered as it is, or the registered URL of one. A set behind a URL is
+// fetched, kept as long as its Cache-Control says (within bounds), fetched anew before it ends, and once more when a token names a
+// kid that it does not hold, as rotation brings it, but not more often than every kRefetchAfter, whoever asks. Thread-safe.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_JWT_KEYS_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_JWT_KEYS_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "services/exchange/fhir_json.h"
+#include "services/rpc/http.h"
+#include "tenants/clock.h"
+
+namespace custodian::exchange {
+
+// OK for a JWK set with at least one key that can verify: P-384, or RSA of 2048 bits and more, each with its own kid.
+// InvalidArgument says which key is not, also for one with a private part.
+[[nodiscard]] absl::Status CheckJwks(std::string_view jwks);
+
+// Exactly one of the two.
+struct KeySource {
+  std::string jwks;
+  std::string jwks_url;
+};
+
+class KeySets {
+ public:
+  // GET of an allow-listed URL.
+  using Fetch = std::function<absl::StatusOr<rpc::HttpResponse>(const std::string& url)>;
+
+  static constexpr absl::Duration kKeptMin = absl::Minutes(1);
+  static constexpr absl::Duration kKeptMax = absl::Hours(24);
+  // Without Cache-Control.
+  static constexpr absl::Duration kKept = absl::Hours(1);
+  // A set whose server does not answer is used on for so long.
+  static constexpr absl::Duration kStaleMax = absl::Hours(1);
+  static constexpr absl::Duration kRefetchAfter = absl::Seconds(10);
+
+  KeySets(Fetch fetch, const Clock& machine_clock) : fetch_(std::move(fetch)), clock_(machine_clock) {}
+
+  // The one key of the source with that id, if it may sign with that algorithm; Unauthenticated when there is none. Unavailable when
+  // the set is needed and cannot be fetched.
+  [[nodiscard]] absl::StatusOr<Json> Find(const KeySource& source, const std::string& kid, const std::string& algorithm) const;
+
+  // Fetches anew the kept sets that soon end, so that no call waits for them. Called every few seconds by a thread of services/main.
+  void RefreshDue() const;
+
+  // What is known of a URL's set, for `custodian doctor`: OK, or why it cannot be had. Fetches.
+  [[nodiscard]] absl::Status Probe(const std::string& url) const;
+
+ private:
+  struct Kept {
+    std::shared_ptr<const Json> set;
+    absl::Time until = absl::InfinitePast();
+    absl::Time tried = absl::InfinitePast();
+    absl::Time used = absl::InfinitePast();
+    bool fetching = false;
+    absl::Status failure;
+  };
+  [[nodiscard]] absl::StatusOr<Json> FindByUrl(const std::string& url, const std::string& kid, const std::string& algorithm) const;
+  // Fetches unless another does or it was tried just now; waits for the one under way.
+  void Refetch(const std::string& url) const;
+
+  const Fetch fetch_;
+  const Clock& clock_;
+  mutable absl::Mutex mutex_;
+  // By URL: as many as the registry names.
+  mutable std::map<std::string, Kept> kept_ ABSL_GUARDED_BY(mutex_);
+};
+
+// How long an answer may be kept (RFC 9111: no-store, no-cache, max-age), within the bounds above.
+[[nodiscard]] absl::Duration KeptFor(const rpc::HttpResponse& response);
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_JWT_KEYS_H_
