@@ -1,5 +1,7 @@
 #include "services/exchange/fhir_search.h"
 
+#include "services/exchange/fhir_match.h"
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -14,9 +16,13 @@ constexpr char kReport[] = R"({"resourceType":"DiagnosticReport","id":"r1","stat
   "subject":{"reference":"Patient/p1"},"effectiveDateTime":"2026-02-10T09:30:00-06:00"})";
 
 bool Found(std::vector<std::pair<std::string, std::string>> parameters) {
-  const auto search = ParseSearch("DiagnosticReport", parameters);
-  EXPECT_TRUE(std::holds_alternative<Search>(search));
-  return Matches(*Json::Parse(kReport), std::get<Search>(search), kBase, absl::UTCTimeZone());
+  const auto search = ParseSearch("DiagnosticReport", parameters, false);
+  EXPECT_TRUE(std::holds_alternative<SearchRequest>(search));
+  const auto report = Json::Parse(kReport);
+  const bool found = Matches(*report, std::get<SearchRequest>(search), {kBase, absl::UTCTimeZone()});
+  // What matches is never passed over unread.
+  EXPECT_TRUE(!found || MayMatch(report->Text(), std::get<SearchRequest>(search)));
+  return found;
 }
 
 TEST(FhirSearch, MatchesTokensWithAndWithoutTheirSystem) {
@@ -55,15 +61,15 @@ TEST(FhirSearch, RefusesWhatItDoesNotKnow) {
   for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{{"nmae", "x"},
                                                                                     {"code:text", "x"},
                                                                                     {"patient.name", "x"},
-                                                                                    {"_include", "*"},
-                                                                                    {"_sort", "date"},
+                                                                                    {"_include", "subject"},
+                                                                                    {"_sort", "colour"},
                                                                                     {"_revinclude", "*"},
                                                                                     {"date", "soon"},
                                                                                     {"date", "ap2026"},
                                                                                     {"_count", "many"},
                                                                                     {"_id", "a b"},
                                                                                     {"code", ""}}) {
-    const auto search = ParseSearch("DiagnosticReport", {{name, value}});
+    const auto search = ParseSearch("DiagnosticReport", {{name, value}}, false);
     ASSERT_TRUE(std::holds_alternative<Refusal>(search)) << name;
     EXPECT_EQ(std::get<Refusal>(search).status, 400) << name;
   }

@@ -1,10 +1,11 @@
-#include "services/exchange/fhir_definitions.h"
+#include "services/exchange/fhir_validator.h"
 
 #include <fstream>
 #include <sstream>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/exchange/fhir_definitions.h"
 
 namespace custodian::exchange {
 namespace {
@@ -23,8 +24,8 @@ TEST(FhirDefinitions, KnowTheTypesOfR4) {
   EXPECT_FALSE(IsResourceType("imagingstudy"));
   EXPECT_FALSE(IsResourceType("HumanName"));
   EXPECT_FALSE(IsResourceType("SubscriptionStatus"));
-  EXPECT_EQ(CompartmentElements("Coverage").front(), "beneficiary");
-  EXPECT_TRUE(CompartmentElements("Organization").empty());
+  EXPECT_EQ(FindType("Coverage")->patient_paths.front(), std::vector<std::string>{"beneficiary"});
+  EXPECT_TRUE(FindType("Organization")->patient_paths.empty());
 }
 
 struct Row {
