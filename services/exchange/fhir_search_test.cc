@@ -1,5 +1,8 @@
 #include "services/exchange/fhir_search.h"
 
+#include <array>
+#include <random>
+
 #include "services/exchange/fhir_match.h"
 
 #include "gmock/gmock.h"
@@ -72,6 +75,38 @@ TEST(FhirSearch, RefusesWhatItDoesNotKnow) {
     const auto search = ParseSearch("DiagnosticReport", {{name, value}}, false);
     ASSERT_TRUE(std::holds_alternative<Refusal>(search)) << name;
     EXPECT_EQ(std::get<Refusal>(search).status, 400) << name;
+  }
+}
+
+// Whatever is asked, an answer or a refusal comes back; the seed is printed when that fails.
+TEST(FhirSearch, AnswersAnyQuery) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  const auto one_of = [&](const auto& list) { return list[random() % std::size(list)]; };
+  static constexpr const char* kNames[] = {"patient", "code", "date", "_id", "_include", "_revinclude", "_sort", "_count", "_summary", "_elements",
+                                           "value-quantity", "identifier", "subject", "_lastUpdated", "_total", "_cursor", "category", "_format"};
+  static constexpr const char* kModifiers[] = {"", "", "", ":missing", ":not", ":exact", ":contains", ":Patient", ":identifier", ":iterate", ":", "::"};
+  static constexpr const char* kPieces[] = {"p1", "Patient/p1", "|", ",", "\\", "\\,", "http://loinc.org", "24558-9", "ge", "lt", "2026-02-10", "T", "1.5e3", "-", "*",
+                                            ":", "Observation:subject", "true", "\xff", "\xc3\xa9", "", " ", "/", "_history", "9999999999999999999999", "%", "e", "E1"};
+  const auto resource = Json::Parse(kReport);
+  for (int round = 0; round < 20'000; ++round) {
+    Parameters parameters;
+    for (unsigned i = random() % 4; i > 0; --i) {
+      std::string value;
+      for (unsigned pieces = random() % 5; pieces > 0; --pieces) value += one_of(kPieces);
+      parameters.emplace_back(std::string(one_of(kNames)) + one_of(kModifiers), value);
+    }
+    const auto parsed = ParseSearch(one_of(std::array{"DiagnosticReport", "Observation", "Patient", "Organization"}), parameters, random() % 2 == 0);
+    if (const auto* refusal = std::get_if<Refusal>(&parsed)) {
+      EXPECT_TRUE(refusal->status == 400 || refusal->status == 406);
+      EXPECT_FALSE(refusal->issues.front().diagnostics.empty());
+      continue;
+    }
+    const auto& search = std::get<SearchRequest>(parsed);
+    const bool matches = Matches(*resource, search, {kBase, absl::UTCTimeZone()});
+    EXPECT_TRUE(!matches || MayMatch(resource->Text(), search)) << QueryText(search.used);
+    EXPECT_EQ(SortValuesOf(*resource, search.sort, absl::UTCTimeZone()).size(), search.sort.size());
   }
 }
 

@@ -19,30 +19,11 @@ constexpr std::string_view kPrefix = "/fhir/";
 constexpr std::string_view kReadPurpose = "fhir-read";
 constexpr std::size_t kIdempotencyKeyMax = 256;
 constexpr int kDepthMax = 64;
-// What other tenants' clinicians may ask for.
-constexpr std::string_view kSharedTypes[] = {"DiagnosticReport", "ImagingStudy", "Observation"};
-
-bool IsShared(std::string_view type) { return std::find(std::begin(kSharedTypes), std::end(kSharedTypes), type) != std::end(kSharedTypes); }
-
-rpc::HttpResponse ResourceResponse(const OpenedRecord& record) {
-  const auto resource = WithMeta(record);
-  if (!resource.ok()) return FhirResponse(RefusalOf(resource.status()));
-  rpc::HttpResponse response = FhirResponse(200, resource->Text());
-  AddVersionHeaders(response, record.version, record.arrived);
-  return response;
-}
 
 rpc::HttpResponse MethodNotAllowed(std::string_view allowed) {
   rpc::HttpResponse response = FhirResponse(Refuse(405, "not-supported", absl::StrCat("This URL takes ", std::string(allowed), ".")));
   response.headers.emplace_back("Allow", std::string(allowed));
   return response;
-}
-
-// Why another tenant's client gets nothing. A damaged record is ours to know (the log says it), not theirs.
-rpc::HttpResponse OtherFailure(const absl::Status& status) {
-  if (absl::IsNotFound(status)) return NotFoundForOthers();
-  const Refusal refusal = RefusalOf(status);
-  return absl::IsDataLoss(status) ? NotFoundForOthers() : FhirResponse(refusal);
 }
 
 FhirWriter::Request WriteRequest(const FhirCall& call, std::vector<TransactionEntry> entries) {
@@ -409,63 +390,6 @@ rpc::HttpResponse FhirService::Match(const FhirCall& call) const {
   const auto body = ReadBody(call);
   if (const auto* refusal = std::get_if<exchange::Refusal>(&body)) return FhirResponse(*refusal);
   return match_.Answer(call, std::get<Json>(body));
-}
-
-rpc::HttpResponse FhirService::OwnDisclosure(const FhirCall& call) const {
-  const auto provenance = disclosure_.ProvenanceOf(*call.partition, nullptr, call.id(), options_.receipt_wait);
-  if (absl::IsNotFound(provenance.status())) return FhirResponse(Refuse(404, "not-found", "There is no such resource."));
-  if (!provenance.ok()) return FhirResponse(RefusalOf(provenance.status()));
-  return FhirResponse(200, provenance->Text());
-}
-
-rpc::HttpResponse FhirService::HandleOther(const FhirCall& call) const {
-  if (call.request.method != "GET") {
-    return FhirResponse(Refuse(403, "forbidden", "Clients of other tenants read; they write to their own tenant's URL."));
-  }
-  if (call.segments.size() == 2 && call.type() == "Provenance" && call.id().starts_with(kDisclosurePrefix)) {
-    const auto provenance = disclosure_.ProvenanceOf(*call.partition, &call.client, call.id(), options_.receipt_wait);
-    return provenance.ok() ? FhirResponse(200, provenance->Text()) : OtherFailure(provenance.status());
-  }
-  if (call.segments.empty() || !IsShared(call.type())) return NotFoundForOthers();
-  if (call.segments.size() == 1) return SearchOther(call);
-  if (call.segments.size() == 2 && IsFhirId(call.id())) return ReadOther(call);
-  return NotFoundForOthers();
-}
-
-rpc::HttpResponse FhirService::ReadOther(const FhirCall& call) const {
-  const auto disclosed = disclosure_.Disclose(*call.partition, call.client, call.type(), call.id());
-  if (!disclosed.ok()) return OtherFailure(disclosed.status());
-  rpc::HttpResponse response = ResourceResponse(disclosed->record);
-  response.headers.emplace_back("Link", absl::StrCat("<", call.base_url, "/Provenance/", disclosed->provenance_id, ">; rel=\"provenance\""));
-  return response;
-}
-
-rpc::HttpResponse FhirService::SearchOther(const FhirCall& call) const {
-  const auto parsed = ParseSearch(call.type(), call.request.Parameters(), /*lenient=*/false);
-  const auto* search = std::get_if<SearchRequest>(&parsed);
-  // One resource by its id, with nothing but its Provenance beside it; anything wider could be used to look around.
-  const auto is_provenance = [](const Inclusion& inclusion) {
-    return inclusion.source == "Provenance" && inclusion.parameter != nullptr && inclusion.parameter->name == "target";
-  };
-  if (search == nullptr || search->criteria.size() != 1 || search->Values("_id").size() != 1 || !search->includes.empty() || !search->cursor.empty() ||
-      !std::all_of(search->reverse_includes.begin(), search->reverse_includes.end(), is_provenance)) {
-    return NotFoundForOthers();
-  }
-  const auto disclosed = disclosure_.Disclose(*call.partition, call.client, call.type(), search->Values("_id").front());
-  if (!disclosed.ok()) return OtherFailure(disclosed.status());
-  auto resource = WithMeta(disclosed->record);
-  if (!resource.ok()) return FhirResponse(RefusalOf(resource.status()));
-  ApplyView(search->view, *resource);
-  std::vector<Json> entries;
-  entries.push_back(SearchEntry(absl::StrCat(call.base_url, "/", call.type(), "/", disclosed->record.id), *std::move(resource), "match"));
-  if (!search->reverse_includes.empty()) {
-    auto provenance = disclosure_.ProvenanceOf(*call.partition, &call.client, disclosed->provenance_id, options_.receipt_wait);
-    if (!provenance.ok()) return FhirResponse(RefusalOf(provenance.status()));
-    entries.push_back(
-        SearchEntry(absl::StrCat(call.base_url, "/Provenance/", disclosed->provenance_id), *std::move(provenance), "include"));
-  }
-  const std::string self = absl::StrCat(call.base_url, "/", call.type(), "?", QueryText(search->used));
-  return FhirResponse(200, BundleOf("searchset", 1, {Link("self", self)}, std::move(entries)).Text());
 }
 
 }  // namespace custodian::exchange
