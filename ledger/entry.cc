@@ -52,6 +52,10 @@ absl::Status CheckRecordStored(const v1::Entry& entry) {
     if (version == 0) return Invalid("record_stored.version counts from 1");
   if (!stored.locator_sha256().empty() && stored.locator_sha256().size() != 32)
     return Invalid("record_stored.locator_sha256 must be empty or have 32 bytes");
+  for (int i = 0; i < stored.deleted_size(); ++i) {
+    if (stored.deleted(i) >= static_cast<std::uint32_t>(stored.record_id_size()) || (i > 0 && stored.deleted(i) <= stored.deleted(i - 1)))
+      return Invalid("record_stored.deleted names positions in record_id, each once, ascending");
+  }
   return absl::OkStatus();
 }
 

@@ -116,6 +116,14 @@ TEST(ParseLeaf, NamesTheFaultOfAnEntry) {
       {"record_stored", [](v1::Entry& e) { e.set_kind(v1::KIND_RECORD_STORED), e.mutable_record_stored(); }},
       {"table_set.name",
        [](v1::Entry& e) { e.set_kind(v1::KIND_TABLE_SET), e.mutable_table_set()->set_name("Exam classes"); }},
+      {"record_stored.deleted",
+       [](v1::Entry& e) {
+         e.set_kind(v1::KIND_RECORD_STORED);
+         e.add_record_sha256(std::string(32, 'h'));
+         e.mutable_record_stored()->add_record_id(std::string(16, 'r'));
+         e.mutable_record_stored()->add_version(1);
+         e.mutable_record_stored()->add_deleted(1);
+       }},
       {"public_key",
        [](v1::Entry& e) { e.set_kind(v1::KIND_ROSTER_CHANGED), e.mutable_roster_changed()->set_author("spiffe://x/y"); }},
       {"wrapped_sha256",

@@ -2,10 +2,11 @@
 
 #include "services/exchange/fhir_definitions.h"
 #include "services/exchange/fhir_json.h"
-#include "services/exchange/fhir_search.h"
 
 namespace custodian::exchange {
 namespace {
+
+using Kind = SearchParameter::Kind;
 
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
 
@@ -15,32 +16,53 @@ Json Codes(std::initializer_list<std::string_view> codes) {
   return list;
 }
 
-Json SearchParameters(const std::string& type) {
-  Json list = Json::Array();
-  for (const SearchParameter& parameter : SearchParametersOf(type)) {
-    const bool is_date = parameter.kind == SearchParameter::Kind::kDate;
-    const bool is_reference = parameter.kind == SearchParameter::Kind::kReference;
-    list.Append(Json::Object({{"name", Text(parameter.name)}, {"type", Text(is_date ? "date" : is_reference ? "reference" : "token")}}));
+std::string_view NameOf(Kind kind) {
+  switch (kind) {
+    case Kind::kToken:
+      return "token";
+    case Kind::kDate:
+      return "date";
+    case Kind::kReference:
+      return "reference";
+    case Kind::kString:
+      return "string";
+    case Kind::kQuantity:
+      return "quantity";
+    case Kind::kNumber:
+      return "number";
+    case Kind::kUri:
+      return "uri";
   }
-  return list;
+  return "";
 }
 
-Json Resource(const std::string& type) {
-  const bool searchable = !SearchParametersOf(type).empty();
-  Json resource = Json::Object({{"type", Text(type)}});
-  resource.Set("interaction", searchable ? Codes({"read", "vread", "update", "history-instance", "create", "search-type"})
-                                         : Codes({"read", "vread", "update", "history-instance", "create"}));
+Json Operation(std::string_view name, std::string_view definition) {
+  return Json::Object({{"name", Text(name)}, {"definition", Text(definition)}});
+}
+
+Json Resource(const TypeDefinition& type) {
+  Json parameters = Json::Array();
+  Json includes = Json::Array({Text("*")});
+  for (const SearchParameter& parameter : type.search) {
+    parameters.Append(Json::Object({{"name", Text(parameter.name)}, {"type", Text(NameOf(parameter.kind))}}));
+    if (parameter.kind == Kind::kReference) includes.Append(Text(std::string(type.name) + ":" + std::string(parameter.name)));
+  }
+  Json resource = Json::Object({{"type", Text(type.name)}});
+  resource.Set("interaction", Codes({"read", "vread", "update", "delete", "history-instance", "create", "search-type"}));
   resource.Set("versioning", Text("versioned-update"));
   resource.Set("readHistory", Json::Bool(true));
   resource.Set("updateCreate", Json::Bool(true));
   resource.Set("conditionalCreate", Json::Bool(true));
-  resource.Set("conditionalRead", Text("not-supported"));
-  resource.Set("conditionalUpdate", Json::Bool(false));
-  resource.Set("conditionalDelete", Text("not-supported"));
+  resource.Set("conditionalRead", Text("full-support"));
+  resource.Set("conditionalUpdate", Json::Bool(true));
+  resource.Set("conditionalDelete", Text("single"));
   resource.Set("referencePolicy", Json::Array({Text("literal"), Text("local")}));
-  if (searchable) {
-    resource.Set("searchRevInclude", Json::Array({Text("Provenance:target")}));
-    resource.Set("searchParam", SearchParameters(type));
+  resource.Set("searchInclude", std::move(includes));
+  resource.Set("searchRevInclude", Json::Array({Text("Provenance:target")}));
+  resource.Set("searchParam", std::move(parameters));
+  if (type.name == "Patient") {
+    resource.Set("operation", Json::Array({Operation("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
+                                           Operation("match", "http://hl7.org/fhir/OperationDefinition/Patient-match")}));
   }
   return resource;
 }
@@ -55,17 +77,21 @@ Json Service(std::string_view code) {
 
 std::string CapabilityStatement(std::string_view base_url) {
   Json resources = Json::Array();
-  for (const std::string& type : ResourceTypes()) resources.Append(Resource(type));
+  for (const std::string& type : ResourceTypes()) resources.Append(Resource(*FindType(type)));
   Json security = Json::Object(
       {{"cors", Json::Bool(false)},
        {"service", Json::Array({Service("SMART-on-FHIR"), Service("Certificates")})},
        {"description", Text("An access token (.well-known/smart-configuration; SMART Backend Services) or a TLS client certificate registered for the "
                             "tenant. Clients of other tenants read DiagnosticReport, ImagingStudy, Observation by id, and the Provenance of what they "
                             "read, by the patient's consent.")}});
-  Json rest = Json::Object({{"mode", Text("server")},
-                            {"security", std::move(security)},
-                            {"resource", std::move(resources)},
-                            {"interaction", Codes({"transaction"})}});
+  Json rest = Json::Object(
+      {{"mode", Text("server")},
+       {"documentation", Text("Searches are patient-scoped: they name a patient, ids, or an identifier with its system; types of no patient's "
+                              "compartment are searched as a whole. A condition (ifNoneExist, PUT or DELETE of Type?query, a conditional reference) "
+                              "is identifier=system|value. Unknown search parameters are refused unless Prefer: handling=lenient.")},
+       {"security", std::move(security)},
+       {"resource", std::move(resources)},
+       {"interaction", Codes({"transaction", "batch"})}});
   return Json::Object({{"resourceType", Text("CapabilityStatement")},
                        {"status", Text("active")},
                        {"date", Text("2026-01-01")},
@@ -73,7 +99,7 @@ std::string CapabilityStatement(std::string_view base_url) {
                        {"software", Json::Object({{"name", Text("Custodian")}})},
                        {"implementation", Json::Object({{"description", Text("Custodian, a tenant's records")}, {"url", Text(base_url)}})},
                        {"fhirVersion", Text("4.0.1")},
-                       {"format", Json::Array({Text("json")})},
+                       {"format", Json::Array({Text("json"), Text("application/fhir+json")})},
                        {"rest", Json::Array({std::move(rest)})}})
       .Text();
 }

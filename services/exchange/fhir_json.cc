@@ -304,4 +304,17 @@ void VisitReferences(Json& resource, std::string_view path, const std::function<
   }
 }
 
+void VisitReferences(const Json& resource, std::string_view path,
+                     const std::function<void(const std::string&, const std::string&)>& visit) {
+  std::size_t index = 0;
+  for (const Json& item : resource.items()) VisitReferences(item, absl::StrCat(std::string(path), "[", index++, "]"), visit);
+  for (const auto& [name, value] : resource.members()) {
+    if (name == "reference" && value.is_string()) {
+      visit(value.text(), absl::StrCat(std::string(path), ".reference"));
+    } else if (value.is_object() || value.is_array()) {
+      VisitReferences(value, absl::StrCat(std::string(path), ".", name), visit);
+    }
+  }
+}
+
 }  // namespace custodian::exchange

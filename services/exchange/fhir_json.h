@@ -106,6 +106,9 @@ struct Issue {
 // Calls `visit` with every `reference` text of a Reference in `resource` (contained ones too) and its FHIRPath below `path`; what
 // `visit` leaves in the text is stored back.
 void VisitReferences(Json& resource, std::string_view path, const std::function<void(std::string& reference, const std::string& path)>& visit);
+// The same for reading only.
+void VisitReferences(const Json& resource, std::string_view path,
+                     const std::function<void(const std::string& reference, const std::string& path)>& visit);
 
 }  // namespace custodian::exchange
 

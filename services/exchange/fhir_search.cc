@@ -1,269 +1,221 @@
 #include "services/exchange/fhir_search.h"
 
 #include <algorithm>
-#include <map>
+#include <optional>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "services/exchange/fhir_definitions.h"
-#include "services/exchange/fhir_time.h"
+#include "services/exchange/fhir_match.h"
+#include "services/rpc/http.h"
 
 namespace custodian::exchange {
 namespace {
 
-using Kind = SearchParameter::Kind;
+using Modifier = Criterion::Modifier;
 
-constexpr std::size_t kCountMax = 1'000;
-constexpr const char* kPrefixes[] = {"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb"};
+// For messages: what a client sent, cut.
+std::string Quoted(std::string_view text) { return absl::StrCat("'", std::string(text.substr(0, 40)), "'"); }
 
-const std::map<std::string, std::vector<SearchParameter>, std::less<>>& Table() {
-  static const auto* const kTable = new std::map<std::string, std::vector<SearchParameter>, std::less<>>{
-      {"Consent",
-       {{"_id", Kind::kId, "id"},
-        {"category", Kind::kToken, "category"},
-        {"date", Kind::kDate, "dateTime"},
-        {"identifier", Kind::kToken, "identifier"},
-        {"patient", Kind::kReference, "patient"},
-        {"status", Kind::kToken, "status"}}},
-      {"DiagnosticReport",
-       {{"_id", Kind::kId, "id"},
-        {"category", Kind::kToken, "category"},
-        {"code", Kind::kToken, "code"},
-        {"date", Kind::kDate, "effective"},
-        {"identifier", Kind::kToken, "identifier"},
-        {"patient", Kind::kReference, "subject"},
-        {"status", Kind::kToken, "status"},
-        {"subject", Kind::kReference, "subject"}}},
-      {"ImagingStudy",
-       {{"_id", Kind::kId, "id"},
-        {"identifier", Kind::kToken, "identifier"},
-        {"patient", Kind::kReference, "subject"},
-        {"started", Kind::kDate, "started"},
-        {"status", Kind::kToken, "status"},
-        {"subject", Kind::kReference, "subject"}}},
-      {"Observation",
-       {{"_id", Kind::kId, "id"},
-        {"category", Kind::kToken, "category"},
-        {"code", Kind::kToken, "code"},
-        {"date", Kind::kDate, "effective"},
-        {"identifier", Kind::kToken, "identifier"},
-        {"patient", Kind::kReference, "subject"},
-        {"status", Kind::kToken, "status"},
-        {"subject", Kind::kReference, "subject"}}},
-      {"Patient", {{"_id", Kind::kId, "id"}, {"identifier", Kind::kToken, "identifier"}}},
-      {"ServiceRequest",
-       {{"_id", Kind::kId, "id"},
-        {"authored", Kind::kDate, "authoredOn"},
-        {"category", Kind::kToken, "category"},
-        {"code", Kind::kToken, "code"},
-        {"identifier", Kind::kToken, "identifier"},
-        {"occurrence", Kind::kDate, "occurrence"},
-        {"patient", Kind::kReference, "subject"},
-        {"status", Kind::kToken, "status"},
-        {"subject", Kind::kReference, "subject"}}},
-  };
-  return *kTable;
-}
-
-std::vector<std::string> SplitCommas(const std::string& value) { return absl::StrSplit(value, ',', absl::SkipEmpty()); }
-
-// Prefix (eq without one) and the time behind it.
-struct DateQuery {
-  std::string prefix = "eq";
-  FhirTime time;
-};
-std::optional<DateQuery> ParseDateQuery(std::string_view value, absl::TimeZone zone) {
-  DateQuery query;
-  if (value.size() > 2 && absl::ascii_isalpha(static_cast<unsigned char>(value[0]))) {
-    query.prefix = std::string(value.substr(0, 2));
-    if (std::find(std::begin(kPrefixes), std::end(kPrefixes), query.prefix) == std::end(kPrefixes)) return std::nullopt;
-    value.remove_prefix(2);
+std::vector<std::string_view> Split(std::string_view text, char by) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const auto end = text.find(by);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
   }
-  const auto time = ParseFhirTime(value, zone);
-  if (!time.has_value()) return std::nullopt;
-  query.time = *time;
-  return query;
 }
 
-bool CodingMatches(const Json& coding, std::string_view code_member, std::string_view wanted) {
-  const std::string& system = coding.TextOf("system");
-  const std::string& code = coding.TextOf(code_member);
-  const auto bar = wanted.find('|');
-  if (bar == std::string_view::npos) return !code.empty() && code == wanted;
-  // "system|" means any code of the system, "|code" one without a system.
-  if (system != wanted.substr(0, bar)) return false;
-  return bar + 1 == wanted.size() || code == wanted.substr(bar + 1);
-}
-
-bool TokenMatches(const Json& value, std::string_view wanted) {
-  if (value.is_array()) {
-    return std::any_of(value.items().begin(), value.items().end(), [&](const Json& item) { return TokenMatches(item, wanted); });
+class Reader {
+ public:
+  Reader(std::string_view type, bool lenient) : lenient_(lenient) {
+    search_.type = type;
+    search_.count = kPageDefault;
   }
-  // A code: its system is fixed by the element.
-  if (value.is_string()) return value.text() == wanted;
-  // CodeableConcept, Coding, Identifier.
-  if (const Json* codings = value.Find("coding")) {
-    return std::any_of(codings->items().begin(), codings->items().end(), [&](const Json& coding) { return CodingMatches(coding, "code", wanted); });
-  }
-  return value.Find("value") != nullptr ? CodingMatches(value, "value", wanted) : CodingMatches(value, "code", wanted);
-}
 
-// [begin, end) of an element that is a date, dateTime, instant or Period.
-std::optional<std::pair<absl::Time, absl::Time>> SpanOf(const Json& resource, std::string_view element, absl::TimeZone zone) {
-  for (const char* type : {"", "DateTime", "Instant", "Date"}) {
-    const std::string& text = resource.TextOf(absl::StrCat(std::string(element), type));
-    if (text.empty()) continue;
-    const auto time = ParseFhirTime(text, zone);
-    if (time.has_value()) return std::pair(time->begin, time->end);
-  }
-  const Json& period = resource[absl::StrCat(std::string(element), "Period")];
-  if (!period.is_object()) return std::nullopt;
-  const auto start = ParseFhirTime(period.TextOf("start"), zone);
-  const auto end = ParseFhirTime(period.TextOf("end"), zone);
-  return std::pair(start.has_value() ? start->begin : absl::InfinitePast(), end.has_value() ? end->end : absl::InfiniteFuture());
-}
-
-// http://hl7.org/fhir/R4/search.html#prefix
-bool DateMatches(const std::pair<absl::Time, absl::Time>& span, const DateQuery& query) {
-  const auto& [begin, end] = span;
-  const FhirTime& wanted = query.time;
-  const bool within = wanted.begin <= begin && end <= wanted.end;
-  if (query.prefix == "eq") return within;
-  if (query.prefix == "ne") return !within;
-  if (query.prefix == "gt") return end > wanted.end;
-  if (query.prefix == "lt") return begin < wanted.begin;
-  if (query.prefix == "ge") return end > wanted.end || within;
-  if (query.prefix == "le") return begin < wanted.begin || within;
-  if (query.prefix == "sa") return begin >= wanted.end;
-  return end <= wanted.begin;
-}
-
-bool ReferenceMatches(const Json& value, std::string_view wanted, std::string_view base_url) {
-  if (value.is_array()) {
-    return std::any_of(value.items().begin(), value.items().end(), [&](const Json& item) { return ReferenceMatches(item, wanted, base_url); });
-  }
-  if (wanted.starts_with(base_url) && wanted.size() > base_url.size() + 1) wanted.remove_prefix(base_url.size() + 1);
-  const std::string& reference = value.TextOf("reference");
-  return wanted.find('/') == std::string_view::npos ? reference == absl::StrCat("Patient/", std::string(wanted)) : reference == wanted;
-}
-
-bool CriterionMatches(const Json& resource, const Search::Criterion& criterion, std::string_view base_url, absl::TimeZone zone) {
-  const SearchParameter& parameter = criterion.parameter;
-  for (const std::string& value : SplitCommas(criterion.value)) {
-    switch (parameter.kind) {
-      case Kind::kId:
-        if (resource.TextOf("id") == value) return true;
-        break;
-      case Kind::kToken:
-        if (TokenMatches(resource[parameter.element], value)) return true;
-        break;
-      case Kind::kReference:
-        if (ReferenceMatches(resource[parameter.element], value, base_url)) return true;
-        break;
-      case Kind::kDate: {
-        const auto span = SpanOf(resource, parameter.element, zone);
-        const auto query = ParseDateQuery(value, zone);
-        if (span.has_value() && query.has_value() && DateMatches(*span, *query)) return true;
-        break;
+  Answer<SearchRequest> Run(const Parameters& parameters) {
+    for (const auto& [name, value] : parameters) {
+      if (name == "_cursor") {
+        search_.cursor = value;
+        continue;
+      }
+      auto known = Read(name, value);
+      if (auto* refusal = std::get_if<Refusal>(&known)) return *std::move(refusal);
+      if (std::get<bool>(known)) {
+        search_.used.emplace_back(name, value);
+      } else if (lenient_) {
+        search_.ignored.push_back(name);
+      } else {
+        return UnknownParameter(name);
       }
     }
+    return std::move(search_);
   }
-  return false;
-}
 
-// Parameters that hold for every type. Nothing when `name` is none of them.
-std::optional<Refusal> ReadCommon(const std::string& name, const std::string& value, Search& search, bool& known) {
-  known = true;
-  if (name == "_count" || name == "_offset") {
-    std::size_t number = 0;
-    if (!absl::SimpleAtoi(value, &number)) return Refuse(400, "value", absl::StrCat(name, " must be a whole number."));
-    (name == "_count" ? search.count : search.offset) = name == "_count" ? std::min(number, kCountMax) : number;
-    return std::nullopt;
+ private:
+  // False when there is no such parameter.
+  Answer<bool> Read(const std::string& name, const std::string& value) {
+    if (name == "_count") {
+      if (!absl::SimpleAtoi(value, &search_.count)) return Refuse(400, "value", "_count must be a whole number.");
+      search_.count = std::min(search_.count, kPageMax);
+      return true;
+    }
+    if (name == "_format" || name == "_pretty") return ReadFormat(name, value);
+    if (name == "_total") {
+      if (value != "none" && value != "estimate" && value != "accurate") {
+        return Refuse(400, "value", "_total must be none, estimate or accurate.");
+      }
+      search_.total = value != "none";
+      return true;
+    }
+    if (name == "_sort") return ReadSort(value);
+    const std::string_view base = std::string_view(name).substr(0, name.find(':'));
+    if (base == "_include" || base == "_revinclude") return ReadInclusion(name, value);
+    auto view = ReadView(name, value, search_.view);
+    if (std::holds_alternative<Refusal>(view) || std::get<bool>(view)) return view;
+    return ReadCriterion(name, value);
   }
-  if (name == "_revinclude") {
-    if (value != "Provenance:target") return Refuse(400, "not-supported", "_revinclude takes Provenance:target only.");
-    search.provenance = true;
-    return std::nullopt;
-  }
-  if (name == "_format") {
-    if (value != "json" && value != "application/json" && value != "application/fhir+json") {
+
+  static Answer<bool> ReadFormat(const std::string& name, const std::string& value) {
+    if (name == "_format" && value != "json" && value != "application/json" && value != "application/fhir+json") {
       return Refuse(406, "not-supported", "_format must be json.");
     }
-    return std::nullopt;
+    return true;
   }
-  known = false;
-  return std::nullopt;
-}
 
-std::optional<Refusal> CheckValue(const SearchParameter& parameter, const std::string& value) {
-  const std::vector<std::string> values = SplitCommas(value);
-  if (values.empty()) return Refuse(400, "value", absl::StrCat("The parameter ", std::string(parameter.name), " has no value."));
-  for (const std::string& each : values) {
-    if (parameter.kind == Kind::kId && !IsFhirId(each)) return Refuse(400, "value", "_id must be a FHIR id.");
-    if (parameter.kind == Kind::kDate && !ParseDateQuery(each, absl::UTCTimeZone()).has_value()) {
-      return Refuse(400, "value", absl::StrCat("The parameter ", std::string(parameter.name),
-                                               " must be a FHIR date, with a prefix of ", absl::StrJoin(kPrefixes, ", "), " or none."));
+  Answer<bool> ReadSort(const std::string& value) {
+    for (std::string_view each : Split(value, ',')) {
+      const bool descending = each.starts_with('-');
+      if (descending) each.remove_prefix(1);
+      const SearchParameter* parameter = FindSearchParameter(search_.type, each);
+      if (parameter == nullptr) {
+        return Refuse(400, "not-supported", absl::StrCat("_sort must name search parameters of ", search_.type, ", with a '-' for descending; ",
+                                                         Quoted(each), " is none."));
+      }
+      search_.sort.push_back({parameter, descending});
     }
+    return true;
   }
-  return std::nullopt;
-}
+
+  // "Observation:subject", "Observation:subject:Patient", "*".
+  Answer<bool> ReadInclusion(const std::string& name, const std::string& value) {
+    const bool reverse = name.starts_with("_revinclude");
+    const auto colon = name.find(':');
+    const std::string modifier = colon == std::string::npos ? "" : name.substr(colon + 1);
+    if (!modifier.empty() && modifier != "iterate") return Refuse(400, "not-supported", absl::StrCat(name.substr(0, colon), " takes no modifier but iterate."));
+    Inclusion inclusion;
+    inclusion.iterate = !modifier.empty();
+    if (value == "*" && !reverse) {
+      search_.includes.push_back(std::move(inclusion));
+      return true;
+    }
+    const std::vector<std::string_view> parts = Split(value, ':');
+    if (parts.size() > 1) inclusion.source = parts[0];
+    const bool all = parts.size() == 2 && parts[1] == "*";
+    if (parts.size() > 1 && !all) inclusion.parameter = FindSearchParameter(parts[0], parts[1]);
+    if (parts.size() > 2) inclusion.target = parts[2];
+    const bool is_reference = inclusion.parameter != nullptr && inclusion.parameter->kind == SearchParameter::Kind::kReference;
+    const bool target_known = inclusion.target.empty() || IsResourceType(inclusion.target);
+    if (parts.size() > 3 || !(is_reference || (all && IsResourceType(parts[0]))) || !target_known) {
+      return Refuse(400, "not-supported", absl::StrCat(name.substr(0, colon), " takes Type:parameter or Type:parameter:Target, the parameter "
+                                                       "being a reference of that type, e.g. Observation:subject; ", Quoted(value), " is none."));
+    }
+    (reverse ? search_.reverse_includes : search_.includes).push_back(std::move(inclusion));
+    return true;
+  }
+
+  Answer<bool> ReadCriterion(const std::string& name, const std::string& value) {
+    const auto colon = name.find(':');
+    Criterion criterion;
+    criterion.parameter = FindSearchParameter(search_.type, std::string_view(name).substr(0, colon));
+    if (criterion.parameter == nullptr) return false;
+    if (colon != std::string::npos && !ReadModifier(std::string_view(name).substr(colon + 1), criterion)) {
+      return Refuse(400, "not-supported", absl::StrCat("The modifier in ", Quoted(name), " is not supported for this parameter."));
+    }
+    criterion.values = SplitValues(value);
+    if (const auto fault = FaultOfValues(criterion)) {
+      return Refuse(400, "value", absl::StrCat("The parameter ", std::string(criterion.parameter->name), " ", *fault));
+    }
+    search_.criteria.push_back(std::move(criterion));
+    return true;
+  }
+
+  static bool ReadModifier(std::string_view text, Criterion& criterion) {
+    using Kind = SearchParameter::Kind;
+    const Kind kind = criterion.parameter->kind;
+    if (text == "missing") {
+      criterion.modifier = Modifier::kMissing;
+    } else if (text == "not" && kind == Kind::kToken) {
+      criterion.modifier = Modifier::kNot;
+    } else if (text == "exact" && kind == Kind::kString) {
+      criterion.modifier = Modifier::kExact;
+    } else if (text == "contains" && kind == Kind::kString) {
+      criterion.modifier = Modifier::kContains;
+    } else if (text == "identifier" && kind == Kind::kReference) {
+      criterion.modifier = Modifier::kIdentifier;
+    } else if (kind == Kind::kReference && IsResourceType(text)) {
+      criterion.modifier = Modifier::kType;
+      criterion.type = text;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  Refusal UnknownParameter(const std::string& name) const {
+    std::vector<std::string> names;
+    const TypeDefinition* type = FindType(search_.type);
+    if (type != nullptr) {
+      for (const SearchParameter& each : type->search) names.emplace_back(each.name);
+    }
+    return Refuse(400, "not-supported",
+                  absl::StrCat(Quoted(name), " is no search parameter of ", search_.type, " here. It takes ", absl::StrJoin(names, ", "),
+                               ", _include, _revinclude, _sort, _count, _summary, _elements, _total and _format. With Prefer: "
+                               "handling=lenient, others are passed over."));
+  }
+
+  const bool lenient_;
+  SearchRequest search_;
+};
 
 }  // namespace
 
-const std::vector<std::string>& SearchableTypes() {
-  static const auto* const kTypes = [] {
-    auto* types = new std::vector<std::string>;
-    for (const auto& [type, parameters] : Table()) types->push_back(type);
-    return types;
-  }();
-  return *kTypes;
-}
-
-const std::vector<SearchParameter>& SearchParametersOf(std::string_view type) {
-  static const std::vector<SearchParameter>* const kNone = new std::vector<SearchParameter>;
-  const auto found = Table().find(type);
-  return found == Table().end() ? *kNone : found->second;
-}
-
-std::vector<std::string> Search::Values(std::string_view name) const {
-  for (const Criterion& criterion : criteria) {
-    if (criterion.parameter.name == name) return SplitCommas(criterion.value);
-  }
-  return {};
-}
-
-Answer<Search> ParseSearch(std::string_view type, const std::vector<std::pair<std::string, std::string>>& parameters) {
-  Search search;
-  search.type = type;
-  const std::vector<SearchParameter>& table = SearchParametersOf(type);
-  for (const auto& parameter : parameters) {
-    // No structured binding: a lambda below takes the name.
-    const std::string& name = parameter.first;
-    const std::string& value = parameter.second;
-    bool known = false;
-    if (auto refusal = ReadCommon(name, value, search, known)) return *std::move(refusal);
-    if (known) continue;
-    const auto found = std::find_if(table.begin(), table.end(), [&](const SearchParameter& each) { return each.name == name; });
-    if (found == table.end()) {
-      std::vector<std::string> names;
-      for (const SearchParameter& each : table) names.emplace_back(each.name);
-      return Refuse(400, "not-supported",
-                    absl::StrCat("'", name.substr(0, 40), "' is no search parameter of ", std::string(type), " here. It takes ",
-                                 absl::StrJoin(names, ", "), ", _count, _offset, _format and _revinclude; no modifiers."));
+std::vector<std::string> SplitValues(std::string_view value) {
+  std::vector<std::string> values(1);
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (value[i] == '\\' && i + 1 < value.size() && (value[i + 1] == ',' || value[i + 1] == '\\' || value[i + 1] == '$')) {
+      values.back() += value[++i];
+    } else if (value[i] == ',') {
+      values.emplace_back();
+    } else {
+      values.back() += value[i];
     }
-    if (auto refusal = CheckValue(*found, value)) return *std::move(refusal);
-    search.criteria.push_back({*found, value});
   }
-  return search;
+  std::erase(values, "");
+  return values;
 }
 
-bool Matches(const Json& resource, const Search& search, std::string_view base_url, absl::TimeZone zone) {
-  return resource.TextOf("resourceType") == search.type &&
-         std::all_of(search.criteria.begin(), search.criteria.end(),
-                     [&](const Search::Criterion& criterion) { return CriterionMatches(resource, criterion, base_url, zone); });
+std::vector<std::string> SearchRequest::Values(std::string_view name) const {
+  std::vector<std::string> values;
+  for (const Criterion& criterion : criteria) {
+    if (criterion.parameter->name == name && criterion.modifier == Modifier::kNone) {
+      values.insert(values.end(), criterion.values.begin(), criterion.values.end());
+    }
+  }
+  return values;
+}
+
+Answer<SearchRequest> ParseSearch(std::string_view type, const Parameters& parameters, bool lenient) {
+  return Reader(type, lenient).Run(parameters);
+}
+
+std::string QueryText(const Parameters& parameters) {
+  std::string text;
+  for (const auto& [name, value] : parameters) {
+    absl::StrAppend(&text, text.empty() ? "" : "&", rpc::PercentEncode(name), "=", rpc::PercentEncode(value));
+  }
+  return text;
 }
 
 }  // namespace custodian::exchange

@@ -1,54 +1,77 @@
-// FHIR search of a patient's opened records, in memory: which parameters each type has, and whether a resource matches. Pure.
-// Source: http://hl7.org/fhir/R4/search.html (token, date with prefixes, reference; comma is "or", repetition is "and").
+// FHIR search requests read (http://hl7.org/fhir/R4/search.html): every search parameter that R4 defines for a type, with prefixes and
+// modifiers, and what is said of the answer (_include, _sort, _count, _summary, ...). Pure.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_FHIR_SEARCH_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_FHIR_SEARCH_H_
 
-#include <optional>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "absl/time/time.h"
 #include "services/exchange/fhir_answer.h"
-#include "services/exchange/fhir_json.h"
+#include "services/exchange/fhir_definitions.h"
+#include "services/exchange/fhir_view.h"
 
 namespace custodian::exchange {
 
-struct SearchParameter {
-  enum class Kind { kToken, kDate, kReference, kId };
-  std::string_view name;
-  Kind kind;
-  // Element searched; of a choice the part before the type ("effective").
-  std::string_view element;
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+// One parameter; its values are alternatives.
+struct Criterion {
+  enum class Modifier { kNone, kMissing, kNot, kExact, kContains, kType, kIdentifier };
+  const SearchParameter* parameter = nullptr;
+  Modifier modifier = Modifier::kNone;
+  // Of kType: "subject:Patient".
+  std::string type;
+  std::vector<std::string> values;
 };
 
-// Types that can be searched, sorted.
-[[nodiscard]] const std::vector<std::string>& SearchableTypes();
-// Parameters of a searchable type; empty for others.
-[[nodiscard]] const std::vector<SearchParameter>& SearchParametersOf(std::string_view type);
+// Of _include, and of _revinclude (then `source` refers to what was found).
+struct Inclusion {
+  std::string source;
+  // Null for *: every reference.
+  const SearchParameter* parameter = nullptr;
+  // Empty means any.
+  std::string target;
+  bool iterate = false;
+};
 
-struct Search {
+struct SortKey {
+  const SearchParameter* parameter = nullptr;
+  bool descending = false;
+};
+
+struct SearchRequest {
   std::string type;
-  struct Criterion {
-    SearchParameter parameter;
-    std::string value;
-  };
   std::vector<Criterion> criteria;
-  // Resources a page; 0 only counts.
-  std::size_t count = 1'000;
-  std::size_t offset = 0;
-  bool provenance = false;
+  std::vector<Inclusion> includes;
+  std::vector<Inclusion> reverse_includes;
+  std::vector<SortKey> sort;
+  // Matches a page; 0 only counts.
+  std::size_t count = 0;
+  bool total = true;
+  View view;
+  std::string cursor;
+  // What was understood, in order and without the cursor: the self link, and what a cursor is bound to.
+  Parameters used;
+  // Names that were not, where the client asked for lenient handling.
+  std::vector<std::string> ignored;
 
-  // Values of the first criterion with this name, split at commas; empty without.
+  // Values of the criteria with this name and no modifier; empty without.
   [[nodiscard]] std::vector<std::string> Values(std::string_view name) const;
 };
 
-// Refuses (400) an unknown parameter, modifier, prefix or value, naming it.
-[[nodiscard]] Answer<Search> ParseSearch(std::string_view type, const std::vector<std::pair<std::string, std::string>>& parameters);
+inline constexpr std::size_t kPageDefault = 1'000;
+inline constexpr std::size_t kPageMax = 1'000;
 
-// `base_url`: references to it are ours. `zone`: of dates without a time.
-[[nodiscard]] bool Matches(const Json& resource, const Search& search, std::string_view base_url, absl::TimeZone zone);
+// Refuses (400) an unknown parameter, modifier, prefix or value, naming it; an unknown parameter is passed over when `lenient`.
+[[nodiscard]] Answer<SearchRequest> ParseSearch(std::string_view type, const Parameters& parameters, bool lenient);
+
+// "_count=10&patient=x", percent-encoded.
+[[nodiscard]] std::string QueryText(const Parameters& parameters);
+// At commas that are not escaped; "\\," "\\|" "\\$" "\\\\" are unescaped where they are no separators.
+[[nodiscard]] std::vector<std::string> SplitValues(std::string_view value);
 
 }  // namespace custodian::exchange
 

@@ -1,18 +1,23 @@
-// The FHIR R4 endpoint of every tenant, `/fhir/<tenant id>/...`: transaction, create, update, read, vread, history and patient-scoped
-// search for the tenant's own clients, and consent-checked reading for other tenants' (fhir_disclosure.h). The caller is known by
-// access token or client certificate; a token's scopes bound what it may do. Every refusal is an OperationOutcome and changes nothing. Thread-safe; called from the HTTPS server's threads.
+// The FHIR R4 endpoint of every tenant, `/fhir/<tenant id>/...`: who may ask for what, and which part answers. The tenant's own clients
+// read (fhir_reader.h), search (fhir_searcher.h) and write (fhir_writer.h), alone, in batches and in transactions; other tenants' read by
+// consent (fhir_disclosure.h). The caller is known by access token or client certificate; a token's scopes bound what it may do. Every refusal is an OperationOutcome and changes nothing.
+// Thread-safe; called from the HTTPS server's threads.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_FHIR_SERVICE_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_FHIR_SERVICE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "services/exchange/fhir_call.h"
 #include "services/exchange/fhir_disclosure.h"
-#include "services/exchange/fhir_search.h"
+#include "services/exchange/fhir_patient_match.h"
+#include "services/exchange/fhir_reader.h"
+#include "services/exchange/fhir_searcher.h"
 #include "services/exchange/fhir_writer.h"
 #include "services/exchange/smart_scope.h"
 #include "services/keys/key_client.h"
@@ -29,9 +34,11 @@ class FhirService {
     // "https://host:port", for Location, fullUrl and absolute references of ours.
     std::string public_url;
     // Of a request; below the HTTPS server's own limit, so that a larger one gets an OperationOutcome.
-    std::size_t body_bytes_max = 32u << 20;
+    std::size_t body_bytes_max = 16u << 20;
     std::size_t entries_max = 20'000;
     std::size_t patients_max = 1'000;
+    // Requests in a batch; each is done by itself.
+    std::size_t batch_max = 1'000;
     // How long a search with _revinclude, or a read of a disclosure's Provenance, waits for the receipt.
     absl::Duration receipt_wait = absl::Seconds(2);
     // Consent rules in force at a tenant.
@@ -41,9 +48,10 @@ class FhirService {
     // Who calls (smart_service.h); absent: whom the certificate names in the registry, without scopes.
     std::function<absl::StatusOr<FhirCaller>(const rpc::HttpRequest&)> authenticate{};
   };
-  // Borrows everything.
+  // Borrows everything. `matcher` answers Patient/$match; MatchByIdentifier() when there is none.
   FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
-              keys::KeyClient& keys, const Locator& locator, const Clock& network_clock, ReceiptSource receipt);
+              keys::KeyClient& keys, const Locator& locator, const Clock& network_clock, ReceiptSource receipt,
+              PatientMatcher matcher = nullptr);
 
   // Any method and any path below /fhir/.
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
@@ -53,26 +61,33 @@ class FhirService {
   [[nodiscard]] static rpc::HttpResponse Refusal(int status, std::string_view text);
 
  private:
-  struct Call;
   [[nodiscard]] absl::StatusOr<FhirCaller> Authenticate(const rpc::HttpRequest& request) const;
-  [[nodiscard]] rpc::HttpResponse HandleOwn(const Call& call) const;
-  [[nodiscard]] rpc::HttpResponse HandleOther(const Call& call) const;
-  [[nodiscard]] rpc::HttpResponse Transact(const Call& call) const;
-  [[nodiscard]] rpc::HttpResponse WriteOne(const Call& call) const;
-  [[nodiscard]] rpc::HttpResponse ReadOne(const Call& call) const;
-  [[nodiscard]] rpc::HttpResponse History(const Call& call) const;
-  [[nodiscard]] rpc::HttpResponse SearchOwn(const Call& call) const;
-  [[nodiscard]] rpc::HttpResponse SearchOther(const Call& call) const;
-  [[nodiscard]] rpc::HttpResponse ReadOther(const Call& call) const;
-  [[nodiscard]] rpc::HttpResponse OwnDisclosure(const Call& call) const;
-  [[nodiscard]] Answer<std::vector<OpenedRecord>> Candidates(const Call& call, const Search& search) const;
-  [[nodiscard]] absl::Status AddProvenances(const Call& call, const OpenedRecord& record, std::vector<Json>& included) const;
-  [[nodiscard]] Answer<Json> ReadBody(const Call& call) const;
+  [[nodiscard]] rpc::HttpResponse HandleOwn(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse HandleType(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse SearchCompartment(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse HandleOther(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse HandleBundle(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse Transact(const FhirCall& call, Json bundle) const;
+  [[nodiscard]] rpc::HttpResponse Batch(const FhirCall& call, const Json& bundle) const;
+  // One request of a Bundle, as an entry of the answer.
+  [[nodiscard]] Json HandlePart(const FhirCall& call, const Json& request, std::string body) const;
+  [[nodiscard]] rpc::HttpResponse WriteOne(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse Delete(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse Match(const FhirCall& call) const;
+  // What became of one write, with the resource as it is now.
+  [[nodiscard]] rpc::HttpResponse Written(const FhirCall& call, const StoredEntry& entry) const;
+  [[nodiscard]] rpc::HttpResponse SearchOther(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse ReadOther(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse OwnDisclosure(const FhirCall& call) const;
+  [[nodiscard]] Answer<Json> ReadBody(const FhirCall& call) const;
 
   const Options options_;
   const tenants::Partitions& partitions_;
   const tenants::Registry& registry_;
   keys::Sealer& sealer_;
+  const FhirReader reader_;
+  const FhirSearcher searcher_;
+  const FhirPatientMatch match_;
   const FhirWriter writer_;
   const FhirDisclosure disclosure_;
 };

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/exchange/fhir_definitions.h"
+#include "services/exchange/fhir_validator.h"
 
 namespace custodian::exchange {
 namespace {
@@ -18,16 +19,6 @@ constexpr std::size_t kIssuesMax = 50;
 constexpr std::string_view kUrnUuid = "urn:uuid:";
 constexpr std::string_view kUrnOid = "urn:oid:";
 
-// "Type/id" and nothing else.
-std::optional<std::pair<std::string, std::string>> ParseTypeAndId(std::string_view url) {
-  const auto slash = url.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  const std::string_view type = url.substr(0, slash);
-  const std::string_view id = url.substr(slash + 1);
-  if (!IsResourceType(type) || !IsFhirId(id)) return std::nullopt;
-  return std::pair(std::string(type), std::string(id));
-}
-
 // Reads one entry of the Bundle; what is wrong with it goes to `issues`.
 class EntryReader {
  public:
@@ -38,24 +29,34 @@ class EntryReader {
     if (!json.is_object()) return Refuse("structure", path_, "must be an object");
     const Json& request = json["request"];
     if (!request.is_object()) return Refuse("required", path_ + ".request", "is missing: a transaction's entry says method and url");
-    Json* resource = json.Find("resource");
-    const std::string& method = request.TextOf("method");
-    if (method != "POST" && method != "PUT") {
-      return Refuse("not-supported", path_ + ".request.method", "must be POST or PUT; others are not supported in a transaction");
+    using Method = TransactionEntry::Method;
+    static constexpr std::pair<std::string_view, Method> kMethods[] = {
+        {"POST", Method::kCreate}, {"PUT", Method::kUpdate}, {"DELETE", Method::kDelete}, {"GET", Method::kRead}, {"HEAD", Method::kRead}};
+    const auto* method = std::find_if(std::begin(kMethods), std::end(kMethods), [&](const auto& each) { return each.first == request.TextOf("method"); });
+    if (method == std::end(kMethods)) {
+      return Refuse("not-supported", path_ + ".request.method", "must be POST, PUT, DELETE, GET or HEAD; others are not supported in a transaction");
     }
-    if (resource == nullptr) return Refuse("required", path_ + ".resource", "is missing");
     TransactionEntry entry;
     entry.path = path_;
     entry.resource_path = path_ + ".resource";
-    entry.create = method == "POST";
+    entry.method = method->second;
+    entry.url = request.TextOf("url");
     entry.full_url = json.TextOf("fullUrl");
     entry.if_none_exist = request.TextOf("ifNoneExist");
-    entry.resource = std::move(*resource);
-    entry.type = entry.resource.TextOf("resourceType");
-    if (!IsResourceType(entry.type)) {
-      return Refuse("value", entry.resource_path + ".resourceType", "names no FHIR R4 resource type");
+    if (entry.method == Method::kRead) {
+      if (entry.url.empty()) return Refuse("required", path_ + ".request.url", "is missing");
+      return entry;
     }
-    if (!ReadUrl(entry, request.TextOf("url"))) return std::nullopt;
+    if (entry.method != Method::kDelete) {
+      Json* resource = json.Find("resource");
+      if (resource == nullptr) return Refuse("required", path_ + ".resource", "is missing");
+      entry.resource = std::move(*resource);
+      entry.type = entry.resource.TextOf("resourceType");
+      if (!IsResourceType(entry.type)) {
+        return Refuse("value", entry.resource_path + ".resourceType", "names no FHIR R4 resource type");
+      }
+    }
+    if (!ReadUrl(entry, entry.url)) return std::nullopt;
     if (const std::string& if_match = request.TextOf("ifMatch"); !if_match.empty()) {
       entry.if_match = ParseEntityTag(if_match);
       if (!entry.if_match.has_value()) return Refuse("value", path_ + ".request.ifMatch", "is no version, e.g. W/\"3\"");
@@ -71,7 +72,7 @@ class EntryReader {
 
   bool ReadUrl(TransactionEntry& entry, const std::string& url) {
     const std::string url_path = path_ + ".request.url";
-    if (entry.create) {
+    if (entry.method == TransactionEntry::Method::kCreate) {
       if (url != entry.type) {
         Refuse("invariant", url_path, absl::StrCat("must be '", entry.type, "', the type of the resource posted"));
         return false;
@@ -79,19 +80,32 @@ class EntryReader {
       entry.former_id = entry.resource.TextOf("id");
       return true;
     }
-    const auto target = ParseTypeAndId(url);
-    if (!target.has_value()) {
-      Refuse("not-supported", url_path, "must be Type/id; conditional updates are not supported");
-      return false;
-    }
-    if (target->first != entry.type || target->second != entry.resource.TextOf("id")) {
-      Refuse("invariant", url_path, "must be type and id of the resource in the entry");
-      return false;
-    }
     if (!entry.if_none_exist.empty()) {
       Refuse("invariant", path_ + ".request.ifNoneExist", "goes with POST only");
       return false;
     }
+    const bool deletes = entry.method == TransactionEntry::Method::kDelete;
+    if (const auto question = url.find('?'); question != std::string::npos) {
+      const std::string type = url.substr(0, question);
+      if (!IsResourceType(type) || (!deletes && type != entry.type)) {
+        Refuse("invariant", url_path, "must be Type?identifier=<system>|<value>, the type being that of the resource");
+        return false;
+      }
+      entry.type = type;
+      entry.target_query = url.substr(question + 1);
+      entry.former_id = entry.resource.TextOf("id");
+      return true;
+    }
+    const auto target = ParseTypeAndId(url);
+    if (!target.has_value()) {
+      Refuse("value", url_path, "must be Type/id, or Type?identifier=<system>|<value>");
+      return false;
+    }
+    if (!deletes && (target->first != entry.type || target->second != entry.resource.TextOf("id"))) {
+      Refuse("invariant", url_path, "must be type and id of the resource in the entry");
+      return false;
+    }
+    entry.type = target->first;
     entry.id = target->second;
     return true;
   }
@@ -113,18 +127,18 @@ class Preparation {
     auto found = lookup_(std::vector<IdentifierQuery>(queries_.begin(), queries_.end()));
     if (!found.ok()) return RefusalOf(found.status());
     found_ = *std::move(found);
-    SettleConditionalCreates();
+    SettleConditions();
     if (!issues_.empty()) return Refusal{412, std::move(issues_)};
     GiveIds();
     IndexIdentifiers();
     if (!issues_.empty()) return Refusal{400, std::move(issues_)};
     for (TransactionEntry& entry : entries_) {
-      if (!entry.exists) MapReferences(entry);
+      if (IsStored(entry)) MapReferences(entry);
       if (issues_.size() >= kIssuesMax) break;
     }
     const bool unresolved = !issues_.empty();
     for (const TransactionEntry& entry : entries_) {
-      if (entry.exists) continue;
+      if (!IsStored(entry)) continue;
       if (issues_.size() >= kIssuesMax) break;
       for (Issue& issue : ValidateResource(entry.resource, entry.resource_path, kIssuesMax - issues_.size())) {
         issues_.push_back(std::move(issue));
@@ -136,6 +150,9 @@ class Preparation {
   }
 
  private:
+  // A new version with content.
+  static bool IsStored(const TransactionEntry& entry) { return !entry.exists && entry.method != TransactionEntry::Method::kDelete; }
+
   void Tell(std::string code, const std::string& path, std::string_view fault) {
     if (issues_.size() < kIssuesMax) issues_.push_back({std::move(code), absl::StrCat(path, " ", std::string(fault)), path});
   }
@@ -149,11 +166,11 @@ class Preparation {
 
   void CollectQueries() {
     for (TransactionEntry& entry : entries_) {
-      if (!entry.if_none_exist.empty()) {
-        if (const auto query = ParseIdentifierQuery(entry.type, entry.if_none_exist)) {
+      if (!entry.query().empty()) {
+        if (const auto query = ParseIdentifierQuery(entry.type, entry.query())) {
           queries_.insert(*query);
         } else {
-          Tell("not-supported", entry.path + ".request.ifNoneExist", "must be identifier=<system>|<value>");
+          Tell("not-supported", QueryPlace(entry), "must find the resource by identifier=<system>|<value>");
         }
       }
       VisitReferences(entry.resource, entry.resource_path, [&](std::string& reference, const std::string& path) {
@@ -168,26 +185,40 @@ class Preparation {
     }
   }
 
-  void SettleConditionalCreates() {
+  // Where the client wrote what finds the resource.
+  static std::string QueryPlace(const TransactionEntry& entry) {
+    if (entry.path.empty()) return entry.type;
+    return absl::StrCat(entry.path, entry.if_none_exist.empty() ? ".request.url" : ".request.ifNoneExist");
+  }
+
+  void SettleConditions() {
+    using Method = TransactionEntry::Method;
     for (TransactionEntry& entry : entries_) {
-      if (entry.if_none_exist.empty()) continue;
-      const std::vector<std::string>& ids = found_[*ParseIdentifierQuery(entry.type, entry.if_none_exist)];
+      if (entry.query().empty()) continue;
+      const std::vector<std::string>& ids = found_[*ParseIdentifierQuery(entry.type, entry.query())];
       if (ids.size() > 1) {
-        Tell("multiple-matches", entry.path.empty() ? entry.resource_path : entry.path + ".request.ifNoneExist",
-             "matches several stored resources");
+        Tell("multiple-matches", QueryPlace(entry), "matches several stored resources");
       } else if (ids.size() == 1) {
-        entry.exists = true;
+        if (entry.method == Method::kUpdate && !entry.former_id.empty() && entry.former_id != ids.front()) {
+          Tell("invariant", entry.resource_path + ".id", "is not that of the resource that was found");
+        }
+        entry.exists = entry.method == Method::kCreate;
         entry.id = ids.front();
+      } else if (entry.method == Method::kDelete) {
+        entry.exists = true;
+      } else if (entry.method == Method::kUpdate) {
+        // Nothing there: it is created, under the client's id when there is one.
+        entry.method = entry.former_id.empty() ? Method::kCreate : Method::kUpdate;
+        entry.id = entry.former_id;
       }
     }
   }
 
   void GiveIds() {
+    using Method = TransactionEntry::Method;
     for (TransactionEntry& entry : entries_) {
-      if (entry.create && !entry.exists) {
-        entry.id = new_id_(entry);
-        entry.resource.Set("id", Json::String(entry.id));
-      }
+      if (entry.method == Method::kCreate && !entry.exists) entry.id = new_id_(entry);
+      if (IsStored(entry)) entry.resource.Set("id", Json::String(entry.id));
       const std::string target = absl::StrCat(entry.type, "/", entry.id);
       if (!entry.exists && !targets_.insert(target).second) Tell("invariant", entry.resource_path, "is in the transaction twice");
       if (!entry.full_url.empty() && !full_urls_.emplace(entry.full_url, target).second) {
@@ -263,6 +294,15 @@ class Preparation {
 
 }  // namespace
 
+std::optional<std::pair<std::string, std::string>> ParseTypeAndId(std::string_view url) {
+  const auto slash = url.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view type = url.substr(0, slash);
+  const std::string_view id = url.substr(slash + 1);
+  if (!IsResourceType(type) || !IsFhirId(id)) return std::nullopt;
+  return std::pair(std::string(type), std::string(id));
+}
+
 std::optional<IdentifierQuery> ParseIdentifierQuery(std::string_view type, std::string_view query) {
   constexpr std::string_view kPrefix = "identifier=";
   if (!query.starts_with(kPrefix)) return std::nullopt;
@@ -301,7 +341,7 @@ Answer<std::vector<TransactionEntry>> ReadTransaction(Json bundle, std::size_t e
     return Refuse(400, "structure", "The base takes a Bundle of type transaction.", "Bundle.resourceType");
   }
   if (bundle.TextOf("type") != "transaction") {
-    return Refuse(400, "not-supported", "Bundle.type must be transaction; other Bundles are not processed.", "Bundle.type");
+    return Refuse(400, "not-supported", "Bundle.type must be transaction or batch; other Bundles are not processed.", "Bundle.type");
   }
   Json* list = bundle.Find("entry");
   if (list == nullptr || !list->is_array() || list->items().empty()) {

@@ -17,14 +17,16 @@
 
 namespace custodian::exchange {
 
-// One resource to write.
+// One resource to write, or of a transaction to read.
 struct TransactionEntry {
+  // The server gives the id, the client did; a tombstone; nothing is written.
+  enum class Method { kCreate, kUpdate, kDelete, kRead };
+
   // FHIRPath of the entry ("Bundle.entry[3]") and of its resource ("Bundle.entry[3].resource", or "Observation" alone).
   std::string path;
   std::string resource_path;
   Json resource;
-  // True: the server gives the id (POST); false: the client did (PUT).
-  bool create = true;
+  Method method = Method::kCreate;
   std::string type;
   std::string id;
   // The id that the client's copy had before it was posted; references by it are mapped.
@@ -32,9 +34,16 @@ struct TransactionEntry {
   std::string full_url;
   // Query of a conditional create; empty without.
   std::string if_none_exist;
+  // Query by which an update or a deletion finds its resource; empty when it names the id.
+  std::string target_query;
   std::optional<std::uint64_t> if_match;
-  // Set when a conditional create found its resource: nothing is written.
+  // As sent; of a read.
+  std::string url;
+  // Set when there is nothing to write: a conditional create found its resource, a deletion found none.
   bool exists = false;
+
+  // What finds the resource by identifier; empty without.
+  [[nodiscard]] const std::string& query() const { return if_none_exist.empty() ? target_query : if_none_exist; }
 };
 
 // Business identifier of a resource of `type`.
@@ -49,6 +58,9 @@ struct IdentifierQuery {
 // Identifiers of a resource that have a value.
 [[nodiscard]] std::vector<IdentifierQuery> IdentifiersOf(const Json& resource);
 
+// "Type/id" and nothing else.
+[[nodiscard]] std::optional<std::pair<std::string, std::string>> ParseTypeAndId(std::string_view url);
+
 // Entries of a transaction Bundle. A refusal names entry and path.
 [[nodiscard]] Answer<std::vector<TransactionEntry>> ReadTransaction(Json bundle, std::size_t entries_max);
 // "W/\"3\"" or "\"3\""; nothing for anything else.
@@ -58,7 +70,7 @@ struct IdentifierQuery {
 using Lookup =
     std::function<absl::StatusOr<std::map<IdentifierQuery, std::vector<std::string>>>(const std::vector<IdentifierQuery>&)>;
 
-// Gives ids to created resources, settles conditional creates, maps references (urn:uuid:..., full URLs, former ids, conditional
+// Gives ids to created resources, settles what is conditional, maps references (urn:uuid:..., full URLs, former ids, conditional
 // references, `base_url`/Type/id) to Type/id, and checks each resource; `new_id` makes a server's id from the entry. A refusal
 // lists every fault found.
 [[nodiscard]] std::optional<Refusal> PrepareEntries(std::vector<TransactionEntry>& entries, std::string_view base_url, const Lookup& lookup,

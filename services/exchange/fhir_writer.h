@@ -24,6 +24,8 @@ struct StoredEntry {
   std::uint64_t version = 1;
   // False for an update, and for a conditional create that found its resource (`version` is then that of the moment).
   bool created = true;
+  // `version` is the tombstone's; 0 when there was nothing to delete.
+  bool deleted = false;
 };
 struct StoredTransaction {
   std::vector<StoredEntry> entries;

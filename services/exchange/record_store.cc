@@ -64,10 +64,11 @@ std::string HexArray(const Container& items, ToBytes bytes) {
   return text + "}";
 }
 
-absl::StatusOr<std::vector<SealedRecord>> Query(const tenants::Database& database, const std::string& sql, const std::string& parameter) {
+template <typename... Rest>
+absl::StatusOr<std::vector<SealedRecord>> Query(const tenants::Database& database, const std::string& sql, const std::string& id, Rest... rest) {
   std::vector<SealedRecord> records;
   const absl::Status status = database.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec_params(absl::StrCat(sql, " LIMIT ", kRowsMax + 1), pqxx::binarystring(parameter));
+    const pqxx::result rows = transaction.sql().exec_params(absl::StrCat(sql, " LIMIT ", kRowsMax + 1), pqxx::binarystring(id), rest...);
     if (rows.size() > kRowsMax) return absl::ResourceExhaustedError(absl::StrCat("more than ", kRowsMax, " record versions in one list"));
     records.reserve(rows.size());
     for (const pqxx::row& row : rows) records.push_back(ReadRecord(row));
@@ -79,9 +80,10 @@ absl::StatusOr<std::vector<SealedRecord>> Query(const tenants::Database& databas
 
 }  // namespace
 
-Row RecordRow(const RecordId& record, std::uint64_t version, const PatientId& patient, std::string sealed, std::size_t entry) {
+Row RecordRow(const RecordId& record, std::uint64_t version, const PatientId& patient, std::string sealed, std::size_t entry,
+              bool deleted) {
   return Row{&kRecordTable,
-             {Bytes{record.bytes()}, static_cast<std::int64_t>(version), Bytes{patient.bytes()}, Bytes{std::move(sealed)}, false,
+             {Bytes{record.bytes()}, static_cast<std::int64_t>(version), Bytes{patient.bytes()}, Bytes{std::move(sealed)}, deleted,
               CommitTime{}, IndexOf{entry}}};
 }
 
@@ -99,11 +101,11 @@ absl::StatusOr<std::map<RecordId, RecordStore::Head>> RecordStore::Heads(const s
   const std::string wanted = HexArray(records, [](const RecordId& id) { return id.bytes(); });
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
     const pqxx::result rows = transaction.sql().exec_params(
-        "SELECT DISTINCT ON (r.record_id) r.record_id, r.version, r.patient_id FROM unnest($1::text[]) AS wanted(hex) "
+        "SELECT DISTINCT ON (r.record_id) r.record_id, r.version, r.patient_id, r.deleted FROM unnest($1::text[]) AS wanted(hex) "
         "JOIN exchange.record AS r ON r.record_id = decode(wanted.hex, 'hex') ORDER BY r.record_id, r.version DESC",
         wanted);
     for (const pqxx::row& row : rows) {
-      heads[IdOf<RecordId>(row[0])] = Head{row[1].as<std::uint64_t>(), IdOf<PatientId>(row[2])};
+      heads[IdOf<RecordId>(row[0])] = Head{row[1].as<std::uint64_t>(), IdOf<PatientId>(row[2]), row[3].as<bool>()};
     }
     return absl::OkStatus();
   });
@@ -118,7 +120,7 @@ absl::StatusOr<std::optional<SealedRecord>> RecordStore::Newest(const RecordId& 
   return std::optional<SealedRecord>(std::move(found->front()));
 }
 
-absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOf(const std::vector<RecordId>& records) const {
+absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOf(const std::vector<RecordId>& records, std::uint64_t before) const {
   std::vector<SealedRecord> found;
   if (records.empty()) return found;
   const std::string wanted = HexArray(records, [](const RecordId& id) { return id.bytes(); });
@@ -126,8 +128,8 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOf(const std::vecto
     const pqxx::result rows = transaction.sql().exec_params(
         absl::StrCat("SELECT DISTINCT ON (r.record_id) ", kColumns,
                      " FROM unnest($1::text[]) AS wanted(hex) JOIN exchange.record AS r ON r.record_id = decode(wanted.hex, 'hex') "
-                     "ORDER BY r.record_id, r.version DESC"),
-        wanted);
+                     "WHERE r.entry_index < $2 ORDER BY r.record_id, r.version DESC"),
+        wanted, static_cast<std::int64_t>(before));
     for (const pqxx::row& row : rows) found.push_back(ReadRecord(row));
     return absl::OkStatus();
   });
@@ -153,13 +155,27 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::History(const RecordId& r
                record.bytes());
 }
 
-absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOfPatient(const PatientId& patient) const {
+absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOfPatient(const PatientId& patient, std::uint64_t before) const {
   // A record never changes its patient, so the newest of the patient's versions is the newest.
   return Query(database_,
-               absl::StrCat("SELECT ", kColumns,
-                            " FROM (SELECT DISTINCT ON (record_id) * FROM exchange.record WHERE patient_id = $1 "
-                            "ORDER BY record_id, version DESC) AS r WHERE NOT r.deleted ORDER BY r.record_id"),
-               patient.bytes());
+               absl::StrCat("SELECT ", kColumns, " FROM (SELECT DISTINCT ON (record_id) * FROM exchange.record WHERE patient_id = $1 AND "
+                            "entry_index < $2 ORDER BY record_id, version DESC) AS r WHERE NOT r.deleted ORDER BY r.record_id"),
+               patient.bytes(), static_cast<std::int64_t>(before));
+}
+
+absl::StatusOr<std::set<RecordId>> RecordStore::LiveOfPatient(const PatientId& patient) const {
+  std::set<RecordId> live;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = transaction.sql().exec_params(
+        absl::StrCat("SELECT r.record_id FROM (SELECT DISTINCT ON (record_id) record_id, deleted FROM exchange.record WHERE patient_id = $1 "
+                     "ORDER BY record_id, version DESC) AS r WHERE NOT r.deleted ORDER BY r.record_id LIMIT ",
+                     kRowsMax + 1),
+        pqxx::binarystring(patient.bytes()));
+    for (const pqxx::row& row : rows) live.insert(IdOf<RecordId>(row[0]));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return live;
 }
 
 absl::StatusOr<std::vector<SealedRecord>> RecordStore::HistoryOfPatient(const PatientId& patient) const {

@@ -34,9 +34,9 @@ struct SealedRecord {
   std::uint64_t entry_index = 0;
 };
 
-// `entry`: position in the Write of the RECORD_STORED entry that carries the record's hash.
+// `entry`: position in the Write of the RECORD_STORED entry that carries the record's hash, and says that it is `deleted`.
 [[nodiscard]] tenants::Row RecordRow(const RecordId& record, std::uint64_t version, const PatientId& patient, std::string sealed,
-                                     std::size_t entry);
+                                     std::size_t entry, bool deleted = false);
 [[nodiscard]] tenants::Row PatientRow(const PatientId& patient, const RecordId& record);
 [[nodiscard]] tenants::Row IdentifierRow(std::string token, const RecordId& record, const PatientId& patient);
 
@@ -48,18 +48,24 @@ class RecordStore {
   struct Head {
     std::uint64_t version = 0;
     PatientId patient;
+    bool deleted = false;
   };
+  // A snapshot: only versions that entries below this position of the partition's log prove.
+  static constexpr std::uint64_t kNow = INT64_MAX;
   // Newest version of each of `records` that exists; set-wise.
   [[nodiscard]] absl::StatusOr<std::map<RecordId, Head>> Heads(const std::vector<RecordId>& records) const;
   // The newest version; nothing when there is none.
   [[nodiscard]] absl::StatusOr<std::optional<SealedRecord>> Newest(const RecordId& record) const;
   // Newest versions of those of `records` that exist, ordered by record.
-  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOf(const std::vector<RecordId>& records) const;
+  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOf(const std::vector<RecordId>& records,
+                                                                       std::uint64_t before = kNow) const;
   [[nodiscard]] absl::StatusOr<std::optional<SealedRecord>> Version(const RecordId& record, std::uint64_t version) const;
   // Every version, newest first.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> History(const RecordId& record) const;
   // Newest versions of a patient's records, deleted ones left out, ordered by record.
-  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOfPatient(const PatientId& patient) const;
+  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOfPatient(const PatientId& patient, std::uint64_t before = kNow) const;
+  // The patient's records that are not deleted, without their bytes.
+  [[nodiscard]] absl::StatusOr<std::set<RecordId>> LiveOfPatient(const PatientId& patient) const;
   // Every version of a patient's records, oldest first.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> HistoryOfPatient(const PatientId& patient) const;
   // Patient whose Patient resource is `record`; nothing when there is none.

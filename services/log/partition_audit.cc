@@ -52,6 +52,8 @@ struct RecordFacts {
   // Under whom it is stored.
   std::string patient_id;
   bool found = false;
+  // The entry says that this version marks the record as deleted.
+  bool deleted = false;
 };
 
 class PartitionAuditor {
@@ -241,9 +243,11 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
   if (!entry.has_record_stored()) return;
   if (!entry.record_stored().locator_sha256().empty())
     result_.located[entry.subject()] = {index, entry.record_stored().locator_sha256()};
+  const auto& positions = entry.record_stored().deleted();
+  const std::set<std::uint32_t> deleted(positions.begin(), positions.end());
   for (int i = 0; i < entry.record_stored().record_id_size(); ++i) {
     const std::pair<std::string, std::uint64_t> version{entry.record_stored().record_id(i), entry.record_stored().version(i)};
-    const auto [known, is_new] = records_.emplace(version, RecordFacts{index, entry.record_sha256(i), "", false});
+    const auto [known, is_new] = records_.emplace(version, RecordFacts{index, entry.record_sha256(i), "", false, deleted.contains(static_cast<std::uint32_t>(i))});
     if (!is_new)
       findings_.Add(LeafAt(index), "record " + HexEncode(version.first) + " version " + std::to_string(version.second) +
                                        " was stored before, by " + LeafAt(known->second.index));
@@ -402,8 +406,8 @@ void PartitionAuditor::CheckRecord(const StoredRecord& record) {
   if (!entry.subject.empty() && entry.subject != record.patient_id)
     findings_.Add(position, "it lies under another subject than " + entry_name + " has");
   if (entry.time_ms != record.arrived_ms) findings_.Add(position, "it arrived at another time than " + entry_name);
-  // No kind of entry deletes a record.
-  if (record.deleted) findings_.Add(position, "it is marked as deleted, which no entry says");
+  if (record.deleted && !known->second.deleted) findings_.Add(position, "it is marked as deleted, which no entry says");
+  if (!record.deleted && known->second.deleted) findings_.Add(position, entry_name + " marks it as deleted, but its row does not");
 }
 
 void PartitionAuditor::CheckOtherSealed() {

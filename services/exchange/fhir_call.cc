@@ -1,0 +1,58 @@
+#include "services/exchange/fhir_call.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+
+namespace custodian::exchange {
+
+Prefer PreferOf(const rpc::HttpRequest& request) {
+  Prefer prefer;
+  for (const auto& [name, value] : request.headers) {
+    if (name != "prefer") continue;
+    for (const absl::string_view part : absl::StrSplit(value, absl::ByAnyChar(",;"))) {
+      const std::string each = absl::AsciiStrToLower(absl::StripAsciiWhitespace(part));
+      if (each == "return=minimal") prefer.answer = Prefer::Return::kMinimal;
+      if (each == "return=representation") prefer.answer = Prefer::Return::kRepresentation;
+      if (each == "return=operationoutcome") prefer.answer = Prefer::Return::kOutcome;
+      if (each == "handling=lenient") prefer.lenient = true;
+      if (each == "handling=strict") prefer.lenient = false;
+    }
+  }
+  return prefer;
+}
+
+bool IsJsonMediaType(std::string_view value) {
+  const std::string type = absl::AsciiStrToLower(std::string(value.substr(0, value.find(';'))));
+  const absl::string_view stripped = absl::StripAsciiWhitespace(type);
+  return stripped == "application/fhir+json" || stripped == "application/json";
+}
+
+bool AcceptsJson(std::string_view accept) {
+  for (const absl::string_view each : absl::StrSplit(absl::string_view(accept.data(), accept.size()), ',')) {
+    const std::string range = absl::AsciiStrToLower(absl::StripAsciiWhitespace(each.substr(0, each.find(';'))));
+    if (range.empty() || range == "*/*" || range == "application/*" || IsJsonMediaType(range)) return true;
+  }
+  return false;
+}
+
+Answer<Parameters> SearchParametersOf(const FhirCall& call) {
+  Parameters parameters = call.request.Parameters();
+  if (call.request.method != "POST" || call.request.body.empty()) return parameters;
+  const std::string type = absl::AsciiStrToLower(std::string(call.request.Header("content-type").value_or("")));
+  if (!absl::StartsWith(type, "application/x-www-form-urlencoded")) {
+    return Refuse(415, "not-supported", "A search by POST must be sent as Content-Type: application/x-www-form-urlencoded.");
+  }
+  rpc::HttpRequest form;
+  form.query = call.request.body;
+  for (auto& parameter : form.Parameters()) parameters.push_back(std::move(parameter));
+  return parameters;
+}
+
+std::string RelativeUrl(std::string_view url, std::string_view base_url) {
+  if (url.starts_with(base_url)) url.remove_prefix(base_url.size());
+  while (url.starts_with('/')) url.remove_prefix(1);
+  return std::string(url);
+}
+
+}  // namespace custodian::exchange

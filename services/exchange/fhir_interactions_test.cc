@@ -1,0 +1,372 @@
+// What a client may do with its own tenant's records beyond writing and reading them once: deletions, conditions, batches, searches,
+// pages, views, $everything, $match; over real PostgreSQL and a real key process.
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ledger/entry.h"
+#include "services/exchange/fhir_service.h"
+#include "services/exchange/record_store.h"
+#include "services/exchange/test_world.h"
+
+namespace custodian::exchange {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::UnorderedElementsAre;
+
+class FhirInteractions : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { world_ = new TestWorld; }
+  static void TearDownTestSuite() {
+    delete world_;
+    world_ = nullptr;
+  }
+  rpc::HttpResponse Send(const std::string& method, const std::string& target, const std::string& body = "",
+                         std::vector<std::pair<std::string, std::string>> headers = {}) {
+    return world_->Send("alpha", "alpha", method, target, body, std::move(headers));
+  }
+  Json Get(const std::string& target) { return TestWorld::Body(Send("GET", target), 200); }
+  std::string Post(const std::string& type, const std::string& body) {
+    const auto response = Send("POST", type, body);
+    EXPECT_EQ(response.status, 201) << response.body;
+    return TestWorld::Stored(response);
+  }
+  std::string NewPatient(const std::string& more = "") { return Post("Patient", R"({"resourceType":"Patient","active":true)" + more + "}"); }
+  std::string NewObservation(const std::string& patient, const std::string& day, const std::string& value, const std::string& more = "") {
+    return Post("Observation", R"({"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"718-7"}]},
+      "category":[{"coding":[{"system":"urn:category","code":"laboratory"}]}],"subject":{"reference":")" +
+                                   patient + R"("},"effectiveDateTime":")" + day + R"(","valueQuantity":{"value":)" + value +
+                                   R"(,"unit":"g/dL","system":"http://unitsofmeasure.org","code":"g/dL"})" + more + "}");
+  }
+  static std::vector<std::string> Ids(const Json& bundle, const std::string& mode = "match") {
+    std::vector<std::string> ids;
+    for (const Json& entry : bundle["entry"].items()) {
+      if (entry["search"].TextOf("mode") == mode) ids.push_back(entry["resource"].TextOf("resourceType") + "/" + entry["resource"].TextOf("id"));
+    }
+    return ids;
+  }
+  // The link's URL below the tenant's base; empty without such a link.
+  static std::string LinkOf(const Json& bundle, const std::string& relation) {
+    const std::string base = "https://host/fhir/00000000000000aa/";
+    for (const Json& link : bundle["link"].items()) {
+      if (link.TextOf("relation") == relation) return link.TextOf("url").substr(base.size());
+    }
+    return "";
+  }
+  std::string Total(const std::string& target) { return Get(target).TextOf("total"); }
+  std::uint64_t LogSize() { return world_->partition("alpha").writer->size(); }
+
+  static TestWorld* world_;
+};
+TestWorld* FhirInteractions::world_ = nullptr;
+
+TEST_F(FhirInteractions, ADeletionIsATombstoneThatTheLedgerTells) {
+  const std::string patient = NewPatient();
+  const std::string observation = NewObservation(patient, "2026-01-01", "12");
+  const auto stale = Send("DELETE", observation, "", {{"if-match", "W/\"2\""}});
+  EXPECT_EQ(stale.status, 412) << stale.body;
+  const auto deleted = Send("DELETE", observation, "", {{"if-match", "W/\"1\""}});
+  EXPECT_EQ(deleted.status, 204) << deleted.body;
+  EXPECT_EQ(TestWorld::HeaderOf(deleted, "ETag"), "W/\"2\"");
+  EXPECT_EQ(Send("GET", observation).status, 410);
+  EXPECT_EQ(Send("GET", observation + "/_history/1").status, 200);
+  EXPECT_EQ(Send("GET", observation + "/_history/2").status, 410);
+  EXPECT_EQ(Total("Observation?patient=" + patient), "0");
+  const Json history = Get(observation + "/_history");
+  EXPECT_EQ(history.TextOf("total"), "2");
+  EXPECT_EQ(history["entry"][0]["request"].TextOf("method"), "DELETE");
+  EXPECT_EQ(history["entry"][0].Find("resource"), nullptr);
+  // Once more changes nothing.
+  const std::uint64_t size = LogSize();
+  EXPECT_EQ(Send("DELETE", observation).status, 204);
+  EXPECT_EQ(Send("DELETE", "Observation/never-was").status, 204);
+  EXPECT_EQ(LogSize(), size);
+  const auto record = world_->sealer().RecordIdOf(world_->partition("alpha").tenant.id, "Observation", observation.substr(12));
+  const auto rows = world_->database("alpha").Sql("SELECT deleted FROM exchange.record WHERE record_id = '\\x" + record->hex() + "' ORDER BY version");
+  ASSERT_TRUE(rows.ok());
+  ASSERT_EQ(rows->size(), 2u);
+  EXPECT_EQ((*rows)[0][0], "f");
+  EXPECT_EQ((*rows)[1][0], "t");
+  // An update brings it back, as a version of its own.
+  const std::string again = R"({"resourceType":"Observation","id":")" + observation.substr(12) +
+                            R"(","status":"final","code":{"text":"x"},"subject":{"reference":")" + patient + "\"}}";
+  const auto restored = Send("PUT", observation, again);
+  EXPECT_EQ(restored.status, 201) << restored.body;
+  EXPECT_EQ(TestWorld::HeaderOf(restored, "ETag"), "W/\"3\"");
+}
+
+TEST_F(FhirInteractions, APatientIsDeletedLast) {
+  const std::string patient = NewPatient();
+  const std::string observation = NewObservation(patient, "2026-01-01", "12");
+  const auto refused = Send("DELETE", patient);
+  EXPECT_EQ(refused.status, 409) << refused.body;
+  EXPECT_THAT(refused.body, HasSubstr("in one transaction"));
+  const std::string bundle = R"({"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"DELETE","url":")" + patient +
+                             R"("}},{"request":{"method":"DELETE","url":")" + observation + R"("}}]})";
+  const Json answer = TestWorld::Body(Send("POST", "", bundle), 200);
+  EXPECT_EQ(answer["entry"][0]["response"].TextOf("status"), "204 No Content");
+  EXPECT_EQ(Send("GET", patient).status, 410);
+  // Nobody is filed under who is gone.
+  const auto orphan = Send("POST", "Observation", R"({"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":")" + patient + "\"}}");
+  EXPECT_EQ(orphan.status, 422) << orphan.body;
+}
+
+TEST_F(FhirInteractions, ADeletedConsentIsAChangeOfConsent) {
+  const std::string patient = NewPatient();
+  const std::string consent = Post("Consent", R"({"resourceType":"Consent","status":"active","scope":{"text":"x"},"category":[{"text":"x"}],
+    "policyRule":{"text":"x"},"patient":{"reference":")" + patient + "\"}}");
+  const auto owner = world_->records().FindPatient(world_->partition("alpha").tenant.id, patient.substr(8));
+  const auto before = world_->records().ConsentVersion({world_->partition("alpha").tenant.id, *owner});
+  ASSERT_EQ(Send("DELETE", consent).status, 204);
+  EXPECT_EQ(*world_->records().ConsentVersion({world_->partition("alpha").tenant.id, *owner}), *before + 1);
+}
+
+TEST_F(FhirInteractions, ConditionalReadsSayWhatHasNotChanged) {
+  const std::string patient = NewPatient();
+  const auto read = Send("GET", patient);
+  const std::string modified = TestWorld::HeaderOf(read, "Last-Modified");
+  EXPECT_EQ(Send("GET", patient, "", {{"if-none-match", "W/\"1\""}}).status, 304);
+  EXPECT_EQ(Send("GET", patient, "", {{"if-none-match", "W/\"1\""}}).body, "");
+  EXPECT_EQ(Send("GET", patient, "", {{"if-none-match", "W/\"2\""}}).status, 200);
+  EXPECT_EQ(Send("GET", patient, "", {{"if-modified-since", modified}}).status, 304);
+  EXPECT_EQ(Send("GET", patient, "", {{"if-modified-since", "Thu, 01 Jan 1970 00:00:00 GMT"}}).status, 200);
+}
+
+TEST_F(FhirInteractions, ConditionalUpdatesAndDeletionsFindByIdentifier) {
+  const std::string practitioner = R"({"resourceType":"Practitioner","active":true,"identifier":[{"system":"urn:npi","value":"1"}]})";
+  const auto created = Send("PUT", "Practitioner?identifier=urn:npi%7C1", practitioner);
+  ASSERT_EQ(created.status, 201) << created.body;
+  const auto updated = Send("PUT", "Practitioner?identifier=urn:npi%7C1", practitioner);
+  EXPECT_EQ(updated.status, 200) << updated.body;
+  EXPECT_EQ(TestWorld::Stored(updated), TestWorld::Stored(created));
+  EXPECT_EQ(TestWorld::HeaderOf(updated, "ETag"), "W/\"2\"");
+  EXPECT_EQ(Send("DELETE", "Practitioner?identifier=urn:npi%7C1").status, 204);
+  EXPECT_EQ(Send("GET", TestWorld::Stored(created)).status, 410);
+  EXPECT_EQ(Total("Practitioner?identifier=urn:npi%7C1"), "0");
+}
+
+TEST_F(FhirInteractions, PreferSaysHowMuchComesBack) {
+  const std::string patient = R"({"resourceType":"Patient"})";
+  EXPECT_EQ(Send("POST", "Patient", patient, {{"prefer", "return=minimal"}}).body, "");
+  EXPECT_EQ(TestWorld::Body(Send("POST", "Patient", patient, {{"prefer", "return=OperationOutcome"}}), 201).TextOf("resourceType"), "OperationOutcome");
+  EXPECT_EQ(TestWorld::Body(Send("POST", "Patient", patient, {{"prefer", "return=representation"}}), 201).TextOf("resourceType"), "Patient");
+  const std::string bundle = R"({"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}}]})";
+  const Json answer = TestWorld::Body(Send("POST", "", bundle, {{"prefer", "return=representation"}}), 200);
+  EXPECT_EQ(answer["entry"][0]["resource"].TextOf("resourceType"), "Patient");
+}
+
+TEST_F(FhirInteractions, EachRequestOfABatchStandsAlone) {
+  const std::string patient = NewPatient();
+  const std::string bundle = R"({"resourceType":"Bundle","type":"batch","entry":[
+    {"request":{"method":"GET","url":"Location/batch-1"}},
+    {"resource":{"resourceType":"Observation","status":"odd"},"request":{"method":"POST","url":"Observation"}},
+    {"resource":{"resourceType":"Location","id":"batch-1"},"request":{"method":"PUT","url":"Location/batch-1"}},
+    {"request":{"method":"GET","url":")" + patient + R"(/_history"}},
+    {"request":{"method":"GET","url":"Observation?patient=)" + patient.substr(8) + R"("}},
+    {"resource":{"resourceType":"Location"},"request":{"method":"MERGE","url":"Location"}},
+    {"request":{"method":"DELETE","url":"Location/never"}}]})";
+  const Json answer = TestWorld::Body(Send("POST", "", bundle), 200);
+  EXPECT_EQ(answer.TextOf("type"), "batch-response");
+  std::vector<std::string> statuses;
+  for (const Json& entry : answer["entry"].items()) statuses.push_back(entry["response"].TextOf("status").substr(0, 3));
+  EXPECT_THAT(statuses, ElementsAre("200", "400", "201", "200", "200", "405", "204"));
+  EXPECT_EQ(answer["entry"][0]["resource"].TextOf("id"), "batch-1");
+  EXPECT_EQ(answer["entry"][1]["response"]["outcome"].TextOf("resourceType"), "OperationOutcome");
+}
+
+TEST_F(FhirInteractions, ReadsInATransactionSeeWhatItWrote) {
+  const std::string bundle = R"({"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"GET","url":"Location/read-1"}},
+    {"resource":{"resourceType":"Location","id":"read-1"},"request":{"method":"PUT","url":"Location/read-1"}}]})";
+  const Json answer = TestWorld::Body(Send("POST", "", bundle), 200);
+  EXPECT_EQ(answer["entry"][0]["resource"].TextOf("id"), "read-1");
+  EXPECT_EQ(answer["entry"][1]["response"].TextOf("status"), "201 Created");
+}
+
+TEST_F(FhirInteractions, EveryTypeOfThePatientsCompartmentIsSearched) {
+  const std::string patient = NewPatient();
+  const std::string about = R"("subject":{"reference":")" + patient + "\"}";
+  const std::string encounter = Post("Encounter", R"({"resourceType":"Encounter","status":"finished","class":{"code":"AMB"},"period":{"start":"2026-01-03"},)" + about + "}");
+  const std::string condition = Post("Condition", R"({"resourceType":"Condition","code":{"coding":[{"system":"urn:c","code":"c1"}]},"encounter":{"reference":")" + encounter + "\"}," + about + "}");
+  const std::string coverage = Post("Coverage", R"({"resourceType":"Coverage","status":"active","payor":[{"display":"x"}],"beneficiary":{"reference":")" + patient + "\"}}");
+  const std::string appointment = Post("Appointment", R"({"resourceType":"Appointment","status":"proposed","participant":[{"status":"accepted","actor":{"reference":")" + patient + "\"}}]}");
+  EXPECT_THAT(Ids(Get("Encounter?patient=" + patient)), ElementsAre(encounter));
+  EXPECT_THAT(Ids(Get("Encounter?patient=" + patient + "&date=2026-01")), IsEmpty());
+  EXPECT_THAT(Ids(Get("Encounter?patient=" + patient + "&date=ge2026-01-03&class=AMB")), ElementsAre(encounter));
+  EXPECT_THAT(Ids(Get("Condition?patient=" + patient + "&code=urn:c%7Cc1&encounter=" + encounter)), ElementsAre(condition));
+  EXPECT_THAT(Ids(Get("Coverage?beneficiary=" + patient)), ElementsAre(coverage));
+  EXPECT_THAT(Ids(Get("Coverage?patient=" + patient.substr(8))), ElementsAre(coverage));
+  EXPECT_THAT(Ids(Get("Appointment?actor=" + patient)), ElementsAre(appointment));
+  EXPECT_THAT(Ids(Get(patient + "/Condition?code=c1")), ElementsAre(condition));
+  EXPECT_EQ(Send("GET", patient + "/Organization").status, 404);
+  EXPECT_THAT(Ids(Get("Condition?patient=" + patient + "&code:missing=true")), IsEmpty());
+  EXPECT_THAT(Ids(Get("Condition?patient=" + patient + "&code:not=c1")), IsEmpty());
+  EXPECT_THAT(Ids(Get("Condition?patient=" + patient + "&_lastUpdated=ge2020")), ElementsAre(condition));
+}
+
+TEST_F(FhirInteractions, QuantitiesStringsAndModifiersMatch) {
+  const std::string patient = NewPatient(R"(,"name":[{"family":"Ångström-Lee","given":["Zoë"]}])");
+  const std::string low = NewObservation(patient, "2026-01-01", "9.5");
+  const std::string high = NewObservation(patient, "2026-01-02", "14.0");
+  const std::string query = "Observation?patient=" + patient;
+  EXPECT_THAT(Ids(Get(query + "&value-quantity=lt10%7Chttp://unitsofmeasure.org%7Cg/dL")), ElementsAre(low));
+  EXPECT_THAT(Ids(Get(query + "&value-quantity=14")), ElementsAre(high));
+  EXPECT_THAT(Ids(Get(query + "&value-quantity=14.00")), ElementsAre(high));
+  EXPECT_THAT(Ids(Get(query + "&value-quantity=gt9.5%7C%7Cmg")), IsEmpty());
+  EXPECT_THAT(Ids(Get("Patient?_id=" + patient.substr(8) + "&family=angstrom")), ElementsAre(patient));
+  EXPECT_THAT(Ids(Get("Patient?_id=" + patient.substr(8) + "&family:exact=angstrom")), IsEmpty());
+  EXPECT_THAT(Ids(Get("Patient?_id=" + patient.substr(8) + "&name:contains=lee")), ElementsAre(patient));
+}
+
+TEST_F(FhirInteractions, PagesAreSortedAndShowTheSnapshotOfTheFirst) {
+  const std::string patient = NewPatient();
+  std::vector<std::string> stored;
+  for (const char* day : {"2026-01-03", "2026-01-01", "2026-01-05", "2026-01-02", "2026-01-04"}) stored.push_back(NewObservation(patient, day, "1"));
+  const Json first = Get("Observation?patient=" + patient + "&_sort=-date&_count=2");
+  EXPECT_EQ(first.TextOf("total"), "5");
+  EXPECT_THAT(Ids(first), ElementsAre(stored[2], stored[4]));
+  // What happens meanwhile does not move the pages.
+  NewObservation(patient, "2026-01-06", "1");
+  ASSERT_EQ(Send("DELETE", stored[0]).status, 204);
+  const std::string next = LinkOf(first, "next");
+  const Json second = Get(next);
+  EXPECT_EQ(second.TextOf("total"), "5");
+  EXPECT_THAT(Ids(second), ElementsAre(stored[0], stored[3]));
+  const Json third = Get(LinkOf(second, "next"));
+  EXPECT_THAT(Ids(third), ElementsAre(stored[1]));
+  EXPECT_EQ(LinkOf(third, "next"), "");
+  EXPECT_THAT(Ids(Get(next)), ElementsAre(stored[0], stored[3]));
+  // A cursor is good for its own question only.
+  const std::string cursor = next.substr(next.find("&_cursor="));
+  EXPECT_EQ(Send("GET", "Observation?patient=" + patient + "&_sort=date&_count=2" + cursor).status, 400);
+  const std::string other = NewPatient();
+  EXPECT_EQ(Send("GET", "Observation?patient=" + other + "&_sort=-date&_count=2" + cursor).status, 400);
+  EXPECT_EQ(Total("Observation?patient=" + patient), "5");
+}
+
+TEST_F(FhirInteractions, IncludesFollowReferencesBothWays) {
+  const std::string practitioner = Post("Practitioner", R"({"resourceType":"Practitioner","active":true})");
+  const std::string patient = NewPatient();
+  const std::string observation = NewObservation(patient, "2026-01-01", "1", R"(,"performer":[{"reference":")" + practitioner + "\"}]");
+  const std::string report = Post("DiagnosticReport", R"({"resourceType":"DiagnosticReport","status":"final","code":{"text":"x"},"subject":{"reference":")" + patient +
+                                                          R"("},"result":[{"reference":")" + observation + "\"}]}");
+  const Json found = Get("Observation?patient=" + patient + "&_include=Observation:subject&_include=Observation:performer&_revinclude=DiagnosticReport:result");
+  EXPECT_EQ(found.TextOf("total"), "1");
+  EXPECT_THAT(Ids(found), ElementsAre(observation));
+  EXPECT_THAT(Ids(found, "include"), UnorderedElementsAre(patient, practitioner, report));
+  EXPECT_THAT(Ids(Get("Observation?patient=" + patient + "&_include=Observation:subject:Device"), "include"), IsEmpty());
+  EXPECT_THAT(Ids(Get("DiagnosticReport?patient=" + patient + "&_include=*"), "include"), UnorderedElementsAre(patient, observation));
+  EXPECT_THAT(Ids(Get("DiagnosticReport?patient=" + patient + "&_include=DiagnosticReport:result&_include:iterate=Observation:performer"), "include"),
+              UnorderedElementsAre(observation, practitioner));
+}
+
+TEST_F(FhirInteractions, ViewsLeaveOutAndSaySo) {
+  const std::string patient = NewPatient(R"(,"birthDate":"1980-01-01","maritalStatus":{"text":"m"})");
+  const std::string observation = NewObservation(patient, "2026-01-01", "1");
+  const Json elements = Get("Observation?patient=" + patient + "&_elements=effective")["entry"][0]["resource"];
+  EXPECT_FALSE(elements["effectiveDateTime"].is_null());
+  EXPECT_TRUE(elements["valueQuantity"].is_null());
+  EXPECT_EQ(elements.TextOf("status"), "final");
+  EXPECT_EQ(elements["meta"]["tag"][0].TextOf("code"), "SUBSETTED");
+  const Json summary = Get(patient + "?_summary=true");
+  EXPECT_TRUE(summary["maritalStatus"].is_null());
+  EXPECT_EQ(summary.TextOf("birthDate"), "1980-01-01");
+  const Json count = Get("Observation?patient=" + patient + "&_summary=count");
+  EXPECT_EQ(count.TextOf("total"), "1");
+  EXPECT_EQ(count.Find("entry"), nullptr);
+  EXPECT_EQ(Get("Observation?patient=" + patient + "&_total=none").Find("total"), nullptr);
+}
+
+TEST_F(FhirInteractions, UnknownParametersArePassedOverOnlyWhenAsked) {
+  const std::string patient = NewPatient();
+  EXPECT_EQ(Send("GET", "Observation?patient=" + patient + "&colour=red").status, 400);
+  EXPECT_EQ(Send("GET", "Observation?patient=" + patient + "&colour=red", "", {{"prefer", "handling=strict"}}).status, 400);
+  const Json lenient = TestWorld::Body(Send("GET", "Observation?patient=" + patient + "&colour=red", "", {{"prefer", "handling=lenient"}}), 200);
+  EXPECT_THAT(LinkOf(lenient, "self"), Not(HasSubstr("colour")));
+  EXPECT_THAT(lenient.Text(), HasSubstr("Passed over"));
+}
+
+TEST_F(FhirInteractions, ASearchByPostIsTheSameSearch) {
+  const std::string patient = NewPatient();
+  const std::string observation = NewObservation(patient, "2026-01-01", "1");
+  rpc::HttpRequest request;
+  request.method = "POST";
+  request.path = "/fhir/00000000000000aa/Observation/_search";
+  request.headers = {{"content-type", "application/x-www-form-urlencoded"}};
+  request.body = "patient=" + rpc::PercentEncode(patient) + "&code=718-7";
+  request.peer_spiffe_id = TestWorld::ClientOf("alpha");
+  const Json found = TestWorld::Body(world_->service().Handle(request), 200);
+  EXPECT_THAT(Ids(found), ElementsAre(observation));
+}
+
+TEST_F(FhirInteractions, EverythingIsThePatientAndWhatItRefersTo) {
+  const std::string practitioner = Post("Practitioner", R"({"resourceType":"Practitioner","active":true})");
+  const std::string patient = NewPatient(R"(,"generalPractitioner":[{"reference":")" + practitioner + "\"}]");
+  const std::string other = NewPatient();
+  const std::string early = NewObservation(patient, "2025-01-01", "1");
+  const std::string late = NewObservation(patient, "2026-01-01", "1");
+  NewObservation(other, "2026-01-01", "1");
+  const Json all = Get(patient + "/$everything");
+  EXPECT_EQ(Ids(all)[0], patient);
+  EXPECT_THAT(Ids(all), UnorderedElementsAre(patient, early, late));
+  EXPECT_THAT(Ids(all, "include"), ElementsAre(practitioner));
+  EXPECT_THAT(Ids(Get(patient + "/$everything?start=2025-06-01&_type=Observation")), ElementsAre(late));
+  const Json page = Get(patient + "/$everything?_count=2");
+  EXPECT_EQ(Ids(page).size(), 2u);
+  EXPECT_EQ(Ids(Get(LinkOf(page, "next"))).size(), 1u);
+}
+
+TEST_F(FhirInteractions, MatchGradesPatientsOfTheTenantOnly) {
+  const std::string demographics = R"("name":[{"family":"Matchable","given":["Una"]}],"gender":"female","birthDate":"1970-02-03",
+    "telecom":[{"system":"phone","value":"555-321-7654"}],"identifier":[{"system":"urn:mrn","value":"match-1"}])";
+  const std::string patient = NewPatient("," + demographics);
+  ASSERT_EQ(world_->Send("beta", "beta", "POST", "Patient", "{\"resourceType\":\"Patient\"," + demographics + "}").status, 201);
+  const auto match = [&](const std::string& resource) {
+    return TestWorld::Body(Send("POST", "Patient/$match", R"({"resourceType":"Parameters","parameter":[{"name":"resource","resource":)" + resource + "}]}"), 200);
+  };
+  const Json certain = match("{\"resourceType\":\"Patient\"," + demographics + "}");
+  EXPECT_THAT(Ids(certain), ElementsAre(patient));
+  EXPECT_EQ(certain["entry"][0]["search"]["extension"][0].TextOf("valueCode"), "certain");
+  const Json probable = match(R"({"resourceType":"Patient","identifier":[{"system":"urn:mrn","value":"match-1"}]})");
+  EXPECT_EQ(probable["entry"][0]["search"]["extension"][0].TextOf("valueCode"), "probable");
+  EXPECT_EQ(match(R"({"resourceType":"Patient","identifier":[{"system":"urn:mrn","value":"match-2"}]})").TextOf("total"), "0");
+}
+
+// Denied, none, and whatever else another tenant may try look alike: status, headers, body, and nothing on the logs.
+TEST_F(FhirInteractions, OthersLearnNothingByAnyInteraction) {
+  const std::string patient = NewPatient();
+  const std::string observation = NewObservation(patient, "2026-01-01", "1");
+  const auto nothing = world_->Send("beta", "alpha", "GET", "Observation/no-such");
+  const std::uint64_t size = LogSize();
+  const std::string id = observation.substr(12);
+  for (const std::string& target : std::vector<std::string>{
+           observation, observation + "/_history", observation + "/_history/1", "Observation?_id=" + id, "Observation?_id=" + id + "&_summary=count",
+           "Observation?_id=" + id + "&_elements=id", "Observation?_id=" + id + "&_include=Observation:subject", "Observation?_id=" + id + "&_include=*",
+           "Observation?_id=" + id + "&_revinclude=DiagnosticReport:result", "Observation?_id=" + id + "&_total=accurate", "Observation?patient=" + patient,
+           "Observation?patient=" + patient + "&_count=0", "Observation?subject.name=x", "Patient?_has:Observation:patient:code=718-7",
+           "Observation?_id=" + id + "&_cursor=1-1-00000000000000000000000000000000", "Observation/_search?_id=" + id, patient + "/$everything",
+           "Patient/$match", patient + "/_history", "Observation?identifier=urn:a%7Cb", "Observation?_id=" + id + "," + "other", "Observation?code:missing=true"}) {
+    for (const auto& headers : std::vector<std::vector<std::pair<std::string, std::string>>>{
+             {}, {{"if-none-match", "W/\"1\""}}, {{"if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT"}}, {{"prefer", "handling=lenient"}}}) {
+      const auto answer = world_->Send("beta", "alpha", "GET", target, "", headers);
+      EXPECT_EQ(answer.status, nothing.status) << target;
+      EXPECT_EQ(answer.headers, nothing.headers) << target;
+      EXPECT_EQ(answer.body, nothing.body) << target;
+    }
+  }
+  const auto refused = world_->Send("beta", "alpha", "DELETE", "Observation/no-such");
+  for (const char* method : {"DELETE", "PUT", "POST", "PATCH"}) {
+    const auto answer = world_->Send("beta", "alpha", method, observation, "{}", {{"if-match", "W/\"1\""}});
+    EXPECT_EQ(answer.status, refused.status) << method;
+    EXPECT_EQ(answer.body, refused.body) << method;
+  }
+  EXPECT_EQ(LogSize(), size);
+}
+
+}  // namespace
+}  // namespace custodian::exchange

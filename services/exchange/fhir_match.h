@@ -1,0 +1,51 @@
+// Whether a resource matches a search, and in which order matches come. Pure.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_FHIR_MATCH_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_FHIR_MATCH_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/exchange/fhir_search.h"
+
+namespace custodian::exchange {
+
+// `base_url`: references to it are ours. `zone`: of dates without a time.
+struct MatchSettings {
+  std::string base_url;
+  absl::TimeZone zone;
+};
+
+[[nodiscard]] bool Matches(const Json& resource, const SearchRequest& search, const MatchSettings& settings);
+// False when the JSON text of a resource, as it is stored, shows without being read that the resource cannot match. Cheap.
+[[nodiscard]] bool MayMatch(std::string_view stored_json, const SearchRequest& search);
+
+// What is wrong with a criterion's values; nothing when they can be searched for.
+[[nodiscard]] std::optional<std::string> FaultOfValues(const Criterion& criterion);
+
+// Types and ids that a search parameter's references lead to on this server.
+struct LocalReference {
+  std::string type;
+  std::string id;
+  auto operator<=>(const LocalReference&) const = default;
+};
+// "Type/id", "Type/id/_history/n" or an absolute URL of ours.
+[[nodiscard]] std::optional<LocalReference> ParseLocalReference(std::string_view reference, std::string_view base_url);
+// Of every element that `parameter` searches; of every Reference when it is null.
+[[nodiscard]] std::vector<LocalReference> ReferencesOf(const Json& resource, const SearchParameter* parameter, std::string_view base_url);
+
+// Where a resource stands among others; compared key by key, a missing one last.
+struct SortValue {
+  bool missing = true;
+  absl::Time time;
+  double number = 0;
+  std::string text;
+};
+[[nodiscard]] std::vector<SortValue> SortValuesOf(const Json& resource, const std::vector<SortKey>& keys, absl::TimeZone zone);
+[[nodiscard]] bool SortsBefore(const std::vector<SortValue>& a, const std::vector<SortValue>& b, const std::vector<SortKey>& keys);
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_FHIR_MATCH_H_

@@ -1,0 +1,127 @@
+#include "services/exchange/fhir_patient_match.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "services/exchange/demographics.h"
+#include "services/exchange/fhir_bundle.h"
+#include "services/exchange/fhir_record.h"
+#include "services/exchange/fhir_validator.h"
+#include "services/exchange/identifier_index.h"
+
+namespace custodian::exchange {
+namespace {
+
+constexpr std::string_view kPurpose = "fhir-match";
+constexpr std::size_t kCountMax = 100;
+
+bool SharesAny(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return std::any_of(a.begin(), a.end(), [&](const std::string& each) { return std::find(b.begin(), b.end(), each) != b.end(); });
+}
+
+absl::StatusOr<std::vector<FhirRecord>> OpenPatients(const tenants::Partition& partition, keys::Sealer& sealer, const std::set<std::string>& ids) {
+  std::vector<RecordId> wanted;
+  for (const std::string& id : ids) {
+    const auto record = sealer.RecordIdOf(partition.tenant.id, "Patient", id);
+    if (!record.ok()) return record.status();
+    wanted.push_back(*record);
+  }
+  const auto rows = RecordStore(*partition.database).NewestOf(wanted);
+  if (!rows.ok()) return rows.status();
+  std::vector<FhirRecord> opened;
+  for (const SealedRecord& row : *rows) {
+    if (row.deleted) continue;
+    auto record = OpenFhirRecord(partition.tenant, row, sealer, kPurpose);
+    if (!record.ok()) return record.status();
+    opened.push_back(*std::move(record));
+  }
+  return opened;
+}
+
+struct MatchRequest {
+  Json patient;
+  bool only_certain = false;
+  std::size_t count = kCountMax;
+};
+exchange::Answer<MatchRequest> ReadMatch(const Json& body) {
+  if (body.TextOf("resourceType") != "Parameters") {
+    return Refuse(400, "structure", "Patient/$match takes a Parameters resource.", "Parameters.resourceType");
+  }
+  if (auto issues = ValidateResource(body, "Parameters"); !issues.empty()) return Refusal{400, std::move(issues)};
+  MatchRequest request;
+  for (const Json& parameter : body["parameter"].items()) {
+    const std::string& name = parameter.TextOf("name");
+    if (name == "resource") request.patient = parameter["resource"];
+    if (name == "onlyCertainMatches") request.only_certain = parameter["valueBoolean"].boolean();
+    if (name == "count" && absl::SimpleAtoi(parameter.TextOf("valueInteger"), &request.count)) request.count = std::min(request.count, kCountMax);
+  }
+  if (request.patient.TextOf("resourceType") != "Patient") {
+    return Refuse(400, "required", "The parameter 'resource' must be the Patient to look for.", "Parameters.parameter.where(name='resource').resource");
+  }
+  return request;
+}
+
+}  // namespace
+
+PatientMatcher MatchByIdentifier(keys::Sealer& sealer) {
+  return [&sealer](const tenants::Partition& partition, const Json& patient) -> absl::StatusOr<std::vector<PatientCandidate>> {
+    const auto found = FindByIdentifiers(partition, sealer, IdentifiersOf(patient), kPurpose);
+    if (!found.ok()) return found.status();
+    std::set<std::string> ids;
+    for (const auto& [identifier, some] : *found) ids.insert(some.begin(), some.end());
+    const auto opened = OpenPatients(partition, sealer, ids);
+    if (!opened.ok()) return opened.status();
+    const MatchValues wanted = MatchValuesOf(patient);
+    std::vector<PatientCandidate> candidates;
+    for (const FhirRecord& record : *opened) {
+      const MatchValues own = MatchValuesOf(record.resource);
+      const bool agrees = SharesAny(wanted.name, own.name) || SharesAny(wanted.identifier, own.identifier);
+      candidates.push_back({record.id(), agrees ? "certain" : "probable", agrees ? 1.0 : 0.7});
+    }
+    // Two of them cannot both be certain.
+    const auto certain = std::count_if(candidates.begin(), candidates.end(), [](const auto& each) { return each.grade == "certain"; });
+    for (PatientCandidate& each : candidates) {
+      if (certain > 1 && each.grade == "certain") each = {each.fhir_id, "probable", 0.9};
+    }
+    std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+    return candidates;
+  };
+}
+
+rpc::HttpResponse FhirPatientMatch::Answer(const FhirCall& call, const Json& body) const {
+  const auto parsed = ReadMatch(body);
+  if (const auto* refusal = std::get_if<Refusal>(&parsed)) return FhirResponse(*refusal);
+  const auto& request = std::get<MatchRequest>(parsed);
+  auto candidates = matcher_(*call.partition, request.patient);
+  if (!candidates.ok()) return FhirResponse(RefusalOf(candidates.status()));
+  if (request.only_certain) std::erase_if(*candidates, [](const PatientCandidate& each) { return each.grade != "certain"; });
+  if (candidates->size() > request.count) candidates->resize(request.count);
+  std::set<std::string> ids;
+  for (const PatientCandidate& each : *candidates) ids.insert(each.fhir_id);
+  auto opened = OpenPatients(*call.partition, sealer_, ids);
+  if (!opened.ok()) return FhirResponse(RefusalOf(opened.status()));
+  std::map<std::string, Json> patients;
+  for (FhirRecord& record : *opened) {
+    const std::string id = record.id();
+    patients.emplace(id, std::move(record.resource));
+  }
+  std::vector<Json> entries;
+  for (const PatientCandidate& each : *candidates) {
+    const auto patient = patients.find(each.fhir_id);
+    if (patient == patients.end()) continue;
+    Json entry = SearchEntry(absl::StrCat(call.base_url, "/Patient/", each.fhir_id), std::move(patient->second), "match");
+    Json grade = Json::Object({{"url", Json::String("http://hl7.org/fhir/StructureDefinition/match-grade")}, {"valueCode", Json::String(each.grade)}});
+    entry.Set("search", Json::Object({{"extension", Json::Array({std::move(grade)})},
+                                      {"mode", Json::String("match")},
+                                      {"score", Json::Number(absl::StrCat(each.score))}}));
+    entries.push_back(std::move(entry));
+  }
+  const std::size_t total = entries.size();
+  return FhirResponse(200, BundleOf("searchset", total, {}, std::move(entries)).Text());
+}
+
+}  // namespace custodian::exchange

@@ -1,0 +1,47 @@
+// Patient/$match within a tenant (http://hl7.org/fhir/R4/patient-operation-match.html): candidates that share a business identifier with
+// the patient asked for, graded by what services/exchange/demographics holds equal. Never another tenant's. Thread-safe.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_FHIR_PATIENT_MATCH_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_FHIR_PATIENT_MATCH_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/exchange/fhir_call.h"
+#include "services/exchange/fhir_json.h"
+#include "services/keys/sealer.h"
+#include "tenants/partitions.h"
+
+namespace custodian::exchange {
+
+// One answer of a matcher.
+struct PatientCandidate {
+  std::string fhir_id;
+  // http://hl7.org/fhir/R4/valueset-match-grade.html: certain, probable, possible.
+  std::string grade;
+  // 0 to 1.
+  double score = 0;
+};
+// Patients of one tenant that may be `patient`, a FHIR Patient; best first.
+using PatientMatcher = std::function<absl::StatusOr<std::vector<PatientCandidate>>(const tenants::Partition& partition, const Json& patient)>;
+
+// By shared business identifiers: certain when the demographics that make two registrations one person (demographics.h) agree too and
+// no other candidate's do, probable when only the identifier agrees.
+[[nodiscard]] PatientMatcher MatchByIdentifier(keys::Sealer& sealer);
+
+class FhirPatientMatch {
+ public:
+  FhirPatientMatch(PatientMatcher matcher, keys::Sealer& sealer) : matcher_(std::move(matcher)), sealer_(sealer) {}
+
+  // `body`: a Parameters resource. A searchset with scores and match grades.
+  [[nodiscard]] rpc::HttpResponse Answer(const FhirCall& call, const Json& body) const;
+
+ private:
+  const PatientMatcher matcher_;
+  keys::Sealer& sealer_;
+};
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_FHIR_PATIENT_MATCH_H_

@@ -1,0 +1,137 @@
+// Other people's FHIR clients, unmodified, do everything they can against a quickstart: fhir-kit-client and @medplum/core's MedplumClient,
+// over the client certificate of the tenant. Whatever comes back must pass npm `fhir` and @medplum/core's validation too.
+//   node clients.mjs HOME
+// Prints one line a case: "ok NAME" or "not ok NAME: why"; exit 1 when any failed.
+import { readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { MedplumClient } from '@medplum/core';
+import { Client } from 'fhir-kit-client';
+import { Agent, fetch as undiciFetch, setGlobalDispatcher } from 'undici';
+import { complaints } from './validators.mjs';
+
+const [home] = process.argv.slice(2);
+const summary = JSON.parse(readFileSync(`${home}/summary.json`, 'utf8'));
+const tenant = summary.tenants[0];
+// Both clients use fetch; the certificate is the connection's.
+const dispatcher = new Agent({ connect: { ca: readFileSync(summary.ca_file), cert: readFileSync(tenant.client_cert), key: readFileSync(tenant.client_key) } });
+setGlobalDispatcher(dispatcher);
+
+let failures = 0;
+async function attempt(name, work) {
+  try {
+    await work();
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failures++;
+    console.log(`not ok ${name}: ${String(error?.response?.data ? JSON.stringify(error.response.data) : error?.stack ?? error).replaceAll('\n', ' ').slice(0, 400)}`);
+  }
+}
+function same(actual, expected, what) {
+  if (JSON.stringify(actual) !== JSON.stringify(expected)) throw new Error(`${what}: ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`);
+}
+function good(resource, what) {
+  const faults = complaints(JSON.parse(JSON.stringify(resource)));
+  if (faults.length) throw new Error(`${what}: ${faults.slice(0, 3).join('; ')}`);
+  return resource;
+}
+const ids = (bundle, mode = 'match') => (bundle.entry ?? []).filter((entry) => entry.search?.mode === mode).map((entry) => entry.resource.id).sort();
+const observation = (patient, day, value) => ({
+  resourceType: 'Observation', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '718-7' }] }, subject: { reference: `Patient/${patient}` },
+  effectiveDateTime: day, valueQuantity: { value, unit: 'g/dL', system: 'http://unitsofmeasure.org', code: 'g/dL' },
+});
+
+const kit = new Client({ baseUrl: tenant.fhir_base_url });
+const mrn = randomUUID();
+const person = { resourceType: 'Patient', active: true, name: [{ family: 'Interop', given: ['Kit'] }], birthDate: '1970-01-02', gender: 'female',
+  identifier: [{ system: 'urn:interop', value: mrn }], telecom: [{ system: 'phone', value: '555-777-1234' }] };
+let patient;
+let stored = [];
+
+await attempt('Interop.Kit capabilityStatement', async () => same(good(await kit.capabilityStatement(), 'CapabilityStatement').fhirVersion, '4.0.1', 'version'));
+await attempt('Interop.Kit create, read, vread', async () => {
+  patient = good(await kit.create({ resourceType: 'Patient', body: person }), 'created');
+  same((await kit.read({ resourceType: 'Patient', id: patient.id })).meta.versionId, '1', 'version');
+  same((await kit.vread({ resourceType: 'Patient', id: patient.id, version: '1' })).id, patient.id, 'id');
+});
+await attempt('Interop.Kit conditional create finds what is there', async () => {
+  const again = await kit.create({ resourceType: 'Patient', body: person, options: { headers: { 'If-None-Exist': `identifier=urn:interop|${mrn}` } } });
+  same(again.id, patient.id, 'id');
+});
+await attempt('Interop.Kit update with If-Match', async () => {
+  const updated = await kit.update({ resourceType: 'Patient', id: patient.id, body: { ...person, id: patient.id, active: false }, options: { headers: { 'If-Match': 'W/"1"' } } });
+  same(updated.meta.versionId, '2', 'version');
+  let refused;
+  try {
+    await kit.update({ resourceType: 'Patient', id: patient.id, body: { ...person, id: patient.id }, options: { headers: { 'If-Match': 'W/"1"' } } });
+  } catch (error) {
+    refused = error.response;
+  }
+  same(refused?.status, 412, 'status of a stale update');
+  good(refused.data, 'OperationOutcome');
+});
+await attempt('Interop.Kit transaction and batch', async () => {
+  const entries = ['2026-01-01', '2026-01-02', '2026-01-03'].map((day, index) => ({ resource: observation(patient.id, day, 10 + index), request: { method: 'POST', url: 'Observation' } }));
+  const answer = good(await kit.transaction({ body: { resourceType: 'Bundle', type: 'transaction', entry: entries } }), 'transaction-response');
+  stored = answer.entry.map((entry) => entry.response.location.split('/')[1]);
+  const batch = good(await kit.batch({ body: { resourceType: 'Bundle', type: 'batch', entry: [
+    { request: { method: 'GET', url: `Observation/${stored[0]}` } }, { request: { method: 'GET', url: 'Observation/none' } }] } }), 'batch-response');
+  same(batch.entry.map((entry) => entry.response.status.slice(0, 3)), ['200', '404'], 'statuses');
+});
+await attempt('Interop.Kit search, pages, includes', async () => {
+  const params = { patient: patient.id, code: 'http://loinc.org|718-7', _sort: '-date', _count: 2, _include: 'Observation:subject' };
+  const first = good(await kit.search({ resourceType: 'Observation', searchParams: params }), 'searchset');
+  same([first.total, ids(first, 'include')], [3, [patient.id]], 'first page');
+  const second = good(await kit.nextPage({ bundle: first }), 'second page');
+  same([...ids(first), ...ids(second)].sort(), [...stored].sort(), 'both pages');
+  const posted = await kit.search({ resourceType: 'Observation', searchParams: { patient: patient.id, date: 'ge2026-01-02' }, options: { postSearch: true } });
+  same(posted.total, 2, 'by POST');
+  const compartment = await kit.search({ resourceType: 'Observation', compartment: { resourceType: 'Patient', id: patient.id } });
+  same(compartment.total, 3, 'compartment');
+});
+await attempt('Interop.Kit operations', async () => {
+  const everything = good(await kit.operation({ name: 'everything', resourceType: 'Patient', id: patient.id, method: 'GET' }), '$everything');
+  same(ids(everything), [patient.id, ...stored].sort(), '$everything');
+  const match = good(await kit.operation({ name: 'match', resourceType: 'Patient', input: { resourceType: 'Parameters', parameter: [{ name: 'resource', resource: person }] } }), '$match');
+  same(match.entry[0].search.extension[0].valueCode, 'certain', 'grade');
+});
+await attempt('Interop.Kit delete and history', async () => {
+  await kit.delete({ resourceType: 'Observation', id: stored[2] });
+  const history = good(await kit.history({ resourceType: 'Observation', id: stored[2] }), 'history');
+  same(history.entry.map((entry) => entry.request.method), ['DELETE', 'POST'], 'methods');
+});
+
+const url = new URL(tenant.fhir_base_url);
+const medplum = new MedplumClient({ baseUrl: `${url.origin}/`, fhirUrlPath: url.pathname.slice(1), cacheTime: 0, autoBatchTime: 0,
+  fetch: (target, options) => undiciFetch(target, { ...options, dispatcher }) });
+await attempt('Interop.Medplum create, read, update', async () => {
+  const location = await medplum.createResource({ resourceType: 'Location', name: 'Ward', identifier: [{ system: 'urn:interop', value: randomUUID() }] });
+  const updated = await medplum.updateResource({ ...location, name: 'Ward 2' });
+  same(updated.meta.versionId, '2', 'version');
+  same((await medplum.readResource('Location', location.id, { cache: 'reload' })).name, 'Ward 2', 'name');
+  good(await medplum.readHistory('Location', location.id), 'history');
+  same((await medplum.readVersion('Location', location.id, '1')).name, 'Ward', 'version 1');
+});
+await attempt('Interop.Medplum search and $everything', async () => {
+  const found = await medplum.searchResources('Observation', `patient=Patient/${patient.id}&_sort=date`);
+  same(found.map((each) => each.id), stored.slice(0, 2), 'in order');
+  same(ids(good(await medplum.readPatientEverything(patient.id), '$everything')), [patient.id, ...stored.slice(0, 2)].sort(), '$everything');
+});
+await attempt('Interop.Medplum upsert, batch, delete', async () => {
+  const value = randomUUID();
+  const organization = { resourceType: 'Organization', name: 'One', identifier: [{ system: 'urn:interop', value }] };
+  const first = await medplum.upsertResource(organization, `identifier=urn:interop|${value}`);
+  const second = await medplum.upsertResource({ ...organization, name: 'Two' }, `identifier=urn:interop|${value}`);
+  same([second.id, second.name], [first.id, 'Two'], 'upserted');
+  const batch = good(await medplum.executeBatch({ resourceType: 'Bundle', type: 'batch', entry: [{ request: { method: 'GET', url: `Organization/${first.id}` } }] }), 'batch');
+  same(batch.entry[0].resource.name, 'Two', 'name');
+  await medplum.deleteResource('Organization', first.id);
+  let outcome;
+  try {
+    await medplum.readResource('Organization', first.id, { cache: 'reload' });
+  } catch (error) {
+    outcome = error.outcome;
+  }
+  same(outcome?.issue?.[0]?.code, 'deleted', 'outcome');
+});
+await dispatcher.close();
+process.exit(failures ? 1 : 0);
