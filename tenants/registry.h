@@ -44,7 +44,7 @@ struct Tenant {
 struct Client {
   std::string spiffe_id;
   TenantId tenant;
-  // "fhir", "feed", "auditor", "node", "cds", "regulator", "operator".
+  // "fhir", "feed", "auditor", "node", "cds", "steward", "regulator", "operator".
   std::string role;
   // v3-ActReason code, "TREAT", "HRESCH", ...; empty for roles that read no records.
   std::string purpose;

@@ -2,96 +2,34 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
+#include <optional>
+
+#include "services/exchange/name_text.h"
 
 namespace custodian::exchange {
 namespace {
 
-constexpr std::size_t kNamesMax = 4;
-constexpr std::size_t kEachMax = 6;
+constexpr std::size_t kNamesMax = 3;
+constexpr std::size_t kContactsMax = 4;
+constexpr std::size_t kAddressesMax = 3;
+constexpr std::size_t kNationalMax = 4;
 constexpr std::size_t kFieldBytesMax = 100;
-constexpr std::size_t kPhoneDigitsMin = 7;
 constexpr std::size_t kIdentifierMin = 5;
+constexpr std::size_t kPartMin = 3;
 
-// U+00C0..U+00FF without case and accent; '*' marks what becomes more than one letter or none.
-constexpr std::string_view kLatin1 =
-    "aaaaaa*ceeeeiiiidnooooo*ouuuuy**"
-    "aaaaaa*ceeeeiiiidnooooo*ouuuuy*y";
-// U+0100..U+017F.
-constexpr std::string_view kExtendedA =
-    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii**jjkkklllllll"
-    "lllnnnnnnnnnoooooo**rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
-static_assert(kLatin1.size() == 64 && kExtendedA.size() == 128);
-
-std::string_view Ligature(std::uint32_t point) {
-  switch (point) {
-    case 0xC6:
-    case 0xE6: return "ae";
-    case 0xDE:
-    case 0xFE: return "th";
-    case 0xDF: return "ss";
-    case 0x132:
-    case 0x133: return "ij";
-    case 0x152:
-    case 0x153: return "oe";
-    default: return "";
-  }
-}
-
-// Next code point of UTF-8 that has been validated (Json::Parse refuses broken text).
-std::uint32_t NextPoint(std::string_view text, std::size_t& at) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const std::uint32_t lead = byte(at);
-  const int extra = lead < 0x80 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
-  std::uint32_t point = extra == 0 ? lead : lead & (0x3Fu >> extra);
-  for (int i = 1; i <= extra; ++i) point = point << 6 | (byte(at + i) & 0x3Fu);
-  at += static_cast<std::size_t>(extra) + 1;
-  return point;
-}
-
-// Words of letters and digits, folded.
-std::vector<std::string> Words(std::string_view text) {
-  std::vector<std::string> words(1);
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t from = at;
-    const std::uint32_t point = NextPoint(text, at);
-    std::string& word = words.back();
-    if ((point >= 'a' && point <= 'z') || (point >= '0' && point <= '9')) {
-      word += static_cast<char>(point);
-    } else if (point >= 'A' && point <= 'Z') {
-      word += static_cast<char>(point + 32);
-    } else if (point == '\'' || point == 0x2019 || point == '.' || (point >= 0x300 && point <= 0x36F)) {
-      // O'Brien is one word, and so is an accent that stands behind its letter.
-    } else if (point >= 0xC0 && point <= 0x17F) {
-      const char folded = point <= 0xFF ? kLatin1[point - 0xC0] : kExtendedA[point - 0x100];
-      if (folded != '*') {
-        word += folded;
-      } else {
-        word += Ligature(point);
-      }
-    } else if (point >= 0x180 && point != 0x2010 && point != 0x2013 && point != 0x3000) {
-      word += text.substr(from, at - from);
-    } else if (!word.empty()) {
-      words.emplace_back();
-    }
-  }
-  if (words.back().empty()) words.pop_back();
-  return words;
-}
-
-constexpr std::array<std::pair<std::string_view, std::string_view>, 44> kStreetWords{{
-    {"apartment", "apt"},  {"avenue", "ave"},  {"av", "ave"},       {"bend", "bnd"},     {"bluff", "blf"},
-    {"boulevard", "blvd"}, {"circle", "cir"},  {"court", "ct"},     {"creek", "crk"},    {"crescent", "cres"},
-    {"crest", "crst"},     {"drive", "dr"},    {"east", "e"},       {"fort", "ft"},      {"freeway", "fwy"},
-    {"heights", "hts"},    {"highway", "hwy"}, {"hill", "hl"},      {"hollow", "holw"},  {"lane", "ln"},
-    {"mount", "mt"},       {"north", "n"},     {"northeast", "ne"}, {"northwest", "nw"}, {"parkway", "pkwy"},
-    {"place", "pl"},       {"plaza", "plz"},   {"ridge", "rdg"},    {"road", "rd"},      {"route", "rte"},
-    {"saint", "st"},       {"south", "s"},     {"southeast", "se"}, {"southwest", "sw"}, {"spring", "spg"},
-    {"square", "sq"},      {"str", "st"},      {"street", "st"},    {"suite", "ste"},    {"terrace", "ter"},
-    {"trail", "trl"},      {"unit", "apt"},    {"valley", "vly"},   {"west", "w"},
-}};
+// What registration desks write where there is no name.
+constexpr std::array<std::string_view, 14> kNoNames{"unknown", "unk",     "none",    "noname", "baby",   "babyboy", "babygirl",
+                                                    "boy",     "newborn", "infant",  "female", "male",   "test",    "patient"};
+constexpr std::array<std::string_view, 16> kParticles{"al", "bin", "da", "das", "de", "del", "den", "der",
+                                                      "di", "do",  "dos", "du", "el", "la",  "van", "von"};
+constexpr std::array<std::string_view, 5> kNoBirthDates{"1800-01-01", "1900-01-01", "1901-01-01", "1970-01-01", "2000-01-01"};
 
 bool AllEqual(std::string_view text) { return text.find_first_not_of(text.front()) == std::string_view::npos; }
+
+template <std::size_t kSize>
+bool IsIn(const std::array<std::string_view, kSize>& list, std::string_view text) {
+  return std::find(list.begin(), list.end(), text) != list.end();
+}
 
 // Never within a character: tokens are asked for in messages that carry text.
 std::string Clipped(std::string text, std::size_t bytes_max = kFieldBytesMax) {
@@ -99,6 +37,102 @@ std::string Clipped(std::string text, std::size_t bytes_max = kFieldBytesMax) {
   while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0) == 0x80) --bytes_max;
   text.resize(bytes_max);
   return text;
+}
+
+template <typename T>
+void AddUnique(std::vector<T>& list, T value, std::size_t count_max) {
+  if (list.size() < count_max && std::find(list.begin(), list.end(), value) == list.end()) list.push_back(std::move(value));
+}
+
+std::string Joined(const std::vector<std::string>& words) {
+  std::string joined;
+  for (const std::string& word : words) joined += word;
+  return Clipped(std::move(joined));
+}
+
+// "jr" and the like; empty for any other word.
+std::string_view GenerationOf(std::string_view word) {
+  if (word == "jr" || word == "junior" || word == "ii" || word == "2nd") return "jr";
+  if (word == "sr" || word == "senior") return "sr";
+  if (word == "iii" || word == "3rd") return "iii";
+  if (word == "iv" || word == "4th") return "iv";
+  return "";
+}
+
+// Takes a generation's suffix off the end of a name.
+void TakeSuffix(std::vector<std::string>& words, std::string& suffix) {
+  if (words.size() < 2) return;
+  const std::string_view generation = GenerationOf(words.back());
+  if (generation.empty()) return;
+  suffix = generation;
+  words.pop_back();
+}
+
+void AddParts(const std::vector<std::string>& words, Demographics& read) {
+  if (words.size() < 2) return;
+  for (const std::string& word : words)
+    if (word.size() >= kPartMin && !IsIn(kParticles, word)) AddUnique(read.other_family, Clipped(word), 2 * kNamesMax);
+}
+
+struct NameWords {
+  std::vector<std::string> family;
+  std::vector<std::vector<std::string>> given;
+};
+
+// Of a HumanName without parts, "Roe, Jane" or "Jane Roe".
+NameWords FromText(std::string_view text) {
+  NameWords name;
+  if (const auto comma = text.find(','); comma != std::string_view::npos) {
+    name.family = FoldedWords(text.substr(0, comma));
+    name.given.push_back(FoldedWords(text.substr(comma + 1)));
+    return name;
+  }
+  std::vector<std::string> words = FoldedWords(text);
+  if (words.size() < 2) return name;
+  const bool suffixed = words.size() > 2 && !GenerationOf(words.back()).empty();
+  const auto family = words.end() - (suffixed ? 2 : 1);
+  name.family.assign(family, words.end());
+  name.given.emplace_back(words.begin(), family);
+  return name;
+}
+
+NameWords WordsOf(const Json& name) {
+  NameWords words;
+  words.family = FoldedWords(name.TextOf("family"));
+  for (const Json& given : name["given"].items()) words.given.push_back(FoldedWords(given.text()));
+  if (words.family.empty() && words.given.empty()) words = FromText(name.TextOf("text"));
+  return words;
+}
+
+void ReadName(const Json& name, Demographics& read) {
+  const std::string& use = name.TextOf("use");
+  if (use == "temp" || use == "anonymous") return;
+  const bool given_up = use == "old" || use == "maiden" || !name["period"].TextOf("end").empty();
+  NameWords words = WordsOf(name);
+  TakeSuffix(words.family, read.suffix);
+  for (const Json& suffix : name["suffix"].items())
+    for (const std::string& word : FoldedWords(suffix.text()))
+      if (const std::string_view generation = GenerationOf(word); !generation.empty()) read.suffix = generation;
+  if (const std::string family = Joined(words.family); !family.empty() && !IsIn(kNoNames, family)) {
+    if (given_up) {
+      AddUnique(read.other_family, family, 2 * kNamesMax);
+    } else {
+      AddUnique(read.family, family, kNamesMax);
+    }
+    AddParts(words.family, read);
+  }
+  if (words.given.empty() || words.given.front().empty()) return;
+  TakeSuffix(words.given.back(), read.suffix);
+  const std::vector<std::string>& first = words.given.front();
+  if (IsIn(kNoNames, first.front()) || IsIn(kNoNames, Joined(first))) return;
+  AddUnique(read.given, Joined(first), kNamesMax);
+  if (first.size() > 1 && first.front().size() > 1) AddUnique(read.given, Clipped(first.front()), kNamesMax);
+  const auto add_middle = [&read](const std::string& word) {
+    AddUnique(read.middle, word.substr(0, static_cast<unsigned char>(word.front()) < 0x80 ? 1 : word.size()), kNamesMax);
+  };
+  for (std::size_t i = 1; i < first.size(); ++i) add_middle(first[i]);
+  for (std::size_t i = 1; i < words.given.size(); ++i)
+    for (const std::string& word : words.given[i]) add_middle(word);
 }
 
 // The kind of a national identifier, or empty for one that is a tenant's own (medical record numbers and the like).
@@ -118,106 +152,67 @@ std::string NationalKind(const Json& identifier) {
   return "";
 }
 
-struct Fields {
-  std::vector<std::pair<std::string, std::string>> names;
-  std::vector<std::string> evidence;
-  std::vector<std::pair<std::string, std::string>> national;
-};
-
-void AddUnique(std::vector<std::string>& list, std::string value) {
-  if (list.size() < 3 * kEachMax && std::find(list.begin(), list.end(), value) == list.end()) list.push_back(std::move(value));
+StreetAddress ReadAddress(const Json& address) {
+  StreetAddress read;
+  std::string lines;
+  for (const Json& line : address["line"].items()) lines += line.text() + " ";
+  read.line = Clipped(NormalizeStreet(lines));
+  read.postal = Clipped(NormalizeName(address.TextOf("postalCode")), 5);
+  read.city = Clipped(NormalizeName(address.TextOf("city")));
+  bool unit = false;
+  for (const std::string& word : FoldedWords(read.line)) {
+    if (read.number.empty() && word.find_first_of("0123456789") != std::string::npos) {
+      read.number = word;
+    } else if (word == "apt" || word == "ste" || word == "fl" || word == "rm" || word == "bldg") {
+      unit = true;
+    } else if (!unit && !IsStreetWord(word)) {
+      read.street += word;
+    }
+  }
+  return read;
 }
 
-Fields ReadFields(const Json& patient) {
-  Fields fields;
-  for (const Json& name : patient["name"].items()) {
-    const std::string& use = name.TextOf("use");
-    // Names given up or borrowed identify nobody for certain.
-    if (use == "old" || use == "maiden" || use == "temp" || use == "anonymous" || use == "nickname") continue;
-    std::string family = Clipped(NormalizeName(name.TextOf("family")));
-    std::string given = Clipped(NormalizeName(name["given"][0].text()));
-    if (!family.empty() && !given.empty() && fields.names.size() < kNamesMax)
-      fields.names.emplace_back(std::move(family), std::move(given));
-  }
-  for (const Json& identifier : patient["identifier"].items()) {
-    const std::string kind = NationalKind(identifier);
-    const std::string value = Clipped(NormalizeName(identifier.TextOf("value")));
-    if (kind.empty() || identifier.TextOf("use") == "old" || value.size() < kIdentifierMin || AllEqual(value) ||
-        fields.national.size() >= kEachMax)
-      continue;
-    fields.national.emplace_back(kind, value);
-    AddUnique(fields.evidence, "id|" + kind + "|" + value);
-  }
+void ReadContacts(const Json& patient, Demographics& read) {
   for (const Json& telecom : patient["telecom"].items()) {
     const std::string& system = telecom.TextOf("system");
-    if ((system != "phone" && system != "sms") || telecom.TextOf("use") == "old") continue;
-    if (std::string phone = NormalizePhone(telecom.TextOf("value")); !phone.empty())
-      AddUnique(fields.evidence, "phone|" + Clipped(std::move(phone)));
+    if (system == "phone" || system == "sms") {
+      if (std::string phone = Clipped(NormalizePhone(telecom.TextOf("value"))); !phone.empty())
+        AddUnique(read.contacts, std::move(phone), kContactsMax);
+    } else if (system == "email" && telecom.TextOf("value").find('@') != std::string::npos) {
+      std::string mail = telecom.TextOf("value");
+      std::transform(mail.begin(), mail.end(), mail.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+      AddUnique(read.contacts, Clipped(std::move(mail)), kContactsMax);
+    }
   }
   for (const Json& address : patient["address"].items()) {
-    if (address.TextOf("use") == "old") continue;
-    std::string lines;
-    for (const Json& line : address["line"].items()) lines += line.text() + " ";
-    const std::string street = Clipped(NormalizeStreet(lines));
-    if (street.empty()) continue;
-    // Either place name will do: one registration may lack the other.
-    if (const std::string postal = NormalizeName(address.TextOf("postalCode")); !postal.empty())
-      AddUnique(fields.evidence, "address|" + street + "|p|" + Clipped(postal, 5));
-    if (const std::string city = Clipped(NormalizeName(address.TextOf("city"))); !city.empty())
-      AddUnique(fields.evidence, "address|" + street + "|c|" + city);
+    StreetAddress one = ReadAddress(address);
+    if (!one.line.empty() || !one.postal.empty() || !one.city.empty()) AddUnique(read.addresses, std::move(one), kAddressesMax);
   }
-  return fields;
 }
 
 }  // namespace
 
-std::string NormalizeName(std::string_view text) {
-  std::string joined;
-  for (const std::string& word : Words(text)) joined += word;
-  return joined;
-}
-
-std::string NormalizePhone(std::string_view text) {
-  // An extension is no part of the number.
-  if (const std::size_t extension = text.find_first_of("xX;"); extension != std::string_view::npos)
-    text = text.substr(0, extension);
-  std::string digits;
-  for (const char c : text)
-    if (c >= '0' && c <= '9') digits += c;
-  if (digits.starts_with("00")) digits.erase(0, 2);
-  if (digits.size() == 11 && digits.front() == '1') digits.erase(0, 1);
-  return digits.size() < kPhoneDigitsMin || AllEqual(digits) ? "" : digits;
-}
-
-std::string NormalizeStreet(std::string_view text) {
-  std::string joined;
-  for (const std::string& word : Words(text)) {
-    std::string_view shown = word;
-    for (const auto& [full, shortened] : kStreetWords)
-      if (word == full) shown = shortened;
-    if (!joined.empty()) joined += ' ';
-    joined += shown;
+Demographics ReadDemographics(const Json& patient, std::span<const Json> earlier) {
+  Demographics read;
+  for (const Json& name : patient["name"].items()) ReadName(name, read);
+  for (const Json& version : earlier) {
+    Demographics before;
+    for (const Json& name : version["name"].items()) ReadName(name, before);
+    for (std::string& family : before.family)
+      if (std::find(read.family.begin(), read.family.end(), family) == read.family.end())
+        AddUnique(read.other_family, std::move(family), 2 * kNamesMax);
   }
-  return joined;
-}
-
-MatchValues MatchValuesOf(const Json& patient) {
-  MatchValues values;
   const std::string& birth_date = patient.TextOf("birthDate");
-  if (birth_date.size() != 10) return values;
-  const Fields fields = ReadFields(patient);
-  const std::string gender = Clipped(patient.TextOf("gender"));
-  for (const auto& [family, given] : fields.names) {
-    if (!gender.empty() && gender != "unknown")
-      for (const std::string& evidence : fields.evidence)
-        AddUnique(values.name, "name|" + family + "|" + given + "|" + birth_date + "|" + gender + "|" + evidence);
-    for (const auto& [kind, value] : fields.national) {
-      AddUnique(values.identifier, "family|" + family + "|" + birth_date + "|" + kind + "|" + value);
-      AddUnique(values.identifier, "given|" + given + "|" + birth_date + "|" + kind + "|" + value);
-    }
+  if (birth_date.size() == 10 && !IsIn(kNoBirthDates, birth_date)) read.birth_date = birth_date;
+  if (const std::string& sex = patient.TextOf("gender"); sex == "female" || sex == "male" || sex == "other") read.sex = sex;
+  ReadContacts(patient, read);
+  for (const Json& identifier : patient["identifier"].items()) {
+    const std::string kind = NationalKind(identifier);
+    std::string value = Clipped(NormalizeName(identifier.TextOf("value")));
+    if (kind.empty() || identifier.TextOf("use") == "old" || value.size() < kIdentifierMin || AllEqual(value)) continue;
+    AddUnique(read.national, {kind, std::move(value)}, kNationalMax);
   }
-  values.national = fields.national;
-  return values;
+  return read;
 }
 
 }  // namespace custodian::exchange

@@ -1,9 +1,9 @@
-// What identifies a person, normalised so that two registrations of one person come out equal: case, accents, punctuation,
-// "Street" and "St", telephone formats, titles and middle names do not matter. Only keyed hashes of these values leave the
-// process. Pure.
+// What identifies a person, read from FHIR Patients and normalised: names, birth date, telephones, addresses, identifiers. Only
+// keyed hashes of it leave the process (locator_values.h). Pure.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_DEMOGRAPHICS_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_DEMOGRAPHICS_H_
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,24 +13,42 @@
 
 namespace custodian::exchange {
 
-struct MatchValues {
-  // Family, first given name, birth date and gender, each with one of: a national identifier, a telephone, a street address.
-  std::vector<std::string> name;
-  // National identifier and birth date, with the family or the first given name.
-  std::vector<std::string> identifier;
-  // Kind and value of each national identifier.
+struct StreetAddress {
+  // The first word with a digit ("12", "12b"), and the street without it, its type and what stands behind "apt"; normalised.
+  std::string number;
+  std::string street;
+  // Everything, as NormalizeStreet gives it.
+  std::string line;
+  // First five characters of the postal code.
+  std::string postal;
+  std::string city;
+  auto operator<=>(const StreetAddress&) const = default;
+};
+
+struct Demographics {
+  // Names borne now, whole ("garcialopez").
+  std::vector<std::string> family;
+  // Names given up (maiden, old, of earlier versions), and the parts of compound ones.
+  std::vector<std::string> other_family;
+  // First given names, whole and, of several words, the first.
+  std::vector<std::string> given;
+  // Initials of further given names.
+  std::vector<std::string> middle;
+  // "jr", "sr", "iii", "iv"; "jr" stands for "ii" too.
+  std::string suffix;
+  // Full date, "1970-04-05"; empty otherwise and for the dates that stand for "unknown" in many systems.
+  std::string birth_date;
+  // "female", "male" or "other".
+  std::string sex;
+  // Telephones and e-mail addresses.
+  std::vector<std::string> contacts;
+  std::vector<StreetAddress> addresses;
+  // Kind and value of each national identifier. A tenant's own numbers are none.
   std::vector<std::pair<std::string, std::string>> national;
 };
 
-// Of a FHIR Patient. Without a full birth date or a name there is nothing to match by.
-[[nodiscard]] MatchValues MatchValuesOf(const Json& patient);
-
-// Lower-case letters and digits, accents taken off, everything else dropped; letters of other scripts are kept as they are.
-[[nodiscard]] std::string NormalizeName(std::string_view text);
-// Digits of a North American number without its country code, or all digits of another; empty below seven or when all are equal.
-[[nodiscard]] std::string NormalizePhone(std::string_view text);
-// Words in lower case with the postal service's abbreviations (USPS Publication 28), joined by single spaces.
-[[nodiscard]] std::string NormalizeStreet(std::string_view text);
+// Of a FHIR Patient. `earlier` are its former versions: their family names are names given up.
+[[nodiscard]] Demographics ReadDemographics(const Json& patient, std::span<const Json> earlier = {});
 
 }  // namespace custodian::exchange
 

@@ -326,6 +326,10 @@ std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTa
 
 std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table, const tenants::Registry& registry) {
   const std::vector<tenants::Tenant> tenants = registry.Tenants();
+  return CarriedOut(records, table, tenants);
+}
+
+std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table, std::span<const tenants::Tenant> tenants) {
   return Chart(records, table, tenants, /*performed_decide=*/true).Exams();
 }
 

@@ -72,6 +72,8 @@ struct Exam {
 // that a cancelled report hides no study that was made.
 [[nodiscard]] std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table,
                                            const tenants::Registry& registry);
+[[nodiscard]] std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table,
+                                           std::span<const tenants::Tenant> tenants);
 
 // What an order (FHIR ServiceRequest as JSON text) of a tenant asks for. By its codings alone, never by text; codings that name
 // several classes name none. Side: `bodySite`, or what the tenant's own code says; empty for a class without sides, and where the two

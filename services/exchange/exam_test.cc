@@ -51,6 +51,7 @@ class ExamsOfTest : public testing::Test {
         status, code, more.empty() ? "" : "," + more);
   }
   [[nodiscard]] std::vector<Exam> Exams() const { return ExamsOf(records_, *ExamTable::Parse(kTable), tenants_); }
+  [[nodiscard]] std::vector<Exam> Carried() const { return CarriedOut(records_, *ExamTable::Parse(kTable), tenants_); }
 
   std::vector<tenants::Tenant> tenants_;
   std::vector<OpenedRecord> records_;
@@ -169,6 +170,44 @@ TEST_F(ExamsOfTest, TheNewestVersionSaysWhatIsSoTheFirstPerformedOneSinceWhen) {
   ASSERT_EQ(exams.size(), 1u);
   EXPECT_FALSE(exams[0].performed);
   EXPECT_FALSE(exams[0].holdings[0].viewable);
+}
+
+TEST_F(ExamsOfTest, ACancelledReportHidesNoStudyThatWasCarriedOut) {
+  const std::string when = R"(,"effectiveDateTime":"2026-01-05T10:00:00Z")";
+  Add("north", "DiagnosticReport", "r", Report(Accession("north", "A1") + when, "cancelled"));
+  Add("north", "ImagingStudy", "s",
+      R"({"resourceType":"ImagingStudy","status":"available",)" + Accession("north", "A1") +
+          R"(,"started":"2026-01-05T09:30:00Z","modality":[{"code":"CT"}],)"
+          R"("procedureCode":[{"coding":[{"system":"http://loinc.org","code":"29252-4"}]}]})",
+      "2026-01-11T00:00:00Z");
+  // As a prior, the report decides: there is nothing to view. As a redo, the study was made.
+  ASSERT_EQ(Exams().size(), 1u);
+  EXPECT_FALSE(Exams()[0].performed);
+  ASSERT_EQ(Carried().size(), 1u);
+  EXPECT_TRUE(Carried()[0].performed);
+  EXPECT_EQ(Carried()[0].performed_begin, At("2026-01-05T09:30:00Z"));
+  EXPECT_EQ(Carried()[0].arrived, At("2026-01-11T00:00:00Z"));
+}
+
+TEST_F(ExamsOfTest, WhatNoResourceSaysWasCarriedOutWasNot) {
+  const std::string when = R"(,"effectiveDateTime":"2026-01-05T10:00:00Z")";
+  Add("north", "DiagnosticReport", "r", Report(Accession("north", "A1") + when, "cancelled"));
+  Add("south", "DiagnosticReport", "copy", Report(Accession("north", "A1") + when, "entered-in-error"));
+  ASSERT_EQ(Carried().size(), 1u);
+  EXPECT_FALSE(Carried()[0].performed);
+  // A copy elsewhere that says so is enough.
+  Add("south", "DiagnosticReport", "other", Report(Accession("north", "A1") + when, "final"));
+  EXPECT_TRUE(Carried()[0].performed);
+}
+
+TEST_F(ExamsOfTest, CarriedOutAndExamsAgreeWhereAllWasPerformed) {
+  const std::string when = R"(,"effectiveDateTime":"2026-01-05T10:00:00Z")";
+  Add("north", "DiagnosticReport", "r", Report(Accession("north", "A1") + when));
+  Add("south", "DiagnosticReport", "copy", Report(Accession("north", "A1") + when));
+  ASSERT_EQ(Carried().size(), 1u);
+  EXPECT_EQ(Carried()[0].performing_tenant, Exams()[0].performing_tenant);
+  EXPECT_EQ(Carried()[0].performed_begin, Exams()[0].performed_begin);
+  EXPECT_EQ(Carried()[0].accession, Exams()[0].accession);
 }
 
 TEST_F(ExamsOfTest, ADateIsTheWholeDayInThePerformingTenantsZone) {

@@ -1,13 +1,13 @@
 #include "services/exchange/fhir_patient_match.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "services/exchange/demographics.h"
 #include "services/exchange/fhir_bundle.h"
 #include "services/exchange/fhir_record.h"
 #include "services/exchange/fhir_validator.h"
@@ -19,17 +19,7 @@ namespace {
 constexpr std::string_view kPurpose = "fhir-match";
 constexpr std::size_t kCountMax = 100;
 
-bool SharesAny(const std::vector<std::string>& a, const std::vector<std::string>& b) {
-  return std::any_of(a.begin(), a.end(), [&](const std::string& each) { return std::find(b.begin(), b.end(), each) != b.end(); });
-}
-
-absl::StatusOr<std::vector<FhirRecord>> OpenPatients(const tenants::Partition& partition, keys::Sealer& sealer, const std::set<std::string>& ids) {
-  std::vector<RecordId> wanted;
-  for (const std::string& id : ids) {
-    const auto record = sealer.RecordIdOf(partition.tenant.id, "Patient", id);
-    if (!record.ok()) return record.status();
-    wanted.push_back(*record);
-  }
+absl::StatusOr<std::vector<FhirRecord>> OpenPatients(const tenants::Partition& partition, keys::Sealer& sealer, const std::vector<RecordId>& wanted) {
   const auto rows = RecordStore(*partition.database).NewestOf(wanted);
   if (!rows.ok()) return rows.status();
   std::vector<FhirRecord> opened;
@@ -40,6 +30,28 @@ absl::StatusOr<std::vector<FhirRecord>> OpenPatients(const tenants::Partition& p
     opened.push_back(*std::move(record));
   }
   return opened;
+}
+
+absl::StatusOr<std::vector<RecordId>> RecordsOf(const tenants::Partition& partition, keys::Sealer& sealer, const std::set<std::string>& ids) {
+  std::vector<RecordId> records;
+  for (const std::string& id : ids) {
+    const auto record = sealer.RecordIdOf(partition.tenant.id, "Patient", id);
+    if (!record.ok()) return record.status();
+    records.push_back(*record);
+  }
+  return records;
+}
+
+// 0 to 1; one half where a match becomes probable.
+double ScoreOf(const Match& match, const MatchWeights& weights) { return 1 / (1 + std::exp2((weights.probable - match.score) / 4)); }
+
+// The tenant's own number is theirs: with name and birth date it is certain, alone it is likely to be them.
+PatientCandidate ByIdentifier(const std::string& id, const Match& match, const MatchWeights& weights) {
+  const Agreement& agreement = match.agreement;
+  const bool agrees = agreement.birth == Birth::kSame && agreement.given != Given::kDiffers && agreement.given != Given::kMissing &&
+                      agreement.national != National::kDiffers && agreement.suffix != Said::kDiffers;
+  if (agrees || match.grade == MatchGrade::kCertain) return {id, "certain", 1.0};
+  return {id, "probable", std::max(0.7, std::min(0.95, ScoreOf(match, weights)))};
 }
 
 struct MatchRequest {
@@ -67,25 +79,45 @@ exchange::Answer<MatchRequest> ReadMatch(const Json& body) {
 
 }  // namespace
 
-PatientMatcher MatchByIdentifier(keys::Sealer& sealer) {
-  return [&sealer](const tenants::Partition& partition, const Json& patient) -> absl::StatusOr<std::vector<PatientCandidate>> {
+PatientMatcher MatchWithin(const Locator& locator, keys::Sealer& sealer) {
+  return [&locator, &sealer](const tenants::Partition& partition, const Json& patient) -> absl::StatusOr<std::vector<PatientCandidate>> {
+    const std::string text = patient.Text();
+    const auto weights = locator.Weights();
+    const auto alike = locator.Candidates(partition.tenant.id, text);
+    if (!alike.ok()) return alike.status();
+    std::map<PatientId, Match> matches;
+    std::vector<PatientId> patients;
+    for (const Locator::Candidate& candidate : *alike) {
+      if (patients.size() == kCountMax) break;
+      matches.emplace(candidate.patient, candidate.match);
+      patients.push_back(candidate.patient);
+    }
     const auto found = FindByIdentifiers(partition, sealer, IdentifiersOf(patient), kPurpose);
     if (!found.ok()) return found.status();
-    std::set<std::string> ids;
-    for (const auto& [identifier, some] : *found) ids.insert(some.begin(), some.end());
-    const auto opened = OpenPatients(partition, sealer, ids);
+    std::set<std::string> numbered;
+    for (const auto& [identifier, some] : *found) numbered.insert(some.begin(), some.end());
+    auto records = RecordStore(*partition.database).PatientRecordsOf(patients);
+    if (!records.ok()) return records.status();
+    const auto by_number = RecordsOf(partition, sealer, numbered);
+    if (!by_number.ok()) return by_number.status();
+    records->insert(records->end(), by_number->begin(), by_number->end());
+    std::sort(records->begin(), records->end());
+    records->erase(std::unique(records->begin(), records->end()), records->end());
+    const auto opened = OpenPatients(partition, sealer, *records);
     if (!opened.ok()) return opened.status();
-    const MatchValues wanted = MatchValuesOf(patient);
+
     std::vector<PatientCandidate> candidates;
     for (const FhirRecord& record : *opened) {
-      const MatchValues own = MatchValuesOf(record.resource);
-      const bool agrees = SharesAny(wanted.name, own.name) || SharesAny(wanted.identifier, own.identifier);
-      candidates.push_back({record.id(), agrees ? "certain" : "probable", agrees ? 1.0 : 0.7});
+      const auto known = matches.find(record.patient);
+      absl::StatusOr<Match> match = known != matches.end() ? known->second : MatchPatients(text, record.resource.Text(), *weights);
+      if (!match.ok()) return match.status();
+      candidates.push_back(numbered.contains(record.id()) ? ByIdentifier(record.id(), *match, *weights)
+                                                          : PatientCandidate{record.id(), std::string(GradeCode(match->grade)), ScoreOf(*match, *weights)});
     }
     // Two of them cannot both be certain.
     const auto certain = std::count_if(candidates.begin(), candidates.end(), [](const auto& each) { return each.grade == "certain"; });
     for (PatientCandidate& each : candidates) {
-      if (certain > 1 && each.grade == "certain") each = {each.fhir_id, "probable", 0.9};
+      if (certain > 1 && each.grade == "certain") each = {each.fhir_id, "probable", std::min(each.score, 0.9)};
     }
     std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
     return candidates;
@@ -102,7 +134,9 @@ rpc::HttpResponse FhirPatientMatch::Answer(const FhirCall& call, const Json& bod
   if (candidates->size() > request.count) candidates->resize(request.count);
   std::set<std::string> ids;
   for (const PatientCandidate& each : *candidates) ids.insert(each.fhir_id);
-  auto opened = OpenPatients(*call.partition, sealer_, ids);
+  const auto records = RecordsOf(*call.partition, sealer_, ids);
+  if (!records.ok()) return FhirResponse(RefusalOf(records.status()));
+  auto opened = OpenPatients(*call.partition, sealer_, *records);
   if (!opened.ok()) return FhirResponse(RefusalOf(opened.status()));
   std::map<std::string, Json> patients;
   for (FhirRecord& record : *opened) {

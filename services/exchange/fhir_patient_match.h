@@ -1,5 +1,5 @@
-// Patient/$match within a tenant (http://hl7.org/fhir/R4/patient-operation-match.html): candidates that share a business identifier with
-// the patient asked for, graded by what services/exchange/demographics holds equal. Never another tenant's. Thread-safe.
+// Patient/$match within a tenant (http://hl7.org/fhir/R4/patient-operation-match.html): candidates that are alike (locator.h) or share
+// a business identifier with the patient asked for, graded. Never another tenant's. Thread-safe.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_FHIR_PATIENT_MATCH_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_FHIR_PATIENT_MATCH_H_
 
@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "services/exchange/fhir_call.h"
 #include "services/exchange/fhir_json.h"
+#include "services/exchange/locator.h"
 #include "services/keys/sealer.h"
 #include "tenants/partitions.h"
 
@@ -26,9 +27,9 @@ struct PatientCandidate {
 // Patients of one tenant that may be `patient`, a FHIR Patient; best first.
 using PatientMatcher = std::function<absl::StatusOr<std::vector<PatientCandidate>>(const tenants::Partition& partition, const Json& patient)>;
 
-// By shared business identifiers: certain when the demographics that make two registrations one person (demographics.h) agree too and
-// no other candidate's do, probable when only the identifier agrees.
-[[nodiscard]] PatientMatcher MatchByIdentifier(keys::Sealer& sealer);
+// By what the locator keeps, and by shared business identifiers: with one, certain when given name and birth date agree too, probable
+// otherwise. Of several that would be certain none is. Borrows both.
+[[nodiscard]] PatientMatcher MatchWithin(const Locator& locator, keys::Sealer& sealer);
 
 class FhirPatientMatch {
  public:

@@ -77,7 +77,7 @@ FhirService::FhirService(Options options, const tenants::Partitions& partitions,
       sealer_(sealer),
       reader_(sealer),
       searcher_(sealer),
-      match_(matcher ? std::move(matcher) : MatchByIdentifier(sealer), sealer),
+      match_(matcher ? std::move(matcher) : MatchWithin(locator, sealer), sealer),
       writer_(sealer, keys, FhirWriter::Limits{options_.patients_max}),
       disclosure_(partitions, sealer, locator, network_clock, std::move(receipt), options_.rules, options_.refused) {}
 

@@ -48,7 +48,7 @@ class FhirService {
     // Who calls (smart_service.h); absent: whom the certificate names in the registry, without scopes.
     std::function<absl::StatusOr<FhirCaller>(const rpc::HttpRequest&)> authenticate{};
   };
-  // Borrows everything. `matcher` answers Patient/$match; MatchByIdentifier() when there is none.
+  // Borrows everything. `matcher` answers Patient/$match; MatchWithin() when there is none.
   FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
               keys::KeyClient& keys, const Locator& locator, const Clock& network_clock, ReceiptSource receipt,
               PatientMatcher matcher = nullptr);

@@ -1,20 +1,63 @@
 #include "services/exchange/locator.h"
 
 #include <algorithm>
-#include <span>
-#include <string>
+#include <map>
+#include <optional>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "services/exchange/demographics.h"
 #include "services/exchange/fhir_json.h"
 #include "services/exchange/locator_store.h"
-#include "services/exchange/matching.h"
+#include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
 namespace {
 
-// What one call of the key process takes.
-constexpr std::size_t kValuesMax = 256;
+// The rows as a source of candidates, each patient's name counted once.
+MatchSource SourceOf(LocatorRows& rows, std::map<std::vector<std::int64_t>, NameCount>& counted) {
+  MatchSource source;
+  source.candidates = [&rows](const std::vector<LocatedPatient>& of,
+                              MatchDecisions& decisions) -> absl::StatusOr<std::vector<LocatedPatient>> {
+    auto found = rows.Candidates(of);
+    if (!found.ok()) return found;
+    auto decided = rows.Decided(of, decisions);
+    if (!decided.ok()) return decided;
+    std::move(decided->begin(), decided->end(), std::back_inserter(*found));
+    return found;
+  };
+  source.count = [&rows, &counted](const LocatedPatient& patient) -> absl::StatusOr<NameCount> {
+    const auto known = counted.find(patient.name_keys);
+    if (known != counted.end()) return known->second;
+    auto count = rows.Count(patient);
+    if (count.ok()) counted.emplace(patient.name_keys, *count);
+    return count;
+  };
+  return source;
+}
+
+struct Judged {
+  MatchedPatients among;
+  PersonJudgement judgement;
+};
+
+// Tokens that so many share make nothing certain: then nothing is left but the patient itself.
+absl::StatusOr<Judged> Judge(const LocatedPatient& patient, LocatorRows& rows, const MatchWeights& weights) {
+  std::map<std::vector<std::int64_t>, NameCount> counted;
+  const MatchSource source = SourceOf(rows, counted);
+  auto among = Gather(patient, source, weights);
+  if (absl::IsResourceExhausted(among.status())) return Judged{{{patient}, {}}, {{patient.link}, {patient.link.tenant}}};
+  if (!among.ok()) return among.status();
+  auto judgement = CertainlySame(patient.link, *among, weights, source.count);
+  if (!judgement.ok()) return judgement.status();
+  return Judged{*std::move(among), *std::move(judgement)};
+}
+
+bool SameRow(const LocatedPatient& a, const LocatedPatient& b) {
+  return a.fields == b.fields && a.marks == b.marks && a.keys == b.keys && a.name_keys == b.name_keys;
+}
+
+void AddLinks(const MatchedPatients& among, std::set<PatientLink>& links) {
+  for (const LocatedPatient& patient : among.patients) links.insert(patient.link);
+}
 
 }  // namespace
 
@@ -22,51 +65,85 @@ absl::StatusOr<LocatedPatient> LocatePatient(keys::KeyClient& keys, const Patien
   const auto json = Json::Parse(patient_json);
   if (!json.ok()) return json.status();
   if (json->TextOf("resourceType") != "Patient") return absl::InvalidArgumentError("the locator takes Patients only");
-  const MatchValues values = MatchValuesOf(*json);
-
-  // One list, one call; what each token is for follows from its place.
-  std::vector<std::string> texts;
-  for (const std::string& value : values.name) texts.push_back(value);
-  for (const std::string& value : values.identifier) texts.push_back(value);
-  for (const auto& [kind, value] : values.national) {
-    texts.push_back("kind|" + kind);
-    texts.push_back("national|" + kind + "|" + value);
-  }
-  std::vector<std::string> tokens;
-  for (std::size_t from = 0; from < texts.size(); from += kValuesMax) {
-    const std::span<const std::string> part(texts.data() + from, std::min(kValuesMax, texts.size() - from));
-    auto answer = keys.LocatorTokens(patient.tenant, part);
-    if (!answer.ok()) return answer.status();
-    if (answer->size() != part.size()) return absl::InternalError("the key process answered with too few locator tokens");
-    for (std::string& token : *answer) tokens.push_back(std::move(token));
-  }
-
-  LocatedPatient located;
-  located.link = patient;
-  auto token = tokens.begin();
-  for (std::size_t i = 0; i < values.name.size(); ++i) located.name_tokens.insert(*token++);
-  for (std::size_t i = 0; i < values.identifier.size(); ++i) located.identifier_tokens.insert(*token++);
-  for (std::size_t i = 0; i < values.national.size(); ++i) {
-    std::set<std::string>& of_kind = located.national[*token++];
-    of_kind.insert(*token++);
-  }
-  return located;
+  return Located(patient, LocatorValuesOf(ReadDemographics(*json)),
+                 [&](std::span<const std::string> texts) -> absl::StatusOr<std::vector<std::string>> {
+                   if (texts.empty()) return std::vector<std::string>();
+                   return keys.LocatorTokens(patient.tenant, texts);
+                 });
 }
 
-Locator::Locator(const tenants::Database& network_database, keys::KeyClient& keys) : database_(network_database), keys_(keys) {}
+Locator::Locator(const tenants::Database& network_database, keys::KeyClient& keys, Options options)
+    : database_(network_database), keys_(keys), options_(options), weights_(std::make_shared<const MatchWeights>(MatchWeights::Shipped())) {}
+
+void Locator::SetWeights(const MatchWeights& weights) {
+  absl::MutexLock lock(&mutex_);
+  weights_ = std::make_shared<const MatchWeights>(weights);
+}
+
+std::shared_ptr<const MatchWeights> Locator::Weights() const {
+  absl::MutexLock lock(&mutex_);
+  return weights_;
+}
 
 absl::Status Locator::Register(const PatientLink& patient, std::string_view patient_json) {
   const auto located = LocatePatient(keys_, patient, patient_json);
   if (!located.ok()) return located.status();
-  return LocatorStore(database_).Replace(*located);
+  const LocatorStore store(database_);
+  const auto weights = Weights();
+  bool stands = false, vetoes = false;
+  std::size_t own_matches = 0;
+  std::set<PatientLink> concerned;
+  absl::Status read = store.Read([&](LocatorRows& rows) -> absl::Status {
+    const auto before = rows.Find(patient);
+    if (!before.ok()) return before.status();
+    bool vetoed_before = false;
+    if (*before) {
+      stands = SameRow(**before, *located);
+      if (stands) return absl::OkStatus();
+      const auto judged = Judge(**before, rows, *weights);
+      if (!judged.ok()) return judged.status();
+      AddLinks(judged->among, concerned);
+      vetoed_before = !judged->judgement.vetoed_by.empty() && !(*before)->muted;
+    }
+    const auto judged = Judge(*located, rows, *weights);
+    if (!judged.ok()) return judged.status();
+    AddLinks(judged->among, concerned);
+    vetoes = judged->judgement.vetoed_by.contains(patient.tenant) && !vetoed_before;
+    own_matches = static_cast<std::size_t>(std::count_if(
+        judged->among.patients.begin(), judged->among.patients.end(),
+        [&patient](const LocatedPatient& other) { return other.link.tenant == patient.tenant; }));
+    // Too many matched to gather them: this one is one too many of its tenant's.
+    if (judged->among.patients.size() == 1 && vetoes) own_matches = options_.namesakes_max + 1;
+    return absl::OkStatus();
+  });
+  if (!read.ok() || stands) return read;
+
+  LocatorStore::Veto veto = LocatorStore::Veto::kNone;
+  if (vetoes) {
+    const auto so_far = store.VetoesOf(patient.tenant);
+    if (!so_far.ok()) return so_far.status();
+    const auto limit = std::max(options_.vetoes_max, static_cast<std::int64_t>(options_.vetoes_share_max * static_cast<double>(so_far->patients)));
+    const bool muted = so_far->counted >= limit || own_matches > options_.namesakes_max;
+    veto = muted ? LocatorStore::Veto::kMuted : LocatorStore::Veto::kCounted;
+    if (muted) spdlog::error("event=match_veto_muted alarm=true tenant={} vetoes={}", patient.tenant.text(), so_far->counted);
+  }
+  return store.Replace(*located, concerned, veto);
 }
 
 absl::StatusOr<std::vector<PatientLink>> Locator::SamePerson(const PatientLink& patient) const {
-  const auto connected = LocatorStore(database_).Connected(patient);
-  // Tokens that so many share make nothing certain.
-  if (absl::IsResourceExhausted(connected.status())) return std::vector<PatientLink>{patient};
-  if (!connected.ok()) return connected.status();
-  return CertainlySame(patient, *connected);
+  std::vector<PatientLink> same{patient};
+  const auto weights = Weights();
+  const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
+    const auto row = rows.Find(patient);
+    if (!row.ok()) return row.status();
+    if (!*row) return absl::OkStatus();
+    auto judged = Judge(**row, rows, *weights);
+    if (!judged.ok()) return judged.status();
+    same = std::move(judged->judgement.same);
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return same;
 }
 
 absl::Status Locator::FollowChanges(const PatientLink& cause,
@@ -79,6 +156,120 @@ absl::Status Locator::FollowChanges(const PatientLink& cause,
     if (absl::Status status = store.Forget(cause, link); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Locator::Candidate>> Locator::Candidates(const TenantId& tenant, std::string_view patient_json) const {
+  const auto located = LocatePatient(keys_, {tenant, PatientId()}, patient_json);
+  if (!located.ok()) return located.status();
+  std::vector<Candidate> candidates;
+  const auto weights = Weights();
+  const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
+    const auto found = rows.CandidatesAt(tenant, *located);
+    if (!found.ok()) return found.status();
+    const auto count = rows.Count(*located);
+    if (!count.ok()) return count.status();
+    for (const LocatedPatient& candidate : *found) {
+      Match match = MatchOf(*located, candidate, *weights, *count);
+      if (match.grade != MatchGrade::kNone) candidates.push_back({candidate.link.patient, match});
+    }
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.match.score > b.match.score; });
+  return candidates;
+}
+
+absl::StatusOr<std::vector<Locator::Doubt>> Locator::Doubts(const PatientLink& patient) const {
+  std::vector<Doubt> doubts;
+  const auto weights = Weights();
+  const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
+    const auto row = rows.Find(patient);
+    if (!row.ok()) return row.status();
+    if (!*row) return absl::OkStatus();
+    const auto judged = Judge(**row, rows, *weights);
+    if (!judged.ok()) return judged.status();
+    const auto found = rows.Candidates({**row});
+    if (!found.ok()) return found.status();
+    MatchDecisions decisions;
+    if (const auto decided = rows.Decided({**row}, decisions); !decided.ok()) return decided.status();
+    const auto count = rows.Count(**row);
+    if (!count.ok()) return count.status();
+    const std::vector<PatientLink>& same = judged->judgement.same;
+    for (const LocatedPatient& candidate : *found) {
+      if (std::binary_search(same.begin(), same.end(), candidate.link)) continue;
+      const std::pair<PatientLink, PatientLink> pair = std::minmax(patient, candidate.link);
+      if (decisions.unlinked.contains(pair) || decisions.linked.contains(pair)) continue;
+      const Match match = MatchOf(**row, candidate, *weights, *count);
+      if (match.grade == MatchGrade::kProbable || match.grade == MatchGrade::kCertain) doubts.push_back({candidate.link, match});
+    }
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  std::stable_sort(doubts.begin(), doubts.end(), [](const Doubt& a, const Doubt& b) { return a.match.score > b.match.score; });
+  return doubts;
+}
+
+absl::StatusOr<bool> Locator::MayBeSame(const PatientLink& a, const PatientLink& b) const {
+  bool may = false;
+  const auto weights = Weights();
+  const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
+    const auto one = rows.Find(a), other = rows.Find(b);
+    if (!one.ok()) return one.status();
+    if (!other.ok()) return other.status();
+    if (!*one || !*other || a == b) return absl::OkStatus();
+    const auto count = rows.Count(**one);
+    if (!count.ok()) return count.status();
+    const MatchGrade grade = MatchOf(**one, **other, *weights, *count).grade;
+    may = grade == MatchGrade::kProbable || grade == MatchGrade::kCertain;
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return may;
+}
+
+absl::StatusOr<std::vector<PatientLink>> Locator::PatientsOf(const TenantId& tenant, std::string_view after, int limit) const {
+  std::vector<PatientLink> links;
+  const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
+    const auto patients = rows.PatientsOf(tenant, after, limit);
+    if (!patients.ok()) return patients.status();
+    for (const LocatedPatient& patient : *patients) links.push_back(patient.link);
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return links;
+}
+
+absl::Status Locator::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version) {
+  if (patient == other) return absl::InvalidArgumentError("a patient is always the same as itself; name two");
+  const LocatorStore store(database_);
+  const auto weights = Weights();
+  std::set<PatientLink> concerned{patient, other};
+  const absl::Status read = store.Read([&](LocatorRows& rows) -> absl::Status {
+    for (const PatientLink& one : {patient, other}) {
+      const auto row = rows.Find(one);
+      if (!row.ok()) return row.status();
+      if (!*row) continue;
+      const auto judged = Judge(**row, rows, *weights);
+      if (!judged.ok()) return judged.status();
+      AddLinks(judged->among, concerned);
+    }
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return store.Decide(patient, other, link, version, concerned);
+}
+
+absl::StatusOr<MatchEstimate> EstimateFromRows(const tenants::Database& network_database, int patients_max, const MatchWeights& before) {
+  std::vector<LocatedPatient> patients;
+  const absl::Status read = LocatorStore(network_database).Read([&](LocatorRows& rows) -> absl::Status {
+    auto sample = rows.Sample(patients_max);
+    if (!sample.ok()) return sample.status();
+    patients = *std::move(sample);
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return EstimateWeights(ObservePairs(patients), before);
 }
 
 absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, const PatientLink& patient,

@@ -15,7 +15,7 @@ class AuditLocatorTest : public ::testing::Test {
   LocatedPatient Located(const std::string& token) const {
     LocatedPatient located;
     located.link = link_;
-    if (!token.empty()) located.name_tokens = {token};
+    if (!token.empty()) located.marks = {std::hash<std::string>()(token)};
     return located;
   }
   LocatorDigests Digests(const std::string& token) const { return {{link_, LocatorDigest(Located(token))}}; }

@@ -1,8 +1,10 @@
 #include "services/exchange/locator_store.h"
 
-#include <map>
 #include <pqxx/pqxx>
+#include <set>
 #include <string>
+
+#include "fmt/format.h"
 
 namespace custodian::exchange {
 namespace {
@@ -10,71 +12,210 @@ namespace {
 using tenants::ReadTransaction;
 using tenants::WriteTransaction;
 
-absl::StatusOr<PatientLink> LinkOf(const pqxx::row& row) {
-  auto tenant = TenantId::Parse(row[0].as<std::string>());
+constexpr int kMarkBytes = 6;
+constexpr char kColumns[] =
+    "patient.tenant_id, patient.patient_id, patient.fields, patient.marks, patient.keys, patient.name_keys, "
+    "coalesce(veto.muted, false) AS muted";
+constexpr char kTables[] = "locator.patient LEFT JOIN locator.veto USING (tenant_id, patient_id)";
+
+absl::StatusOr<PatientLink> LinkOf(const pqxx::row& row, int column = 0) {
+  auto tenant = TenantId::Parse(row[column].as<std::string>());
   if (!tenant.ok()) return tenant.status();
-  auto patient = PatientId::FromBytes(pqxx::binarystring(row[1]).str());
+  auto patient = PatientId::FromBytes(pqxx::binarystring(row[column + 1]).str());
   if (!patient.ok()) return patient.status();
   return PatientLink{*std::move(tenant), *std::move(patient)};
 }
 
-// The patients connected to ($1, $2), then their rows: one round trip each, however many they are.
-constexpr char kConnected[] =
-    "WITH RECURSIVE connected (tenant_id, patient_id) AS ("
-    "  SELECT $1::text, $2::bytea"
-    "  UNION"
-    "  SELECT other.tenant_id, other.patient_id FROM connected"
-    "  JOIN locator.token AS own ON own.tenant_id = connected.tenant_id AND own.patient_id = connected.patient_id"
-    "  JOIN locator.token AS other ON other.token = own.token"
-    "), those AS (SELECT tenant_id, patient_id FROM connected LIMIT $3) ";
-
-bool Stands(WriteTransaction& transaction, const LocatedPatient& patient) {
-  const std::string& tenant = patient.link.tenant.text();
-  const pqxx::binarystring id(patient.link.patient.bytes());
-  LocatedPatient stored;
-  stored.link = patient.link;
-  for (const pqxx::row& row : transaction.sql().exec_params(
-           "SELECT token, strength FROM locator.token WHERE tenant_id = $1 AND patient_id = $2", tenant, id))
-    (row[1].as<std::string>() == "name" ? stored.name_tokens : stored.identifier_tokens).insert(pqxx::binarystring(row[0]).str());
-  for (const pqxx::row& row : transaction.sql().exec_params(
-           "SELECT slot, value FROM locator.identifier WHERE tenant_id = $1 AND patient_id = $2", tenant, id))
-    stored.national[pqxx::binarystring(row[0]).str()].insert(pqxx::binarystring(row[1]).str());
-  return stored.name_tokens == patient.name_tokens && stored.identifier_tokens == patient.identifier_tokens &&
-         stored.national == patient.national;
+std::string ArrayOf(const std::set<std::int64_t>& numbers) {
+  std::string text = "{";
+  for (const std::int64_t number : numbers) text += fmt::format("{}{}", text.size() > 1 ? "," : "", number);
+  return text + "}";
+}
+std::string ArrayOf(const std::vector<std::int64_t>& numbers) {
+  return ArrayOf(std::set<std::int64_t>(numbers.begin(), numbers.end()));
 }
 
-// One more than a person can have: past that nobody's links are certain, and those that were are among the first.
-void NoteChanged(WriteTransaction& transaction, const std::string& tenant, const pqxx::binarystring& id) {
-  transaction.sql().exec_params(std::string(kConnected) +
-                                    "INSERT INTO locator.changed (cause_tenant_id, cause_patient_id, tenant_id, patient_id) "
-                                    "SELECT $1, $2, tenant_id, patient_id FROM those ON CONFLICT DO NOTHING",
-                                tenant, id, LocatorStore::kConnectedMax + 1);
+std::vector<std::int64_t> NumbersOf(const pqxx::field& array) {
+  std::vector<std::int64_t> numbers;
+  const char* at = array.c_str() + 1;
+  while (*at != '\0' && *at != '}') {
+    char* end = nullptr;
+    numbers.push_back(std::strtoll(at, &end, 10));
+    at = *end == ',' ? end + 1 : end;
+  }
+  return numbers;
+}
+
+std::vector<std::uint64_t> MarksOf(const pqxx::binarystring& bytes) {
+  std::vector<std::uint64_t> marks;
+  for (std::size_t at = 0; at + kMarkBytes <= bytes.size(); at += kMarkBytes) {
+    std::uint64_t mark = static_cast<std::uint64_t>(bytes[at]) << 56;
+    for (std::size_t i = 1; i < kMarkBytes; ++i) mark |= static_cast<std::uint64_t>(bytes[at + i]) << (8 * (kMarkBytes - 1 - i));
+    marks.push_back(mark);
+  }
+  return marks;
+}
+
+absl::StatusOr<LocatedPatient> PatientOf(const pqxx::row& row) {
+  auto link = LinkOf(row);
+  if (!link.ok()) return link.status();
+  LocatedPatient patient;
+  patient.link = *std::move(link);
+  patient.fields = static_cast<std::uint32_t>(row[2].as<int>());
+  patient.marks = MarksOf(pqxx::binarystring(row[3]));
+  patient.keys = NumbersOf(row[4]);
+  patient.name_keys = NumbersOf(row[5]);
+  patient.muted = row[6].as<bool>();
+  return patient;
+}
+
+absl::StatusOr<std::vector<LocatedPatient>> PatientsOf(const pqxx::result& rows) {
+  std::vector<LocatedPatient> patients;
+  for (const pqxx::row& row : rows) {
+    auto patient = PatientOf(row);
+    if (!patient.ok()) return patient.status();
+    patients.push_back(*std::move(patient));
+  }
+  return patients;
+}
+
+void NoteChanged(WriteTransaction& transaction, const PatientLink& cause, const std::set<PatientLink>& concerned) {
+  std::set<PatientLink> all = concerned;
+  all.insert(cause);
+  for (const PatientLink& link : all)
+    transaction.sql().exec_params(
+        "INSERT INTO locator.changed (cause_tenant_id, cause_patient_id, tenant_id, patient_id) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT DO NOTHING",
+        cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()), link.tenant.text(), pqxx::binarystring(link.patient.bytes()));
 }
 
 }  // namespace
 
-absl::Status LocatorStore::Replace(const LocatedPatient& patient) const {
-  return database_.Write([&patient](WriteTransaction& transaction) -> absl::Status {
+std::string MarkBytesOf(const std::vector<std::uint64_t>& marks) {
+  std::string bytes;
+  for (const std::uint64_t mark : marks) {
+    bytes += static_cast<char>(mark >> 56);
+    for (int shift = 32; shift >= 0; shift -= 8) bytes += static_cast<char>(mark >> shift & 0xFF);
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::optional<LocatedPatient>> LocatorRows::Find(const PatientLink& patient) {
+  const pqxx::result rows = transaction_.sql().exec_params(
+      fmt::format("SELECT {} FROM {} WHERE tenant_id = $1 AND patient_id = $2", kColumns, kTables), patient.tenant.text(),
+      pqxx::binarystring(patient.patient.bytes()));
+  if (rows.empty()) return std::nullopt;
+  auto found = PatientOf(rows[0]);
+  if (!found.ok()) return found.status();
+  return *std::move(found);
+}
+
+absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Candidates(const std::vector<LocatedPatient>& of) {
+  std::set<std::int64_t> keys;
+  for (const LocatedPatient& patient : of) keys.insert(patient.keys.begin(), patient.keys.end());
+  if (keys.empty()) return std::vector<LocatedPatient>();
+  // Muted ones last: however many they are, they crowd out nobody.
+  return exchange::PatientsOf(transaction_.sql().exec_params(
+      fmt::format("SELECT {} FROM {} WHERE keys && $1::bigint[] "
+                  "ORDER BY muted, (SELECT count(*) FROM unnest(keys) AS key WHERE key = ANY ($1::bigint[])) DESC, "
+                  "tenant_id, patient_id LIMIT $2",
+                  kColumns, kTables),
+      ArrayOf(keys), kCandidatesMax));
+}
+
+absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::CandidatesAt(const TenantId& tenant, const LocatedPatient& of) {
+  if (of.keys.empty()) return std::vector<LocatedPatient>();
+  return exchange::PatientsOf(transaction_.sql().exec_params(
+      fmt::format("SELECT {} FROM {} WHERE keys && $1::bigint[] AND tenant_id = $2 "
+                  "ORDER BY (SELECT count(*) FROM unnest(keys) AS key WHERE key = ANY ($1::bigint[])) DESC, patient_id LIMIT $3",
+                  kColumns, kTables),
+      ArrayOf(of.keys), tenant.text(), kCandidatesMax));
+}
+
+absl::StatusOr<NameCount> LocatorRows::Count(const LocatedPatient& patient) {
+  NameCount count;
+  if (patient.name_keys.empty()) return count;
+  const pqxx::row row = transaction_.sql().exec_params1(
+      "SELECT (SELECT count(*) FROM (SELECT FROM locator.patient WHERE name_keys && $1::bigint[] LIMIT $2) AS bearer), "
+      "(SELECT greatest(reltuples, 0)::bigint FROM pg_catalog.pg_class WHERE oid = 'locator.patient'::regclass)",
+      ArrayOf(patient.name_keys), kBearersMax);
+  count.bearers = row[0].as<std::int64_t>();
+  count.patients = row[1].as<std::int64_t>();
+  return count;
+}
+
+absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Decided(const std::vector<LocatedPatient>& of, MatchDecisions& decisions) {
+  std::string tenants = "{", ids = "{";
+  for (const LocatedPatient& patient : of) {
+    tenants += (tenants.size() > 1 ? "," : "") + patient.link.tenant.text();
+    ids += (ids.size() > 1 ? "," : "") + patient.link.patient.hex();
+  }
+  std::map<std::pair<PatientLink, PatientLink>, std::set<TenantId>> said;
+  for (const pqxx::row& row : transaction_.sql().exec_params(
+           "WITH asked (tenant_id, patient_id) AS (SELECT tenant, decode(id, 'hex') FROM unnest($1::text[], $2::text[]) AS one (tenant, id)) "
+           "SELECT decision.tenant_id, decision.patient_id, other_tenant_id, other_patient_id, decision FROM locator.decision "
+           "JOIN asked USING (tenant_id, patient_id) UNION "
+           "SELECT decision.tenant_id, decision.patient_id, other_tenant_id, other_patient_id, decision FROM locator.decision "
+           "JOIN asked ON other_tenant_id = asked.tenant_id AND other_patient_id = asked.patient_id ORDER BY 1, 2, 3, 4",
+           tenants + "}", ids + "}")) {
+    auto one = LinkOf(row), other = LinkOf(row, 2);
+    if (!one.ok()) return one.status();
+    if (!other.ok()) return other.status();
+    const std::pair<PatientLink, PatientLink> pair = std::minmax(*one, *other);
+    if (row[4].as<std::string>() == "unlink") {
+      decisions.unlinked.insert(pair);
+    } else {
+      said[pair].insert(one->tenant);
+    }
+  }
+  // Each tenant speaks for its own patient: a link between two tenants wants both, its end either.
+  std::vector<LocatedPatient> found;
+  for (const auto& [pair, tenants_of] : said) {
+    if (!tenants_of.contains(pair.first.tenant) || !tenants_of.contains(pair.second.tenant)) continue;
+    decisions.linked.insert(pair);
+    for (const PatientLink& link : {pair.first, pair.second}) {
+      auto patient = Find(link);
+      if (!patient.ok()) return patient.status();
+      if (*patient) found.push_back(**std::move(patient));
+    }
+  }
+  return found;
+}
+
+absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Sample(int count) {
+  return exchange::PatientsOf(transaction_.sql().exec_params(
+      fmt::format("SELECT {} FROM {} ORDER BY hashtextextended(encode(patient_id, 'hex'), 0) LIMIT $1", kColumns, kTables), count));
+}
+
+absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::PatientsOf(const TenantId& tenant, std::string_view after_patient_id, int limit) {
+  return exchange::PatientsOf(transaction_.sql().exec_params(
+      fmt::format("SELECT {} FROM {} WHERE tenant_id = $1 AND patient_id > $2 ORDER BY patient_id LIMIT $3", kColumns, kTables),
+      tenant.text(), pqxx::binarystring(after_patient_id.data(), after_patient_id.size()), limit));
+}
+
+absl::Status LocatorStore::Read(const std::function<absl::Status(LocatorRows&)>& body) const {
+  return database_.Read([&body](ReadTransaction& transaction) {
+    LocatorRows rows(transaction);
+    return body(rows);
+  });
+}
+
+absl::Status LocatorStore::Replace(const LocatedPatient& patient, const std::set<PatientLink>& concerned, Veto veto) const {
+  return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
     const std::string& tenant = patient.link.tenant.text();
     const pqxx::binarystring id(patient.link.patient.bytes());
     // Two registrations of one patient at once: the second waits for the first, then replaces it.
-    transaction.sql().exec_params("SELECT pg_advisory_xact_lock(hashtextextended($1 || encode($2, 'hex'), 0))", tenant, id);
-    if (Stands(transaction, patient)) return absl::OkStatus();
-    NoteChanged(transaction, tenant, id);
-    transaction.sql().exec_params("DELETE FROM locator.token WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
-    transaction.sql().exec_params("DELETE FROM locator.identifier WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
-    for (const auto& [strength, tokens] :
-         {std::pair("name", &patient.name_tokens), std::pair("identifier", &patient.identifier_tokens)})
-      for (const std::string& token : *tokens)
-        transaction.sql().exec_params(
-            "INSERT INTO locator.token (tenant_id, patient_id, token, strength) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            tenant, id, pqxx::binarystring(token), strength);
-    for (const auto& [slot, values] : patient.national)
-      for (const std::string& value : values)
-        transaction.sql().exec_params(
-            "INSERT INTO locator.identifier (tenant_id, patient_id, slot, value) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            tenant, id, pqxx::binarystring(slot), pqxx::binarystring(value));
-    NoteChanged(transaction, tenant, id);
+    transaction.sql().exec_params(
+        "INSERT INTO locator.patient (tenant_id, patient_id, fields, marks, keys, name_keys) "
+        "VALUES ($1, $2, $3, $4, $5::bigint[], $6::bigint[]) ON CONFLICT (tenant_id, patient_id) DO UPDATE SET "
+        "fields = excluded.fields, marks = excluded.marks, keys = excluded.keys, name_keys = excluded.name_keys",
+        tenant, id, static_cast<int>(patient.fields), pqxx::binarystring(MarkBytesOf(patient.marks)), ArrayOf(patient.keys),
+        ArrayOf(patient.name_keys));
+    transaction.sql().exec_params("DELETE FROM locator.veto WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
+    if (veto != Veto::kNone)
+      transaction.sql().exec_params("INSERT INTO locator.veto (tenant_id, patient_id, muted) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                                    tenant, id, veto == Veto::kMuted);
+    NoteChanged(transaction, patient.link, concerned);
     return absl::OkStatus();
   });
 }
@@ -105,73 +246,45 @@ absl::Status LocatorStore::Forget(const PatientLink& cause, const PatientLink& c
   });
 }
 
-absl::StatusOr<std::vector<LocatedPatient>> LocatorStore::Connected(const PatientLink& patient) const {
-  std::map<PatientLink, LocatedPatient> found;
+absl::StatusOr<LocatorStore::Vetoes> LocatorStore::VetoesOf(const TenantId& tenant) const {
+  Vetoes vetoes;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::binarystring id(patient.patient.bytes());
-    const pqxx::result tokens =
-        transaction.sql().exec_params(std::string(kConnected) +
-                                          "SELECT token.tenant_id, token.patient_id, token.token, token.strength FROM those JOIN "
-                                          "locator.token AS token USING (tenant_id, patient_id) "
-                                          "ORDER BY token.tenant_id, token.patient_id",
-                                      patient.tenant.text(), id, kConnectedMax + 1);
-    for (const pqxx::row& row : tokens) {
-      const auto link = LinkOf(row);
-      if (!link.ok()) return link.status();
-      LocatedPatient& located = found[*link];
-      located.link = *link;
-      (row[3].as<std::string>() == "name" ? located.name_tokens : located.identifier_tokens)
-          .insert(pqxx::binarystring(row[2]).str());
-    }
-    if (found.size() > kConnectedMax) return absl::ResourceExhaustedError("more patients share tokens than one person can be");
-    const pqxx::result national = transaction.sql().exec_params(
-        std::string(kConnected) +
-            "SELECT national.tenant_id, national.patient_id, national.slot, national.value FROM those "
-            "JOIN locator.identifier AS national USING (tenant_id, patient_id) ORDER BY national.tenant_id, national.patient_id",
-        patient.tenant.text(), id, kConnectedMax + 1);
-    for (const pqxx::row& row : national) {
-      const auto link = LinkOf(row);
-      if (!link.ok()) return link.status();
-      if (const auto located = found.find(*link); located != found.end())
-        located->second.national[pqxx::binarystring(row[2]).str()].insert(pqxx::binarystring(row[3]).str());
-    }
+    const pqxx::row row = transaction.sql().exec_params1(
+        "SELECT (SELECT count(*) FROM locator.veto WHERE tenant_id = $1 AND NOT muted), "
+        "(SELECT count(*) FROM locator.patient WHERE tenant_id = $1)",
+        tenant.text());
+    vetoes = {row[0].as<std::int64_t>(), row[1].as<std::int64_t>()};
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  std::vector<LocatedPatient> patients;
-  for (auto& [link, located] : found) patients.push_back(std::move(located));
-  return patients;
+  return vetoes;
+}
+
+absl::Status LocatorStore::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,
+                                  const std::set<PatientLink>& concerned) const {
+  return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
+    transaction.sql().exec_params(
+        "INSERT INTO locator.decision (tenant_id, patient_id, other_tenant_id, other_patient_id, decision, version) "
+        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, patient_id, other_tenant_id, other_patient_id) DO UPDATE SET "
+        "decision = excluded.decision, version = excluded.version WHERE decision.version < excluded.version",
+        patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), other.tenant.text(),
+        pqxx::binarystring(other.patient.bytes()), link ? "link" : "unlink", version);
+    NoteChanged(transaction, patient, concerned);
+    return absl::OkStatus();
+  });
 }
 
 absl::StatusOr<std::map<PatientLink, ledger::Hash>> LocatorStore::Digests() const {
   std::map<PatientLink, ledger::Hash> digests;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
     pqxx::transaction_base& sql = transaction.sql();
-    sql.exec(
-        "DECLARE located NO SCROLL CURSOR FOR SELECT tenant_id, patient_id, strength AS what, token AS first, ''::bytea AS second "
-        "FROM locator.token UNION ALL SELECT tenant_id, patient_id, 'national', slot, value FROM locator.identifier ORDER BY 1, 2");
-    LocatedPatient patient;
-    const auto finish = [&] { digests.emplace(patient.link, LocatorDigest(patient)); };
-    bool begun = false;
-    for (pqxx::result rows = sql.exec("FETCH 1000 FROM located"); !rows.empty(); rows = sql.exec("FETCH 1000 FROM located")) {
+    sql.exec(fmt::format("DECLARE located NO SCROLL CURSOR FOR SELECT {} FROM {}", kColumns, kTables));
+    for (pqxx::result rows = sql.exec("FETCH 1000 FROM located"); !rows.empty(); rows = sql.exec("FETCH 1000 FROM located"))
       for (const pqxx::row& row : rows) {
-        const auto link = LinkOf(row);
-        if (!link.ok()) return link.status();
-        if (!begun || patient.link != *link) {
-          if (begun) finish();
-          patient = LocatedPatient();
-          patient.link = *link;
-          begun = true;
-        }
-        const std::string what = row[2].as<std::string>();
-        const std::string first = pqxx::binarystring(row[3]).str();
-        if (what == "national")
-          patient.national[first].insert(pqxx::binarystring(row[4]).str());
-        else
-          (what == "name" ? patient.name_tokens : patient.identifier_tokens).insert(first);
+        const auto patient = PatientOf(row);
+        if (!patient.ok()) return patient.status();
+        digests.emplace(patient->link, LocatorDigest(*patient));
       }
-    }
-    if (begun) finish();
     return absl::OkStatus();
   });
   if (!status.ok()) return status;

@@ -1,8 +1,14 @@
-// Rows of the `locator` schema in the network database. SQL only; tokens come in and go out as opaque bytes. Thread-safe.
+// Rows of the `locator` schema in the network database. SQL only; hashes come in and go out as opaque bytes. Thread-safe; what it
+// lends is used by one thread.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_STORE_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_LOCATOR_STORE_H_
 
+#include <functional>
 #include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -12,24 +18,61 @@
 
 namespace custodian::exchange {
 
+// locator.patient.marks.
+[[nodiscard]] std::string MarkBytesOf(const std::vector<std::uint64_t>& marks);
+
+// One snapshot of the rows.
+class LocatorRows {
+ public:
+  explicit LocatorRows(tenants::ReadTransaction& transaction) : transaction_(transaction) {}
+
+  // Nothing for a patient that is not registered.
+  [[nodiscard]] absl::StatusOr<std::optional<LocatedPatient>> Find(const PatientLink& patient);
+  // Up to kCandidatesMax that share a key with one of these, those that share most first; these themselves too.
+  [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> Candidates(const std::vector<LocatedPatient>& of);
+  // The same, of one tenant.
+  [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> CandidatesAt(const TenantId& tenant, const LocatedPatient& of);
+  // Up to kBearersMax are counted; the patients of the network as the database last estimated them.
+  [[nodiscard]] absl::StatusOr<NameCount> Count(const LocatedPatient& patient);
+  // What was decided about these, added to `decisions`, and the rows of those who are linked with them by decision.
+  [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> Decided(const std::vector<LocatedPatient>& of, MatchDecisions& decisions);
+  // Some patients, for estimation.
+  [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> Sample(int count);
+  // A tenant's patients after one of them, in the order of their ids.
+  [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> PatientsOf(const TenantId& tenant, std::string_view after_patient_id, int limit);
+
+  static constexpr int kCandidatesMax = 256;
+  static constexpr int kBearersMax = 2'000;
+
+ private:
+  tenants::ReadTransaction& transaction_;
+};
+
 class LocatorStore {
  public:
   explicit LocatorStore(const tenants::Database& network_database) : database_(network_database) {}
 
-  // Puts the patient's rows in place of those it had and notes whom that may concern (Changed), in one transaction. Does nothing
-  // when they are the same.
-  [[nodiscard]] absl::Status Replace(const LocatedPatient& patient) const;
-  // Everyone connected with the patient before or after its rows were replaced, itself included, until Forget().
+  [[nodiscard]] absl::Status Read(const std::function<absl::Status(LocatorRows&)>& body) const;
+
+  // How a registration vetoes.
+  enum class Veto { kNone, kCounted, kMuted };
+  // Puts the patient's row in place of the one it had and notes whom that concerns (Changed), in one transaction.
+  [[nodiscard]] absl::Status Replace(const LocatedPatient& patient, const std::set<PatientLink>& concerned, Veto veto) const;
+  // Everyone noted with the patient as cause until Forget().
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> Changed(const PatientLink& cause) const;
   [[nodiscard]] absl::Status Forget(const PatientLink& cause, const PatientLink& changed) const;
-  // Everyone whom shared tokens connect to the patient, itself included when it has tokens. ResourceExhausted past
-  // kConnectedMax: no person is that many patients, so whoever shares those tokens is certain of nothing.
-  [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> Connected(const PatientLink& patient) const;
+  // Vetoes of a tenant that count, and its patients.
+  struct Vetoes {
+    std::int64_t counted = 0;
+    std::int64_t patients = 0;
+  };
+  [[nodiscard]] absl::StatusOr<Vetoes> VetoesOf(const TenantId& tenant) const;
+  // The tenant of `patient` decided; an older version never replaces a newer one. Notes whom it concerns.
+  [[nodiscard]] absl::Status Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,
+                                    const std::set<PatientLink>& concerned) const;
 
-  // LocatorDigest of every patient with rows.
+  // LocatorDigest of every patient with a row.
   [[nodiscard]] absl::StatusOr<std::map<PatientLink, ledger::Hash>> Digests() const;
-
-  static constexpr int kConnectedMax = 64;
 
  private:
   const tenants::Database& database_;

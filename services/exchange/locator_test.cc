@@ -1,8 +1,11 @@
 #include "services/exchange/locator.h"
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/exchange/test_world.h"
 
@@ -10,21 +13,29 @@ namespace custodian::exchange {
 namespace {
 
 class LocatorTest : public ::testing::Test {
- protected:
+ public:
   static void SetUpTestSuite() { world_ = new TestWorld(); }
   static void TearDownTestSuite() { delete world_; }
 
   static PatientLink Link(const std::string& tenant) { return {world_->partition(tenant).tenant.id, PatientId::Random()}; }
   static absl::Status Register(const PatientLink& link, const std::string& family, const std::string& more) {
     return world_->locator().Register(
-        link, absl::StrCat(R"({"resourceType":"Patient","gender":"female","birthDate":"1970-04-05","name":[{"family":")", family,
-                           R"(","given":["Jane"]}],)", more, "}"));
+        link, absl::StrCat(Person(family), more, "}"));
+  }
+  // A woman of a given name and birth date that no other test's has: they share a database.
+  static std::string Person(const std::string& family) {
+    static const std::vector<std::string> names{"Jane",  "Ruth",   "Olga",  "Vera",   "Carmen", "Ingrid", "Fatima",
+                                                "Xenia", "Tamsin", "Doris", "Harriet", "Selma",  "Wanda",  "Zoe"};
+    const auto number = static_cast<std::size_t>(::testing::UnitTest::GetInstance()->current_test_info()->line());
+    return absl::StrCat(R"({"resourceType":"Patient","gender":"female","birthDate":")", 1930 + number % 70, "-0", 1 + number % 9, "-1",
+                        number % 10, R"(","name":[{"family":")", family, R"(","given":[")", names[number % names.size()], R"("]}],)");
   }
   static std::size_t SameAs(const PatientLink& link) {
     const auto same = world_->locator().SamePerson(link);
     EXPECT_TRUE(same.ok()) << same.status();
     return same->size();
   }
+  static Locator& locator() { return world_->locator(); }
   static inline TestWorld* world_ = nullptr;
   static constexpr char kAddress[] = R"("address":[{"line":["12 Larkspur Street"],"city":"Zion"}])";
 };
@@ -60,14 +71,103 @@ TEST_F(LocatorTest, NothingReadableIsStored) {
       Register(link, "Readable",
                absl::StrCat(kAddress, R"(,"identifier":[{"system":"http://hl7.org/fhir/sid/us-ssn","value":"123-45-6789"}])"))
           .ok());
-  EXPECT_EQ(world_->network().One("SELECT count(*) FROM locator.token WHERE octet_length(token) <> 32"), "0");
-  EXPECT_EQ(world_->network().One(
-                absl::StrCat("SELECT count(*) FROM locator.identifier WHERE patient_id = '\\x", link.patient.hex(), "'")),
-            "1");
-  EXPECT_EQ(
-      world_->network().One(
-          "SELECT count(*) FROM locator.token t WHERE t::text ILIKE '%readable%' OR encode(token, 'escape') ILIKE '%readable%'"),
-      "0");
+  EXPECT_EQ(world_->network().One(absl::StrCat("SELECT octet_length(marks) > 100 AND cardinality(keys) > 5 AND cardinality(name_keys) = 1 "
+                                               "FROM locator.patient WHERE patient_id = '\\x",
+                                               link.patient.hex(), "'")),
+            "t");
+  EXPECT_EQ(world_->network().One("SELECT count(*) FROM locator.patient p WHERE p::text ILIKE '%readable%' OR encode(marks, 'escape') "
+                                  "ILIKE '%readable%' OR encode(marks, 'escape') LIKE '%6789%'"),
+            "0");
+}
+
+// Whom FollowChanges hands out; each time failing at `failing`.
+std::vector<PatientLink> Followed(const PatientLink& cause, const std::optional<PatientLink>& failing = std::nullopt) {
+  std::vector<PatientLink> followed;
+  const absl::Status status = LocatorTest::locator().FollowChanges(cause, [&](const PatientLink& link) -> absl::Status {
+    if (link == failing) return absl::UnavailableError("away");
+    followed.push_back(link);
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(status.ok(), !failing.has_value());
+  return followed;
+}
+
+TEST_F(LocatorTest, ARegistrationTellsOfEveryoneItConcernsUntilThatWasFollowed) {
+  const PatientLink alpha = Link("alpha"), beta = Link("beta");
+  ASSERT_TRUE(Register(alpha, "Follower", kAddress).ok());
+  EXPECT_THAT(Followed(alpha), ::testing::ElementsAre(alpha));
+  EXPECT_THAT(Followed(alpha), ::testing::IsEmpty());
+  ASSERT_TRUE(Register(beta, "Follower", kAddress).ok());
+  EXPECT_THAT(Followed(alpha), ::testing::IsEmpty()) << "what beta caused is handed out with beta";
+  // What fails is handed out again, what was done is not.
+  EXPECT_THAT(Followed(beta, beta), ::testing::ElementsAre(alpha));
+  EXPECT_THAT(Followed(beta), ::testing::ElementsAre(beta));
+  // The same again changes nothing; a correction tells of those it unlinks.
+  ASSERT_TRUE(Register(beta, "Follower", kAddress).ok());
+  EXPECT_THAT(Followed(beta), ::testing::IsEmpty());
+  ASSERT_TRUE(Register(beta, "Unfollowed", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])").ok());
+  EXPECT_THAT(Followed(beta), ::testing::ElementsAre(alpha, beta));
+}
+
+TEST_F(LocatorTest, ALinkWantsBothTenantsAndAnUnlinkOne) {
+  const PatientLink alpha = Link("alpha"), beta = Link("beta");
+  ASSERT_TRUE(Register(alpha, "Decided", kAddress).ok());
+  ASSERT_TRUE(Register(beta, "Undecided", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])").ok());
+  Followed(alpha);
+  Followed(beta);
+  ASSERT_TRUE(LocatorTest::locator().Decide(alpha, beta, /*link=*/true, 5).ok());
+  EXPECT_EQ(SameAs(alpha), 1u);
+  ASSERT_TRUE(LocatorTest::locator().Decide(beta, alpha, /*link=*/true, 9).ok());
+  EXPECT_EQ(SameAs(alpha), 2u);
+  EXPECT_EQ(SameAs(beta), 2u);
+  EXPECT_THAT(Followed(beta), ::testing::ElementsAre(alpha, beta));
+  ASSERT_TRUE(LocatorTest::locator().Decide(alpha, beta, /*link=*/false, 6).ok());
+  EXPECT_EQ(SameAs(beta), 1u);
+  EXPECT_THAT(Followed(alpha), ::testing::ElementsAre(alpha, beta));
+  // An older entry that arrives again changes nothing.
+  ASSERT_TRUE(LocatorTest::locator().Decide(alpha, beta, /*link=*/true, 5).ok());
+  EXPECT_EQ(SameAs(beta), 1u);
+  EXPECT_FALSE(LocatorTest::locator().Decide(alpha, alpha, /*link=*/true, 7).ok());
+}
+
+TEST_F(LocatorTest, DoubtsAreProbableAndUndecided) {
+  const PatientLink alpha = Link("alpha"), beta = Link("beta");
+  ASSERT_TRUE(Register(alpha, "Doubtful", kAddress).ok());
+  ASSERT_TRUE(Register(beta, "Doubtful", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])").ok());
+  const auto doubts = LocatorTest::locator().Doubts(alpha);
+  ASSERT_TRUE(doubts.ok()) << doubts.status();
+  ASSERT_EQ(doubts->size(), 1u);
+  EXPECT_EQ(doubts->front().other, beta);
+  EXPECT_EQ(doubts->front().match.grade, MatchGrade::kProbable);
+  ASSERT_TRUE(LocatorTest::locator().Decide(alpha, beta, /*link=*/false, 1).ok());
+  EXPECT_TRUE(LocatorTest::locator().Doubts(alpha)->empty());
+}
+
+TEST_F(LocatorTest, CandidatesAreOfOneTenantAndGraded) {
+  const PatientLink alpha = Link("alpha"), beta = Link("beta");
+  ASSERT_TRUE(Register(alpha, "Sought", kAddress).ok());
+  ASSERT_TRUE(Register(beta, "Sought", kAddress).ok());
+  const auto found = LocatorTest::locator().Candidates(
+      alpha.tenant,
+      absl::StrCat(Person("Sougth"), kAddress, "}"));
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_GE(found->size(), 1u);
+  EXPECT_EQ(found->front().patient, alpha.patient);
+  EXPECT_EQ(found->front().match.grade, MatchGrade::kCertain);
+  EXPECT_FALSE(LocatorTest::locator().Candidates(alpha.tenant, R"({"resourceType":"Group"})").ok());
+}
+
+TEST_F(LocatorTest, MassLookAlikesOfOneTenantStopToVeto) {
+  const PatientLink alpha = Link("alpha"), beta = Link("beta");
+  ASSERT_TRUE(Register(alpha, "Victim", kAddress).ok());
+  ASSERT_TRUE(Register(beta, "Victim", kAddress).ok());
+  EXPECT_EQ(SameAs(alpha), 2u);
+  Locator strict(world_->network().database(), world_->key_process().client(), {.vetoes_max = 0, .vetoes_share_max = 0, .namesakes_max = 1});
+  const std::string look_alike = absl::StrCat(Person("Victim"), kAddress, "}");
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(strict.Register(Link("beta"), look_alike).ok());
+  EXPECT_EQ(SameAs(alpha), 2u) << "muted";
+  ASSERT_TRUE(LocatorTest::locator().Register(Link("beta"), look_alike).ok());
+  EXPECT_EQ(SameAs(alpha), 1u) << "one namesake vetoes";
 }
 
 }  // namespace

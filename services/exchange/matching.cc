@@ -3,92 +3,178 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "ledger/entry.h"
+#include "services/exchange/fhir_json.h"
 
 namespace custodian::exchange {
 namespace {
 
-bool Intersect(const std::set<std::string>& a, const std::set<std::string>& b) {
-  return std::any_of(a.begin(), a.end(), [&b](const std::string& item) { return b.contains(item); });
-}
-
-bool Conflict(const LocatedPatient& a, const LocatedPatient& b) {
-  return std::any_of(a.national.begin(), a.national.end(), [&b](const auto& kind) {
-    const auto other = b.national.find(kind.first);
-    return other != b.national.end() && !Intersect(kind.second, other->second);
-  });
-}
+enum class Tie { kNone, kAlike, kIdentified };
 
 using Group = std::set<std::size_t>;
 
-// Everyone that `joins` connects to the patient at `from`.
-template <typename Joins>
-Group Closure(std::size_t from, const std::vector<LocatedPatient>& patients, Joins joins) {
-  Group group{from};
-  std::vector<std::size_t> waiting{from};
-  while (!waiting.empty()) {
-    const std::size_t at = waiting.back();
-    waiting.pop_back();
-    for (std::size_t i = 0; i < patients.size(); ++i)
-      if (!group.contains(i) && joins(patients[at], patients[i])) {
+bool Decided(const std::set<std::pair<PatientLink, PatientLink>>& decisions, const PatientLink& a, const PatientLink& b) {
+  return !decisions.empty() && decisions.contains(a < b ? std::pair(a, b) : std::pair(b, a));
+}
+
+absl::StatusOr<Match> Matched(const LocatedPatient& a, const LocatedPatient& b, const MatchWeights& weights, const CountName& count) {
+  Match match;
+  match.agreement = Compare(a, b);
+  NameCount name;
+  // A name that both bear as written is as common for the one as for the other, unless one bears two: the commoner counts.
+  for (const LocatedPatient* one : {&a, &b}) {
+    if (!match.agreement.full_name || (one == &b && a.name_keys == b.name_keys)) continue;
+    const auto counted = count(*one);
+    if (!counted.ok()) return counted.status();
+    if (counted->bearers > name.bearers) name = *counted;
+  }
+  match.score = ScoreOf(match.agreement, weights, name);
+  match.grade = GradeOf(match.agreement, match.score, weights);
+  return match;
+}
+
+Tie TieOf(const LocatedPatient& a, const LocatedPatient& b, const Match& match, const MatchDecisions& decisions) {
+  if (Decided(decisions.unlinked, a.link, b.link)) return Tie::kNone;
+  if (Decided(decisions.linked, a.link, b.link)) return Tie::kIdentified;
+  if (match.grade != MatchGrade::kCertain) return Tie::kNone;
+  if (match.agreement.national == National::kSame) return Tie::kIdentified;
+  return a.muted || b.muted ? Tie::kNone : Tie::kAlike;
+}
+
+// All pairs of a gathered group.
+class Ties {
+ public:
+  [[nodiscard]] static absl::StatusOr<Ties> Of(const MatchedPatients& among, const MatchWeights& weights, const CountName& count) {
+    Ties ties(among);
+    for (std::size_t b = 0; b < among.patients.size(); ++b)
+      for (std::size_t a = 0; a < b; ++a) {
+        const auto match = Matched(among.patients[a], among.patients[b], weights, count);
+        if (!match.ok()) return match.status();
+        const PatientLink &one = among.patients[a].link, &other = among.patients[b].link;
+        ties.ties_[{a, b}] = {TieOf(among.patients[a], among.patients[b], *match, among.decisions), Decided(among.decisions.unlinked, one, other) ||
+                                                                    (!Decided(among.decisions.linked, one, other) &&
+                                                                     match->agreement.national == National::kDiffers)};
+      }
+    return ties;
+  }
+
+  // Everyone whom ties of at least this strength connect to the patient at `from`.
+  [[nodiscard]] Group Closure(std::size_t from, Tie at_least, const Group* within = nullptr) const {
+    Group group{from};
+    std::vector<std::size_t> waiting{from};
+    while (!waiting.empty()) {
+      const std::size_t at = waiting.back();
+      waiting.pop_back();
+      for (std::size_t i = 0; i < among_->patients.size(); ++i) {
+        if (group.contains(i) || (within != nullptr && !within->contains(i)) || At(at, i).tie < at_least) continue;
         group.insert(i);
         waiting.push_back(i);
       }
+    }
+    return group;
   }
-  return group;
-}
 
-bool ByIdentifier(const LocatedPatient& a, const LocatedPatient& b) {
-  return Intersect(a.identifier_tokens, b.identifier_tokens) && !Conflict(a, b);
-}
-
-bool Contradicts(const Group& group, const std::vector<LocatedPatient>& patients) {
-  for (const std::size_t a : group)
-    for (const std::size_t b : group)
-      if (a < b && Conflict(patients[a], patients[b])) return true;
-  return false;
-}
-
-// Two of the group at one tenant that identifiers do not join.
-bool HoldsNamesakes(const Group& group, const std::vector<LocatedPatient>& patients) {
-  for (const std::size_t a : group) {
-    const Group same = Closure(a, patients, ByIdentifier);
-    for (const std::size_t b : group)
-      if (a < b && patients[a].link.tenant == patients[b].link.tenant && !same.contains(b)) return true;
+  // Tenants of those who contradict each other.
+  [[nodiscard]] std::set<TenantId> Contradicting(const Group& group) const {
+    std::set<TenantId> tenants;
+    for (const std::size_t a : group)
+      for (const std::size_t b : group)
+        if (a < b && At(a, b).contradict) tenants.insert({TenantOf(a), TenantOf(b)});
+    return tenants;
   }
-  return false;
-}
+
+  // Tenants that keep two of the group whom neither identifiers nor decisions join.
+  [[nodiscard]] std::set<TenantId> KeepingNamesakes(const Group& group) const {
+    std::set<TenantId> tenants;
+    for (const std::size_t a : group) {
+      const Group same = Closure(a, Tie::kIdentified, &group);
+      for (const std::size_t b : group)
+        if (a < b && TenantOf(a) == TenantOf(b) && !same.contains(b)) tenants.insert(TenantOf(a));
+    }
+    return tenants;
+  }
+
+ private:
+  struct Pair {
+    Tie tie = Tie::kNone;
+    bool contradict = false;
+  };
+  explicit Ties(const MatchedPatients& among) : among_(&among) {}
+  [[nodiscard]] const Pair& At(std::size_t a, std::size_t b) const { return ties_.at(std::minmax(a, b)); }
+  [[nodiscard]] const TenantId& TenantOf(std::size_t i) const { return among_->patients[i].link.tenant; }
+
+  const MatchedPatients* among_;
+  std::map<std::pair<std::size_t, std::size_t>, Pair> ties_;
+};
 
 }  // namespace
 
-std::vector<PatientLink> CertainlySame(const PatientLink& of, const std::vector<LocatedPatient>& connected) {
-  const auto found =
-      std::find_if(connected.begin(), connected.end(), [&of](const LocatedPatient& patient) { return patient.link == of; });
-  if (found == connected.end()) return {of};
-  const auto self = static_cast<std::size_t>(found - connected.begin());
-
-  // Every look-alike counts here, those that identifiers tell apart too.
-  Group same = Closure(self, connected, [](const LocatedPatient& a, const LocatedPatient& b) {
-    return Intersect(a.name_tokens, b.name_tokens) || Intersect(a.identifier_tokens, b.identifier_tokens);
-  });
-  if (Contradicts(same, connected) || HoldsNamesakes(same, connected)) {
-    same = Closure(self, connected, ByIdentifier);
-    // Identifiers that contradict each other somewhere along the chain are no certainty either.
-    if (Contradicts(same, connected)) same = {self};
-  }
-  std::vector<PatientLink> links;
-  for (const std::size_t i : same) links.push_back(connected[i].link);
-  std::sort(links.begin(), links.end());
-  return links;
+Match MatchOf(const LocatedPatient& a, const LocatedPatient& b, const MatchWeights& weights, const NameCount& name) {
+  return Matched(a, b, weights, [&name](const LocatedPatient&) { return name; }).value();
 }
 
-ledger::Hash LocatorDigest(const LocatedPatient& located) {
-  std::vector<std::string> values = {located.link.tenant.text(), located.link.patient.bytes()};
-  for (const std::string& token : located.name_tokens) values.push_back("name " + token);
-  for (const std::string& token : located.identifier_tokens) values.push_back("identifier " + token);
-  for (const auto& [slot, of_slot] : located.national)
-    for (const std::string& value : of_slot) values.push_back("national " + slot + value);
-  return ledger::RowSha256("locator", values);
+absl::StatusOr<Match> MatchPatients(std::string_view patient, std::string_view candidate, const MatchWeights& weights,
+                                    const NameCount& name) {
+  const auto located = [](std::string_view text) -> absl::StatusOr<LocatedPatient> {
+    const auto json = Json::Parse(text);
+    if (!json.ok()) return json.status();
+    if (json->TextOf("resourceType") != "Patient") return absl::InvalidArgumentError("only Patients are matched");
+    return Located({}, LocatorValuesOf(ReadDemographics(*json)), PlainHashes);
+  };
+  const auto one = located(patient);
+  if (!one.ok()) return one.status();
+  const auto other = located(candidate);
+  if (!other.ok()) return other.status();
+  return MatchOf(*one, *other, weights, name);
+}
+
+absl::StatusOr<MatchedPatients> Gather(const LocatedPatient& of, const MatchSource& source, const MatchWeights& weights) {
+  MatchedPatients among;
+  std::map<PatientLink, LocatedPatient> found{{of.link, of}};
+  std::vector<LocatedPatient> newest{of};
+  while (!newest.empty()) {
+    auto candidates = source.candidates(newest, among.decisions);
+    if (!candidates.ok()) return candidates.status();
+    std::vector<LocatedPatient> next;
+    for (LocatedPatient& candidate : *candidates) {
+      if (found.contains(candidate.link)) continue;
+      bool tied = false;
+      for (const LocatedPatient& from : newest) {
+        const auto match = Matched(from, candidate, weights, source.count);
+        if (!match.ok()) return match.status();
+        tied = tied || TieOf(from, candidate, *match, among.decisions) != Tie::kNone;
+      }
+      if (!tied) continue;
+      if (found.size() >= kConnectedMax) return absl::ResourceExhaustedError("more patients match than one person can be");
+      found.emplace(candidate.link, candidate);
+      next.push_back(std::move(candidate));
+    }
+    newest = std::move(next);
+  }
+  for (auto& [link, patient] : found) among.patients.push_back(std::move(patient));
+  return among;
+}
+
+absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const MatchedPatients& among, const MatchWeights& weights,
+                                        const CountName& count) {
+  const auto found = std::find_if(among.patients.begin(), among.patients.end(),
+                                  [&of](const LocatedPatient& patient) { return patient.link == of; });
+  if (found == among.patients.end()) return PersonJudgement{{of}, {}};
+  const auto self = static_cast<std::size_t>(found - among.patients.begin());
+  const auto ties = Ties::Of(among, weights, count);
+  if (!ties.ok()) return ties.status();
+
+  PersonJudgement judgement;
+  Group same = ties->Closure(self, Tie::kAlike);
+  judgement.vetoed_by = ties->Contradicting(same);
+  judgement.vetoed_by.merge(ties->KeepingNamesakes(same));
+  if (!judgement.vetoed_by.empty()) {
+    same = ties->Closure(self, Tie::kIdentified, &same);
+    // Identifiers that contradict each other somewhere along the chain are no certainty either.
+    if (!ties->Contradicting(same).empty()) same = {self};
+  }
+  for (const std::size_t i : same) judgement.same.push_back(among.patients[i].link);
+  std::sort(judgement.same.begin(), judgement.same.end());
+  return judgement;
 }
 
 }  // namespace custodian::exchange

@@ -1,38 +1,78 @@
-// Who is certainly one person among patients that share tokens (DESIGN, section 7, "Matching"). Pure.
+// Who is certainly one person among patients who may be (DESIGN, section 7, "Matching"). Pure.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_MATCHING_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_MATCHING_H_
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
-#include <string>
+#include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "ledger/tree.h"
-#include "services/exchange/patient_records.h"
+#include "absl/status/statusor.h"
+#include "services/exchange/match_weights.h"
 
 namespace custodian::exchange {
 
-// A patient as the locator knows them; tokens are opaque.
-struct LocatedPatient {
-  PatientLink link;
-  // Equal tokens mean: same name, birth date and gender with a telephone, address or identifier (`name_tokens`), or same national
-  // identifier and birth date with the family or given name (`identifier_tokens`).
-  std::set<std::string> name_tokens;
-  std::set<std::string> identifier_tokens;
-  // National identifiers by kind.
-  std::map<std::string, std::set<std::string>> national;
+// What two patients are to each other.
+struct Match {
+  Agreement agreement;
+  double score = 0;
+  MatchGrade grade = MatchGrade::kNone;
+};
+[[nodiscard]] Match MatchOf(const LocatedPatient& a, const LocatedPatient& b, const MatchWeights& weights, const NameCount& name);
+// Of two FHIR Patients (JSON text) of one tenant, for $match: nothing is stored and no key is used. InvalidArgument unless both are
+// Patients.
+[[nodiscard]] absl::StatusOr<Match> MatchPatients(std::string_view patient, std::string_view candidate, const MatchWeights& weights,
+                                                  const NameCount& name = {});
+
+// What people decided about pairs (match_review.h), each pair as (smaller, larger).
+struct MatchDecisions {
+  std::set<std::pair<PatientLink, PatientLink>> linked;
+  std::set<std::pair<PatientLink, PatientLink>> unlinked;
 };
 
-// SHA-256 of what is kept of the patient, which is part of it: equal demographics of two patients have different digests.
-[[nodiscard]] ledger::Hash LocatorDigest(const LocatedPatient& located);
+// Everyone whom certain matches and decisions connect, and what is needed to judge them.
+struct MatchedPatients {
+  // Ordered by link.
+  std::vector<LocatedPatient> patients;
+  MatchDecisions decisions;
+};
 
-// The patients that are certainly the same person as `of`, itself included, ordered. `connected` holds everyone whom shared
-// tokens connect to it, directly or through others.
+using CountName = std::function<absl::StatusOr<NameCount>(const LocatedPatient& patient)>;
+
+// Where the patients come from: rows of a store, or a population in memory.
+struct MatchSource {
+  // Patients that share a key with one of these, or are linked with one by decision; what was decided is added to `decisions`. The
+  // asked ones may be among them.
+  std::function<absl::StatusOr<std::vector<LocatedPatient>>(const std::vector<LocatedPatient>& of, MatchDecisions& decisions)> candidates;
+  // How common a patient's full name is.
+  CountName count;
+};
+
+// Past this no person is that many patients: ResourceExhausted.
+inline constexpr std::size_t kConnectedMax = 64;
+
+// Everyone connected to `of`, itself included.
+[[nodiscard]] absl::StatusOr<MatchedPatients> Gather(const LocatedPatient& of, const MatchSource& source, const MatchWeights& weights);
+
+// How a group was judged.
+struct PersonJudgement {
+  // The patients that are certainly the same person, the asked one included, ordered.
+  std::vector<PatientLink> same;
+  // Tenants whose namesakes or contradicting identifiers left less than certain matches alone would give.
+  std::set<TenantId> vetoed_by;
+};
+
+// The patients that are certainly the same person as `of`, the same for each of them. `among` comes from Gather().
 //
-// A shared token makes two patients one person unless their national identifiers of one kind differ. Name tokens alone are not
-// certain where they connect a look-alike: if anyone so connected to `of` differs in a national identifier from another, or if
-// a tenant keeps two of them as two patients that no identifier joins (twins, namesakes), then only identifier tokens count.
-[[nodiscard]] std::vector<PatientLink> CertainlySame(const PatientLink& of, const std::vector<LocatedPatient>& connected);
+// Certain matches are followed from patient to patient. If among those so found two national identifiers differ, or a tenant keeps
+// two of them as two patients whom no identifier and no decision joins (twins, namesakes), or people unlinked two of them, then only
+// identifiers and decisions join; if even those contradict each other, nothing does.
+[[nodiscard]] absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const MatchedPatients& among, const MatchWeights& weights,
+                                                      const CountName& count);
 
 }  // namespace custodian::exchange
 

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "services/exchange/demographics.h"
+#include "services/exchange/name_text.h"
 
 namespace custodian::exchange {
 namespace {
@@ -25,21 +26,26 @@ std::string Ssn(const char* value) {
 }
 constexpr char kAddress[] = R"("address":[{"line":["12 Larkspur Street"],"city":"Zion","postalCode":"60099"}])";
 
-LocatedPatient Located(const TenantId& tenant, char id, const Json& patient) {
-  const MatchValues values = MatchValuesOf(patient);
-  LocatedPatient located{{tenant, PatientId::FromBytes(std::string(16, id)).value()},
-                         {values.name.begin(), values.name.end()},
-                         {values.identifier.begin(), values.identifier.end()},
-                         {}};
-  for (const auto& [kind, value] : values.national) located.national[kind].insert(value);
-  return located;
+LocatedPatient LocatedAt(const TenantId& tenant, char id, const Json& patient) {
+  return *Located({tenant, PatientId::FromBytes(std::string(16, id)).value()}, LocatorValuesOf(ReadDemographics(patient)), PlainHashes);
 }
-std::string Same(const LocatedPatient& of, const std::vector<LocatedPatient>& all) {
+absl::StatusOr<NameCount> Rare(const LocatedPatient&) { return NameCount{2, 1'000'000}; }
+std::string Same(const LocatedPatient& of, const std::vector<LocatedPatient>& all, const MatchDecisions& decisions = {}) {
+  const MatchSource everyone{[&](const std::vector<LocatedPatient>&, MatchDecisions& known) {
+                               known = decisions;
+                               return absl::StatusOr<std::vector<LocatedPatient>>(all);
+                             },
+                             Rare};
+  const auto among = Gather(of, everyone, MatchWeights::Shipped());
+  EXPECT_TRUE(among.ok()) << among.status();
+  const auto judged = CertainlySame(of.link, *among, MatchWeights::Shipped(), Rare);
+  EXPECT_TRUE(judged.ok()) << judged.status();
   std::string ids;
-  for (const PatientLink& link : CertainlySame(of.link, all)) ids += link.patient.bytes().front();
+  for (const PatientLink& link : judged->same) ids += link.patient.bytes().front();
   std::sort(ids.begin(), ids.end());
   return ids;
 }
+Match Of(const Json& a, const Json& b) { return MatchPatients(a.Text(), b.Text(), MatchWeights::Shipped(), {2, 1'000'000}).value(); }
 
 TEST(Demographics, CaseAccentsAndPunctuationDoNotMatter) {
   EXPECT_EQ(NormalizeName("O'Brien"), "obrien");
@@ -48,7 +54,7 @@ TEST(Demographics, CaseAccentsAndPunctuationDoNotMatter) {
   EXPECT_EQ(NormalizeName("Garcia\u0301 Lopez"), "garcialopez");
   EXPECT_EQ(NormalizeName("Stanis\u0142aw"), "stanislaw");
   EXPECT_EQ(NormalizeName("Gro\u00DFe"), "grosse");
-  EXPECT_EQ(NormalizeName("\u0218tefan \u0160koda \u017Divko"), "\u0218tefanskodazivko");
+  EXPECT_EQ(NormalizeName("\u0218tefan \u0160koda \u017Divko"), "stefanskodazivko");
   EXPECT_EQ(NormalizeName("\u738B"), "\u738B");
 }
 
@@ -61,69 +67,200 @@ TEST(Demographics, StreetsAndTelephonesComeOutEqualHoweverTheyAreWritten) {
   EXPECT_EQ(NormalizePhone("12345"), "");
 }
 
-TEST(Demographics, WithoutBirthDateOrNameThereIsNothingToMatchBy) {
-  EXPECT_TRUE(MatchValuesOf(PatientJson("Roe", "Jane", kAddress, "1970")).name.empty());
-  EXPECT_TRUE(MatchValuesOf(PatientJson("", "Jane", std::string(kAddress) + "," + Ssn("123-45-6789"))).identifier.empty());
-  EXPECT_TRUE(MatchValuesOf(PatientJson("Roe", "Jane", "")).name.empty());
-  EXPECT_TRUE(MatchValuesOf(PatientJson("Roe", "Jane", Ssn("000-00-0000"))).identifier.empty());
+TEST(Demographics, NamesAreReadHoweverTheyAreWritten) {
+  const auto read = [](const char* name) {
+    return ReadDemographics(*Json::Parse(R"({"resourceType":"Patient","name":[)" + std::string(name) + "]}"));
+  };
+  Demographics of = read(R"({"family":"Van der Berg-Li\u00F1\u00E1n Jr.","given":["Mary Ann","Q."]})");
+  EXPECT_THAT(of.family, ::testing::ElementsAre("vanderberglinan"));
+  EXPECT_THAT(of.other_family, ::testing::ElementsAre("berg", "linan"));
+  EXPECT_THAT(of.given, ::testing::ElementsAre("maryann", "mary"));
+  EXPECT_THAT(of.middle, ::testing::ElementsAre("a", "q"));
+  EXPECT_EQ(of.suffix, "jr");
+  of = read(R"({"text":"Roe III, Jane"},{"use":"maiden","family":"Doe"},{"use":"anonymous","family":"Nobody"})");
+  EXPECT_THAT(of.family, ::testing::ElementsAre("roe"));
+  EXPECT_THAT(of.other_family, ::testing::ElementsAre("doe"));
+  EXPECT_EQ(of.suffix, "iii");
+  EXPECT_THAT(read(R"({"family":"Roe","given":["Baby Boy"]})").given, ::testing::IsEmpty());
+  // A surname of an earlier version is one given up.
+  const std::vector<Json> earlier{PatientJson("Miller", "Jane", "")};
+  EXPECT_THAT(ReadDemographics(PatientJson("Roe", "Jane", ""), earlier).other_family, ::testing::ElementsAre("miller"));
+}
+
+TEST(Demographics, TextThatHasOneMistakeHasAVariantInCommon) {
+  const auto meet = [](const char* a, const char* b) {
+    const std::vector<std::string> one = OneLeftOut(a, 4), other = OneLeftOut(b, 4);
+    return std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) != one.end();
+  };
+  EXPECT_TRUE(meet("johnson", "jonhson"));
+  EXPECT_TRUE(meet("johnson", "johnsen"));
+  EXPECT_TRUE(meet("johnson", "johnsn"));
+  EXPECT_TRUE(meet("johnson", "johnsoon"));
+  EXPECT_FALSE(meet("johnson", "jansen"));
+  EXPECT_FALSE(meet("lee", "les"));
+  EXPECT_EQ(SoundOf("philips"), SoundOf("phillips"));
+  EXPECT_EQ(SoundOf("macdonald"), SoundOf("mcdonald"));
+  EXPECT_NE(SoundOf("smith"), SoundOf("jones"));
+}
+
+TEST(Demographics, NoValueStandsForOneFieldAlone) {
+  const LocatorValues values = LocatorValuesOf(ReadDemographics(PatientJson("Roe", "Jane", std::string(kAddress) + "," + Ssn("123-45-6789"))));
+  EXPECT_LE(values.values.size(), kLocatorValuesMax);
+  EXPECT_GT(values.values.size(), 20u);
+  for (const LocatorValue& value : values.values) {
+    EXPECT_GE(std::count(value.text.begin(), value.text.end(), '|'), value.slot == Slot::kNationalKind ? 1 : 2) << value.text;
+  }
 }
 
 TEST(Matching, SlightlyDifferentDemographicsAreOnePerson) {
-  const auto a = Located(kNorth, 'a', PatientJson("Garc\u00EDa", "Jos\u00E9", kAddress));
-  const auto b = Located(kSouth, 'b', PatientJson("GARCIA", "Jose", R"("address":[{"line":["12 LARKSPUR ST"],"city":"Zion"}])"));
+  const auto a = LocatedAt(kNorth, 'a', PatientJson("Garc\u00EDa", "Jos\u00E9", kAddress));
+  const auto b = LocatedAt(kSouth, 'b', PatientJson("GARCIA", "Jose", R"("address":[{"line":["12 LARKSPUR ST"],"city":"Zion"}])"));
   EXPECT_EQ(Same(a, {a, b}), "ab");
   EXPECT_EQ(Same(b, {a, b}), "ab");
-  const auto c = Located(kSouth, 'c', PatientJson("Garcia", "Jose", R"("telecom":[{"system":"phone","value":"312-555-0142"}])"));
+  const auto c = LocatedAt(kSouth, 'c', PatientJson("Garcia", "Jose", R"("telecom":[{"system":"phone","value":"312-555-0142"}])"));
   EXPECT_EQ(Same(a, {a, c}), "a");
 }
 
 TEST(Matching, AnIdentifierCarriesAcrossAMarriageOrANickname) {
-  const auto a = Located(kNorth, 'a', PatientJson("Roe", "Elizabeth", Ssn("123-45-6789")));
-  const auto married = Located(kSouth, 'b', PatientJson("Doe", "Elizabeth", Ssn("123456789")));
-  const auto nickname = Located(kEast, 'c', PatientJson("Roe", "Liz", Ssn("123-45-6789")));
+  const auto a = LocatedAt(kNorth, 'a', PatientJson("Roe", "Elizabeth", Ssn("123-45-6789")));
+  const auto married = LocatedAt(kSouth, 'b', PatientJson("Doe", "Elizabeth", Ssn("123456789")));
+  const auto nickname = LocatedAt(kEast, 'c', PatientJson("Roe", "Liz", Ssn("123-45-6789")));
   EXPECT_EQ(Same(a, {a, married, nickname}), "abc");
-  const auto both = Located(kSouth, 'd', PatientJson("Doe", "Liz", Ssn("123-45-6789")));
+  const auto both = LocatedAt(kSouth, 'd', PatientJson("Doe", "Ruth", Ssn("123-45-6789")));
   EXPECT_EQ(Same(a, {a, both}), "a");
-  const auto other_birth_date = Located(kSouth, 'e', PatientJson("Roe", "Elizabeth", Ssn("123-45-6789"), "1970-05-04"));
+  const auto exchanged = LocatedAt(kSouth, 'e', PatientJson("Roe", "Elizabeth", Ssn("123-45-6789"), "1970-05-04"));
+  EXPECT_EQ(Same(a, {a, exchanged}), "ae");
+  const auto other_birth_date = LocatedAt(kSouth, 'f', PatientJson("Roe", "Elizabeth", Ssn("123-45-6789"), "1985-11-23"));
   EXPECT_EQ(Same(a, {a, other_birth_date}), "a");
 }
 
 TEST(Matching, MedicalRecordNumbersAreNoEvidence) {
   const char* number =
       R"("identifier":[{"system":"urn:mrn","value":"1234567","type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR"}]}}])";
-  const auto a = Located(kNorth, 'a', PatientJson("Roe", "Jane", number));
-  const auto b = Located(kSouth, 'b', PatientJson("Roe", "Jane", number));
+  const auto a = LocatedAt(kNorth, 'a', PatientJson("Roe", "Jane", number));
+  const auto b = LocatedAt(kSouth, 'b', PatientJson("Roe", "Jane", number));
   EXPECT_EQ(Same(a, {a, b}), "a");
 }
 
 TEST(Matching, TwinsAreTwoPersons) {
   const std::string address = kAddress;
-  const auto a = Located(kNorth, 'a', PatientJson("Roe", "Anna", address + "," + Ssn("123-45-6789")));
-  const auto twin = Located(kSouth, 'b', PatientJson("Roe", "Bella", address + "," + Ssn("123-45-6788")));
+  const auto a = LocatedAt(kNorth, 'a', PatientJson("Roe", "Anna", address + "," + Ssn("123-45-6789")));
+  const auto twin = LocatedAt(kSouth, 'b', PatientJson("Roe", "Bella", address + "," + Ssn("123-45-6788")));
   EXPECT_EQ(Same(a, {a, twin}), "a");
-  const auto same_name = Located(kSouth, 'c', PatientJson("Roe", "Anna", address + "," + Ssn("123-45-6788")));
+  const auto same_name = LocatedAt(kSouth, 'c', PatientJson("Roe", "Anna", address + "," + Ssn("123-45-6788")));
   EXPECT_EQ(Same(a, {a, same_name}), "a");
   // With their identifiers, the right ones still find each other.
-  const auto self = Located(kSouth, 'd', PatientJson("Roe", "Anna", address + "," + Ssn("123-45-6789")));
+  const auto self = LocatedAt(kSouth, 'd', PatientJson("Roe", "Anna", address + "," + Ssn("123-45-6789")));
   EXPECT_EQ(Same(a, {a, same_name, self}), "ad");
 }
 
 TEST(Matching, ALookAlikeVetoesWhoHasNoIdentifier) {
   const std::string address = kAddress;
-  const auto unknown = Located(kNorth, 'a', PatientJson("Roe", "Anna", address));
-  const auto one = Located(kSouth, 'b', PatientJson("Roe", "Anna", address + "," + Ssn("123-45-6789")));
-  const auto other = Located(kEast, 'c', PatientJson("Roe", "Anna", address + "," + Ssn("123-45-6788")));
+  const auto unknown = LocatedAt(kNorth, 'a', PatientJson("Roe", "Anna", address));
+  const auto one = LocatedAt(kSouth, 'b', PatientJson("Roe", "Anna", address + "," + Ssn("123-45-6789")));
+  const auto other = LocatedAt(kEast, 'c', PatientJson("Roe", "Anna", address + "," + Ssn("123-45-6788")));
   EXPECT_EQ(Same(unknown, {unknown, one}), "ab");
   EXPECT_EQ(Same(unknown, {unknown, one, other}), "a");
   EXPECT_EQ(Same(one, {unknown, one, other}), "b");
   // Two namesakes at one tenant, whom it keeps apart.
-  const auto neighbour = Located(kSouth, 'd', PatientJson("Roe", "Anna", address));
+  const auto neighbour = LocatedAt(kSouth, 'd', PatientJson("Roe", "Anna", address));
   EXPECT_EQ(Same(unknown, {unknown, one, neighbour}), "a");
 }
 
 TEST(Matching, APatientWithoutTokensIsOnlyItself) {
-  const auto a = Located(kNorth, 'a', PatientJson("Roe", "Jane", ""));
+  const auto a = LocatedAt(kNorth, 'a', PatientJson("Roe", "Jane", ""));
   EXPECT_EQ(Same(a, {}), "a");
+}
+
+TEST(Matching, EachMistakeIsItsOwnLevel) {
+  const std::string address = kAddress;
+  const Json jane = PatientJson("Roberts", "Elizabeth", address);
+  EXPECT_EQ(Of(jane, PatientJson("Robrets", "Elizabeth", address)).agreement.family, Family::kClose);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts-Lopez", "Elizabeth", address)).agreement.family, Family::kFormer);
+  EXPECT_EQ(Of(jane, PatientJson("Lopez", "Elizabeth", address)).agreement.family, Family::kDiffers);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "Liz", address)).agreement.given, Given::kNickname);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "Elizabteh", address)).agreement.given, Given::kClose);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "E", address)).agreement.given, Given::kClose);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "Elizabeth", address, "1970-05-04")).agreement.birth, Birth::kNear);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "Elizabeth", address, "1970-04-06")).agreement.birth, Birth::kNear);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "Elizabeth", address, "1907-04-05")).agreement.birth, Birth::kNear);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "Elizabeth", address, "1943-04-05")).agreement.birth, Birth::kDay);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "Elizabeth", address, "1943-08-25")).agreement.birth, Birth::kDiffers);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "Elizabeth", R"("address":[{"line":["12 Larkspur Str."],"postalCode":"60099-1234"}])"))
+                .agreement.contact,
+            Contact::kAddress);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "Elizabeth", R"("address":[{"line":["12 Larkspru St"],"postalCode":"60099"}])"))
+                .agreement.contact,
+            Contact::kStreet);
+  EXPECT_EQ(Of(jane, PatientJson("Roberts", "Elizabeth", R"("address":[{"line":["7 Elm St"],"postalCode":"60099"}])")).agreement.contact,
+            Contact::kArea);
+  EXPECT_EQ(Of(PatientJson("Roe", "Jane", Ssn("123-45-6789")), PatientJson("Roe", "Jane", Ssn("123-54-6789"))).agreement.national,
+            National::kClose);
+  EXPECT_EQ(Of(PatientJson("Roe", "Jane", Ssn("123-45-6788")), PatientJson("Roe", "Jane", Ssn("123-45-6789"))).agreement.national,
+            National::kDiffers);
+}
+
+TEST(Matching, GivenNamesThatAreAlikeAreTwoTwinsAndNoTypingError) {
+  const std::string address = kAddress;
+  EXPECT_EQ(Of(PatientJson("Roe", "Maria", address), PatientJson("Roe", "Marie", address)).agreement.given, Given::kDiffers);
+  EXPECT_NE(Of(PatientJson("Roe", "Maria", address), PatientJson("Roe", "Marie", address)).grade, MatchGrade::kCertain);
+  EXPECT_EQ(Of(PatientJson("Roe", "Maria", address), PatientJson("Roe", "Mraia", address)).grade, MatchGrade::kCertain);
+}
+
+TEST(Matching, NameAndBirthDateAloneAreNotCertain) {
+  const Match match = Of(PatientJson("Roe", "Jane", kAddress), PatientJson("Roe", "Jane", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])"));
+  EXPECT_EQ(match.grade, MatchGrade::kProbable);
+  EXPECT_EQ(Of(PatientJson("Roe", "Jane", ""), PatientJson("Poe", "Anna", "", "1991-01-02")).grade, MatchGrade::kNone);
+}
+
+TEST(Matching, ACommonNameWeighsLess) {
+  const Json a = PatientJson("Roe", "Jane", ""), b = PatientJson("Roe", "Jane", "");
+  const Agreement same = Of(a, b).agreement;
+  EXPECT_GT(ScoreOf(same, MatchWeights::Shipped(), {1, 1'000'000}), ScoreOf(same, MatchWeights::Shipped(), {900, 1'000'000}) + 8);
+}
+
+TEST(Matching, PeopleDecide) {
+  const auto a = LocatedAt(kNorth, 'a', PatientJson("Roe", "Jane", kAddress));
+  const auto b = LocatedAt(kSouth, 'b', PatientJson("Roe", "Jane", kAddress));
+  const auto c = LocatedAt(kEast, 'c', PatientJson("Poe", "Joan", "", "1990-01-02"));
+  const auto pair = [](const LocatedPatient& one, const LocatedPatient& other) { return std::pair(std::minmax(one.link, other.link)); };
+  EXPECT_EQ(Same(a, {a, b, c}), "ab");
+  EXPECT_EQ(Same(a, {a, b, c}, {{pair(b, c)}, {}}), "abc");
+  EXPECT_EQ(Same(a, {a, b, c}, {{}, {pair(a, b)}}), "a");
+  // Whoever is unlinked from one of them is not joined again by way of another.
+  const auto d = LocatedAt(kEast, 'd', PatientJson("Roe", "Jane", kAddress));
+  EXPECT_EQ(Same(a, {a, b, d}, {{}, {pair(a, b)}}), "a");
+}
+
+TEST(Matching, AMutedPatientNeitherMatchesNorVetoes) {
+  const auto a = LocatedAt(kNorth, 'a', PatientJson("Roe", "Jane", kAddress));
+  const auto b = LocatedAt(kSouth, 'b', PatientJson("Roe", "Jane", kAddress));
+  auto x = LocatedAt(kEast, 'x', PatientJson("Roe", "Jane", kAddress));
+  auto y = LocatedAt(kEast, 'y', PatientJson("Roe", "Jane", kAddress));
+  EXPECT_EQ(Same(a, {a, b, x, y}), "a");
+  x.muted = y.muted = true;
+  EXPECT_EQ(Same(a, {a, b, x, y}), "ab");
+  EXPECT_EQ(Same(x, {a, b, x, y}), "x");
+}
+
+TEST(MatchWeights, AreReadAsTheyAreWritten) {
+  const auto read = MatchWeights::Parse(MatchWeights::Shipped().Csv());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->Csv(), MatchWeights::Shipped().Csv());
+  const std::string csv = MatchWeights::Shipped().Csv();
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{{"field,level", "level,field"},
+                                                                                {"sex,same,", "sex,equal,"},
+                                                                                {"sex,same,0.99", "sex,same,1.5"},
+                                                                                {"sex,same,0.99", "sex,same,0"},
+                                                                                {"sex,same,", "sex,differs,"},
+                                                                                {"grade,certain,27", "grade,certain,1"},
+                                                                                {"grade,certain,27,\n", ""}}) {
+    std::string broken = csv;
+    const auto at = broken.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    broken.replace(at, from.size(), to);
+    EXPECT_FALSE(MatchWeights::Parse(broken).ok()) << to;
+  }
 }
 
 }  // namespace

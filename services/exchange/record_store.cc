@@ -197,6 +197,19 @@ absl::StatusOr<std::optional<PatientId>> RecordStore::PatientOf(const RecordId& 
   return found;
 }
 
+absl::StatusOr<std::vector<RecordId>> RecordStore::PatientRecordsOf(const std::vector<PatientId>& patients) const {
+  std::vector<RecordId> found;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
+    for (const PatientId& patient : patients)
+      for (const pqxx::row& row : transaction.sql().exec_params("SELECT record_id FROM exchange.patient WHERE patient_id = $1",
+                                                                pqxx::binarystring(patient.bytes())))
+        found.push_back(IdOf<RecordId>(row[0]));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return found;
+}
+
 absl::StatusOr<bool> RecordStore::HasRecords(const PatientId& patient) const {
   bool found = false;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) {

@@ -70,6 +70,8 @@ class RecordStore {
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> HistoryOfPatient(const PatientId& patient) const;
   // Patient whose Patient resource is `record`; nothing when there is none.
   [[nodiscard]] absl::StatusOr<std::optional<PatientId>> PatientOf(const RecordId& record) const;
+  // Records of the Patient resources of these patients.
+  [[nodiscard]] absl::StatusOr<std::vector<RecordId>> PatientRecordsOf(const std::vector<PatientId>& patients) const;
   [[nodiscard]] absl::StatusOr<bool> HasRecords(const PatientId& patient) const;
   // Records that ever carried each token.
   [[nodiscard]] absl::StatusOr<std::map<std::string, std::set<RecordId>>> WithIdentifiers(const std::vector<std::string>& tokens) const;

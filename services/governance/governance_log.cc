@@ -21,7 +21,7 @@ using ledger::v1::Entry;
 using tenants::Write;
 
 constexpr std::uint64_t kLeavesPerRead = 1'000;
-constexpr std::array kRoles = {"fhir", "feed", "auditor", "node", "cds", "regulator", "operator"};
+constexpr std::array kRoles = {"fhir", "feed", "auditor", "node", "cds", "steward", "regulator", "operator"};
 
 // SHA-256 over the parts, each behind its length, so that no two lists read alike.
 std::string Digest(std::initializer_list<std::string_view> parts) {
@@ -65,7 +65,7 @@ absl::Status CheckTenant(const tenants::Tenant& tenant) {
 absl::Status CheckClient(const tenants::Client& client) {
   if (!client.spiffe_id.starts_with("spiffe://") || client.spiffe_id.size() > 512) return Invalid("spiffe_id", "not a SPIFFE id");
   if (std::ranges::find(kRoles, client.role) == kRoles.end()) return Invalid("role", "unknown");
-  const bool of_tenant = client.role == "fhir" || client.role == "feed" || client.role == "auditor" || client.role == "cds";
+  const bool of_tenant = client.role == "fhir" || client.role == "feed" || client.role == "auditor" || client.role == "cds" || client.role == "steward";
   if (of_tenant && client.tenant.text().empty()) return Invalid("tenant_id", fmt::format("a client of role {} belongs to a tenant", client.role));
   if (client.role == "fhir" && client.purpose.empty()) return Invalid("purpose", "a client that reads records has one");
   return absl::OkStatus();

@@ -27,6 +27,8 @@ inline constexpr std::string_view kExamClasses = "exam-classes";
 inline constexpr std::string_view kCodeMap = "code-map";
 inline constexpr std::string_view kPrices = "prices";
 inline constexpr std::string_view kFeedMap = "feed-map";
+// Of the whole network only.
+inline constexpr std::string_view kMatchWeights = "match-weights";
 inline constexpr std::size_t kTableBytesMax = 48'000;
 
 class GovernanceLog final : public tenants::Roster {

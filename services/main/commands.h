@@ -27,6 +27,7 @@ void AddMigrate(CLI::App& app);
 void AddTenant(CLI::App& app);
 void AddImport(CLI::App& app);
 void AddFeed(CLI::App& app);
+void AddMatch(CLI::App& app);
 void AddSavings(CLI::App& app);
 void AddSample(CLI::App& app);
 void AddReplay(CLI::App& app);

@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   AddTenant(app);
   AddImport(app);
   AddFeed(app);
+  AddMatch(app);
   AddSavings(app);
   AddSample(app);
   AddReplay(app);

@@ -22,6 +22,7 @@
 #include "services/exchange/fhir_service.h"
 #include "services/exchange/jwt.h"
 #include "services/exchange/locator.h"
+#include "services/exchange/match_service.h"
 #include "services/exchange/order_feed.h"
 #include "services/exchange/patient_records.h"
 #include "services/exchange/refusals.h"
@@ -98,6 +99,8 @@ class Platform {
   [[nodiscard]] std::unique_ptr<rpc::MllpServer> MakeMllpServer();
   void Publish(const tenants::Tenant& tenant);
   [[nodiscard]] absl::Status StartPartitions();
+  // The governed weights, when there are any.
+  [[nodiscard]] absl::Status UseMatchWeights();
   [[nodiscard]] absl::Status DrainAll() const;
   [[nodiscard]] absl::Status ForgetTokens() const;
   void Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body);
@@ -136,6 +139,8 @@ class Platform {
   feeds::FeedIntake feed_intake_;
   feeds::FeedWatermark feed_watermark_;
   feeds::QuarantineService quarantine_;
+  exchange::MatchReview match_review_;
+  exchange::MatchService match_service_;
   governance::AdminService admin_service_;
   rpc::Router router_;
   std::unique_ptr<rpc::HttpsServer> https_;
@@ -197,10 +202,14 @@ absl::Status Platform::ValidateTable(std::string_view name, std::string_view ten
   if (name == governance::kExamClasses) return exam_tables_.CheckClasses(tenant_id, content);
   if (name == governance::kCodeMap) return exam_tables_.CheckCodes(tenant_id, content);
   if (name == governance::kPrices) return savings::PriceTable::Parse(content).status();
+  if (name == governance::kMatchWeights) {
+    if (!tenant_id.empty()) return absl::InvalidArgumentError("match-weights: they are the whole network's; name no tenant");
+    return exchange::MatchWeights::Parse(content).status();
+  }
   if (name == governance::kFeedMap) return feeds::FeedMap::Standard()->With(content).status();
   if (name == consent::kLegalBasisTable && tenant_id.empty()) return absl::InvalidArgumentError("legal-basis: each tenant records its own");
   if (consent::IsConsentTable(name)) return consent::CheckTable(name, content);
-  return absl::InvalidArgumentError(absl::StrCat("a table is exam-classes, code-map, prices, feed-map, ", consent::kLegalBasisTable, ", ",
+  return absl::InvalidArgumentError(absl::StrCat("a table is exam-classes, code-map, prices, feed-map, match-weights, ", consent::kLegalBasisTable, ", ",
                                                  consent::kSensitivityTable, ", ", consent::kMinorsTable, ", ", consent::kRepresentativesTable, " or ",
                                                  consent::kBreakGlassTable));
 }
@@ -219,7 +228,7 @@ governance::AdminActions Platform::Actions() {
                 exam_tables_.Forget();
                 consent_tables_.Forget();
                 feed_maps_.Forget();
-                return absl::OkStatus();
+                return UseMatchWeights();
               },
           .time_moved = [this](absl::Time) { return evaluator_.Settle(); },
           .savings = [this](absl::Time as_of, std::string_view tenant) { return reporter_.MakeJson(as_of, tenant); },
@@ -321,6 +330,9 @@ Platform::Platform(const Config& config)
                          return furthest->value_or(absl::InfinitePast());
                        }}),
       quarantine_(guard_, network_->partitions, feed_intake_),
+      match_review_(network_->partitions, *network_->registry, sealer_, locator_, records_,
+                    [this](const TenantId& tenant) { return consent_tables_.Of(tenant); }, *network_->clock),
+      match_service_(guard_, match_review_),
       admin_service_(guard_, *network_->keys, *network_->governance, *network_->registry, *network_->clock, Actions()),
       router_(machine_clock_) {
   network_->OnCommit([this] { publisher_->Notify(); });
@@ -330,11 +342,17 @@ Platform::Platform(const Config& config)
           locator_, records_, {partition.tenant.id, patient},
           [this](const exchange::PatientLink& changed) { return evaluator_.EvaluatePerson(changed); });
     });
+    partition.outbox->Handle("match", [this, &partition](const PatientId& patient) {
+      return exchange::ApplyDecisions(
+          locator_, records_, {partition.tenant.id, patient},
+          [this](const exchange::PatientLink& changed) { return evaluator_.EvaluatePerson(changed); });
+    });
     evaluator_.Attach(partition);
     partition.outbox->Handle("savings", [this, &partition](const PatientId& patient) {
       return exchange::InferOrders(partition, records_, sealer_, patient);
     });
   });
+  Check(UseMatchWeights());
   Check(StartPartitions());
   AddRoutes();
   https_ = Value(rpc::HttpsServer::Create({.address = config.https.address,
@@ -349,7 +367,7 @@ Platform::Platform(const Config& config)
                                          .certificate_file = config.grpc.certificate_file,
                                          .key_file = config.grpc.key_file,
                                          .client_ca_file = config.grpc.client_ca_file},
-                                        {ledger_service_.grpc(), feed_service_.grpc(), admin_service_.grpc()}));
+                                        {ledger_service_.grpc(), feed_service_.grpc(), match_service_.grpc(), admin_service_.grpc()}));
   mllp_ = MakeMllpServer();
 }
 
@@ -436,6 +454,16 @@ void Platform::Publish(const tenants::Tenant& tenant) {
 absl::Status Platform::StartPartitions() {
   if (auto status = network_->StartPartitions(); !status.ok()) return status;
   for (const tenants::Tenant& tenant : network_->registry->Tenants()) Publish(tenant);
+  return absl::OkStatus();
+}
+
+absl::Status Platform::UseMatchWeights() {
+  const auto csv = network_->governance->CurrentTable(governance::kMatchWeights, "");
+  if (absl::IsNotFound(csv.status())) return absl::OkStatus();
+  if (!csv.ok()) return csv.status();
+  const auto weights = exchange::MatchWeights::Parse(*csv);
+  if (!weights.ok()) return weights.status();
+  locator_.SetWeights(*weights);
   return absl::OkStatus();
 }
 

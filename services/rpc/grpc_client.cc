@@ -230,6 +230,46 @@ absl::StatusOr<std::uint64_t> FeedClient::ReportGap(absl::Time from, absl::Time 
   return response->index();
 }
 
+class MatchClient::Core {
+ public:
+  Caller<v1::MatchService> caller;
+};
+
+MatchClient::MatchClient(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+MatchClient::~MatchClient() = default;
+
+absl::StatusOr<std::unique_ptr<MatchClient>> MatchClient::Create(const GrpcEndpoint& endpoint) {
+  auto caller = Caller<v1::MatchService>::Create(endpoint);
+  if (!caller.ok()) return caller.status();
+  return std::unique_ptr<MatchClient>(new MatchClient(std::make_unique<Core>(Core{*std::move(caller)})));
+}
+
+absl::StatusOr<MatchClient::Page> MatchClient::ReviewQueue(std::string_view after) {
+  v1::ReviewQueueRequest request;
+  request.set_after(std::string(after));
+  auto response = core_->caller.Call(&v1::MatchService::Stub::ReviewQueue, request);
+  if (!response.ok()) return response.status();
+  Page page;
+  page.next = response->next();
+  for (const v1::ReviewItem& item : response->item())
+    page.items.push_back({item.patient(), item.other(), item.other_tenant(), item.other_patient(), item.grade(), item.score(),
+                          {item.agreement().begin(), item.agreement().end()}});
+  return page;
+}
+
+absl::StatusOr<std::uint64_t> MatchClient::Decide(std::string_view patient, std::string_view other, bool link, std::string_view reason,
+                                                  std::string_view idempotency_key) {
+  v1::DecideMatchRequest request;
+  request.set_patient(std::string(patient));
+  request.set_other(std::string(other));
+  request.set_link(link);
+  request.set_reason(std::string(reason));
+  request.set_idempotency_key(std::string(idempotency_key));
+  auto response = core_->caller.Call(&v1::MatchService::Stub::DecideMatch, request);
+  if (!response.ok()) return response.status();
+  return response->index();
+}
+
 class LedgerClient::Core {
  public:
   Caller<v1::LedgerService> caller;

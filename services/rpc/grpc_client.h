@@ -77,7 +77,7 @@ class AdminClient {
   [[nodiscard]] absl::StatusOr<std::uint64_t> EnrollAuthor(const Author& author);
   [[nodiscard]] absl::StatusOr<std::uint64_t> SetPolicy(std::string_view policy);
   struct GovernedTable {
-    // "exam-classes", "prices", or a table of services/consent/tenant_rules.h.
+    // "exam-classes", "prices", "match-weights", or a table of services/consent/tenant_rules.h.
     std::string name;
     // Empty: the whole network.
     std::string tenant_id;
@@ -114,6 +114,37 @@ class FeedClient {
  private:
   class Core;
   explicit FeedClient(std::unique_ptr<Core> core);
+  std::unique_ptr<Core> core_;
+};
+
+// A tenant's review of who is one person (MatchService): the tenant is the certificate's.
+class MatchClient {
+ public:
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<MatchClient>> Create(const GrpcEndpoint& endpoint);
+  ~MatchClient();
+
+  // As services/rpc/protos/custodian.proto has them.
+  struct Item {
+    std::string patient;
+    std::string other;
+    std::string other_tenant;
+    std::string other_patient;
+    std::string grade;
+    double score = 0;
+    std::vector<std::string> agreement;
+  };
+  struct Page {
+    std::vector<Item> items;
+    std::string next;
+  };
+  [[nodiscard]] absl::StatusOr<Page> ReviewQueue(std::string_view after);
+  // Index of the entry in the tenant's log.
+  [[nodiscard]] absl::StatusOr<std::uint64_t> Decide(std::string_view patient, std::string_view other, bool link, std::string_view reason,
+                                                     std::string_view idempotency_key);
+
+ private:
+  class Core;
+  explicit MatchClient(std::unique_ptr<Core> core);
   std::unique_ptr<Core> core_;
 };
 

@@ -14,7 +14,7 @@ namespace custodian::rpc {
 namespace {
 
 constexpr std::string_view kScheme = "spiffe://";
-constexpr std::array<std::string_view, 5> kTenantRoles = {"fhir", "feed", "auditor", "node", "cds"};
+constexpr std::array<std::string_view, 6> kTenantRoles = {"fhir", "feed", "auditor", "node", "cds", "steward"};
 constexpr std::array<std::string_view, 3> kNetworkRoles = {"operator", "regulator", "custodian"};
 // SPIFFE-ID, section 2.3.
 constexpr std::size_t kUriBytesMax = 2'048;

@@ -25,7 +25,7 @@ struct SpiffeId {
   std::string network;
   // Empty unless the id is a tenant's.
   TenantId tenant;
-  // "fhir", "feed", "auditor", "node", "cds" of a tenant; "operator", "regulator", "custodian".
+  // "fhir", "feed", "auditor", "node", "cds", "steward" of a tenant; "operator", "regulator", "custodian".
   std::string role;
   std::string name;
 

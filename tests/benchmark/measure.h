@@ -48,6 +48,10 @@ struct Report {
 // HL7 v2 messages by MLLP to the quickstart at `home`, against a plain insert of the same bytes into its PostgreSQL.
 [[nodiscard]] absl::StatusOr<Report> MeasureHl7Messages(const Settings& settings, const std::string& home);
 
+// Locator::SamePerson over the rows of `people` persons (two patients each, on average) on the PostgreSQL of CUSTODIAN_TEST_POSTGRES,
+// against reading the patient's own row.
+[[nodiscard]] absl::StatusOr<Report> MeasureMatchLookups(const Settings& settings, int people);
+
 }  // namespace custodian::benchmark
 
 #endif  // CUSTODIAN_TESTS_BENCHMARK_MEASURE_H_

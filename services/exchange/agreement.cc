@@ -1,0 +1,177 @@
+#include "services/exchange/agreement.h"
+
+#include <algorithm>
+#include <bitset>
+
+namespace custodian::exchange {
+namespace {
+
+using Names = std::array<std::string_view, kLevelsMax>;
+constexpr std::array<std::string_view, kCompareFields> kFieldNames{"family", "given",  "birth",   "sex",
+                                                                   "middle", "suffix", "contact", "national"};
+constexpr std::array<Names, kCompareFields> kLevelNames{{{"same", "former", "close", "differs", "missing"},
+                                                         {"same", "nickname", "close", "differs", "missing"},
+                                                         {"same", "near", "day", "differs", "missing"},
+                                                         {"same", "differs", "missing"},
+                                                         {"same", "differs", "missing"},
+                                                         {"same", "differs", "missing"},
+                                                         {"both", "address", "telephone", "street", "area", "differs", "missing"},
+                                                         {"same", "close", "differs", "missing"}}};
+
+constexpr std::uint64_t kTokenBits = (std::uint64_t{1} << 56) - 1;
+
+// Marks of one slot.
+std::pair<const std::uint64_t*, const std::uint64_t*> Range(const LocatedPatient& patient, Slot slot) {
+  const std::uint64_t low = static_cast<std::uint64_t>(slot) << 56;
+  const auto* begin = patient.marks.data();
+  const auto* end = begin + patient.marks.size();
+  const auto* from = std::lower_bound(begin, end, low);
+  return {from, std::upper_bound(from, end, low | kTokenBits)};
+}
+
+int CountShared(const LocatedPatient& a, Slot slot_a, const LocatedPatient& b, Slot slot_b) {
+  auto [i, i_end] = Range(a, slot_a);
+  auto [j, j_end] = Range(b, slot_b);
+  int count = 0;
+  while (i != i_end && j != j_end) {
+    const std::uint64_t left = *i & kTokenBits, right = *j & kTokenBits;
+    if (left == right) ++count;
+    if (left <= right) ++i;
+    if (right <= left) ++j;
+  }
+  return count;
+}
+
+class Pair {
+ public:
+  Pair(const LocatedPatient& a, const LocatedPatient& b) : a_(a), b_(b) {}
+
+  [[nodiscard]] bool Share(Slot slot) const { return CountShared(a_, slot, b_, slot) > 0; }
+  // One has it in the first slot, the other in the second.
+  [[nodiscard]] bool Cross(Slot one, Slot other) const {
+    return CountShared(a_, one, b_, other) > 0 || CountShared(a_, other, b_, one) > 0;
+  }
+  [[nodiscard]] int Count(Slot slot) const { return CountShared(a_, slot, b_, slot); }
+  [[nodiscard]] bool BothHave(std::uint32_t field) const { return (a_.fields & b_.fields & field) != 0; }
+
+ private:
+  const LocatedPatient& a_;
+  const LocatedPatient& b_;
+};
+
+Said SaidOf(bool both_have, bool same) { return !both_have ? Said::kMissing : same ? Said::kSame : Said::kDiffers; }
+
+National NationalOf(const Pair& pair) {
+  // Kinds in common, of which each must have a value in common.
+  const int kinds = pair.Count(Slot::kNationalKind);
+  if (kinds == 0) return National::kMissing;
+  if (pair.Count(Slot::kNational) >= kinds) return National::kSame;
+  return pair.Share(Slot::kNationalLeftOut) ? National::kClose : National::kDiffers;
+}
+
+Birth BirthOf(const Pair& pair, bool same_birth) {
+  if (!pair.BothHave(kHasBirth)) return Birth::kMissing;
+  if (same_birth) return Birth::kSame;
+  if (pair.Share(Slot::kNearBirthName) || pair.Share(Slot::kNearBirthGiven) || pair.Share(Slot::kNearBirthFamily)) return Birth::kNear;
+  return pair.Share(Slot::kDayName) ? Birth::kDay : Birth::kDiffers;
+}
+
+Family FamilyOf(const Pair& pair, bool full_name) {
+  if (!pair.BothHave(kHasFamily)) return Family::kMissing;
+  if (full_name || pair.Share(Slot::kFamilyBirth) || pair.Share(Slot::kNearBirthFamily) || pair.Share(Slot::kContactFamily) ||
+      pair.Share(Slot::kAddressFamily) || pair.Cross(Slot::kFamilyKnownLeftOut, Slot::kFamilyOtherLeftOut) ||
+      pair.Share(Slot::kFamilyOtherLeftOut) || pair.Share(Slot::kFamilyKnownLeftOut))
+    return Family::kSame;
+  if (pair.Share(Slot::kAnyFamilyBirth) || pair.Share(Slot::kAnyFullName) || pair.Share(Slot::kNationalFamily)) return Family::kFormer;
+  if (pair.Share(Slot::kFamilySoundBirth) || pair.Share(Slot::kFamilyLeftOutBirth) || pair.Share(Slot::kGivenFamilyLeftOut))
+    return Family::kClose;
+  return Family::kDiffers;
+}
+
+Given GivenOf(const Pair& pair, bool full_name, bool same_birth) {
+  if (!pair.BothHave(kHasGiven)) return Given::kMissing;
+  if (full_name || pair.Share(Slot::kGivenBirth) || pair.Share(Slot::kGivenFamilyLeftOut)) return Given::kSame;
+  if (pair.Cross(Slot::kFamiliarBirth, Slot::kFormalBirth)) return Given::kNickname;
+  // Without the birth date a nickname cannot be told from two nicknames of one name.
+  if (!same_birth && (pair.Share(Slot::kAnyFullName) || pair.Share(Slot::kNearBirthGiven) || pair.Share(Slot::kContactGiven) ||
+       pair.Share(Slot::kAddressGiven) || pair.Share(Slot::kNationalGiven)))
+    return Given::kNickname;
+  if (pair.Cross(Slot::kKnownLeftOutBirth, Slot::kOtherLeftOutBirth) || pair.Share(Slot::kOtherLeftOutBirth) ||
+      pair.Cross(Slot::kKnownSoundBirth, Slot::kOtherSoundBirth) || pair.Share(Slot::kOtherSoundBirth) ||
+      pair.Cross(Slot::kFamilyKnownLeftOut, Slot::kFamilyOtherLeftOut) || pair.Share(Slot::kFamilyOtherLeftOut) ||
+      pair.Cross(Slot::kInitialBirth, Slot::kInitialOfBirth))
+    return Given::kClose;
+  return Given::kDiffers;
+}
+
+Contact ContactOf(const Pair& pair) {
+  const bool contacts = pair.BothHave(kHasContact), addresses = pair.BothHave(kHasAddress);
+  if (!contacts && !addresses) return Contact::kMissing;
+  const bool telephone =
+      contacts && (pair.Share(Slot::kContactBirth) || pair.Share(Slot::kContactGiven) || pair.Share(Slot::kContactFamily));
+  const bool address =
+      addresses && (pair.Share(Slot::kAddressBirth) || pair.Share(Slot::kAddressGiven) || pair.Share(Slot::kAddressFamily));
+  const bool street = addresses && (pair.Share(Slot::kStreetNumberBirth) || pair.Share(Slot::kStreetSoundBirth) ||
+                                    pair.Share(Slot::kStreetNumberName) || pair.Share(Slot::kStreetSoundName));
+  if (telephone && (address || street)) return Contact::kBoth;
+  if (address) return Contact::kAddress;
+  if (telephone) return Contact::kTelephone;
+  if (street) return Contact::kStreet;
+  if (addresses && (pair.Share(Slot::kAreaBirth) || pair.Share(Slot::kAreaName))) return Contact::kArea;
+  return Contact::kDiffers;
+}
+
+}  // namespace
+
+std::size_t Agreement::Level(CompareField field) const {
+  switch (field) {
+    case CompareField::kFamily: return static_cast<std::size_t>(family);
+    case CompareField::kGiven: return static_cast<std::size_t>(given);
+    case CompareField::kBirth: return static_cast<std::size_t>(birth);
+    case CompareField::kSex: return static_cast<std::size_t>(sex);
+    case CompareField::kMiddle: return static_cast<std::size_t>(middle);
+    case CompareField::kSuffix: return static_cast<std::size_t>(suffix);
+    case CompareField::kContact: return static_cast<std::size_t>(contact);
+    case CompareField::kNational: return static_cast<std::size_t>(national);
+  }
+  return 0;
+}
+
+std::string_view NameOf(CompareField field) { return kFieldNames[static_cast<std::size_t>(field)]; }
+
+std::string_view LevelName(CompareField field, std::size_t level) {
+  return level < kLevelsMax ? kLevelNames[static_cast<std::size_t>(field)][level] : std::string_view();
+}
+
+std::size_t LevelsOf(CompareField field) {
+  std::size_t levels = 0;
+  while (levels < kLevelsMax && !LevelName(field, levels).empty()) ++levels;
+  return levels;
+}
+
+Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
+  const Pair pair(a, b);
+  Agreement agreement;
+  // Anything that stands with the birth date alone shows that it is the same.
+  const bool same_birth = pair.BothHave(kHasBirth) &&
+                          (pair.Share(Slot::kAnyFamilyBirth) || pair.Share(Slot::kFamilySoundBirth) ||
+                           pair.Share(Slot::kFamilyLeftOutBirth) || pair.Share(Slot::kGivenBirth) ||
+                           pair.Cross(Slot::kFamiliarBirth, Slot::kFormalBirth) || pair.Share(Slot::kSexBirth) ||
+                           pair.Share(Slot::kContactBirth) || pair.Share(Slot::kAddressBirth) ||
+                           pair.Share(Slot::kStreetNumberBirth) || pair.Share(Slot::kStreetSoundBirth) ||
+                           pair.Share(Slot::kAreaBirth) || pair.Share(Slot::kNationalLeftOut));
+  agreement.full_name = pair.Share(Slot::kFullName);
+  agreement.birth = BirthOf(pair, same_birth);
+  agreement.family = FamilyOf(pair, agreement.full_name);
+  agreement.given = GivenOf(pair, agreement.full_name, same_birth);
+  // Beside a birth date or a whole name in common, sex and suffix can be told; otherwise nothing is said of them.
+  const bool sex_told = agreement.birth == Birth::kSame || agreement.full_name;
+  agreement.sex = SaidOf(pair.BothHave(kHasSex) && sex_told, pair.Share(Slot::kSexBirth) || pair.Share(Slot::kSexName));
+  agreement.middle = SaidOf(pair.BothHave(kHasMiddle) && agreement.birth == Birth::kSame, pair.Share(Slot::kMiddleBirth));
+  agreement.suffix = SaidOf(pair.BothHave(kHasSuffix) && agreement.full_name, pair.Share(Slot::kSuffixName));
+  agreement.contact = ContactOf(pair);
+  agreement.national = NationalOf(pair);
+  return agreement;
+}
+
+}  // namespace custodian::exchange

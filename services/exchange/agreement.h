@@ -1,0 +1,56 @@
+// In what two patients agree, field by field, told from the hashes they share alone: the comparison vector of Fellegi and Sunter
+// (A Theory for Record Linkage, 1969). Pure.
+#ifndef CUSTODIAN_SERVICES_EXCHANGE_AGREEMENT_H_
+#define CUSTODIAN_SERVICES_EXCHANGE_AGREEMENT_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "services/exchange/locator_values.h"
+
+namespace custodian::exchange {
+
+// The fields that are compared, and their levels from the best to the worst. The last but one is always "differs", the last
+// "missing": at least one of the two does not say.
+enum class CompareField : std::uint8_t { kFamily, kGiven, kBirth, kSex, kMiddle, kSuffix, kContact, kNational };
+inline constexpr std::size_t kCompareFields = 8;
+inline constexpr std::size_t kLevelsMax = 7;
+
+enum class Family : std::uint8_t { kSame, kFormer, kClose, kDiffers, kMissing };
+enum class Given : std::uint8_t { kSame, kNickname, kClose, kDiffers, kMissing };
+enum class Birth : std::uint8_t { kSame, kNear, kDay, kDiffers, kMissing };
+enum class Said : std::uint8_t { kSame, kDiffers, kMissing };
+// Telephones and e-mail addresses together with addresses: a household shares both, so they are one piece of evidence.
+enum class Contact : std::uint8_t { kBoth, kAddress, kTelephone, kStreet, kArea, kDiffers, kMissing };
+enum class National : std::uint8_t { kSame, kClose, kDiffers, kMissing };
+
+struct Agreement {
+  Family family = Family::kMissing;
+  Given given = Given::kMissing;
+  Birth birth = Birth::kMissing;
+  Said sex = Said::kMissing;
+  Said middle = Said::kMissing;
+  Said suffix = Said::kMissing;
+  Contact contact = Contact::kMissing;
+  National national = National::kMissing;
+  // The whole name, as written: how common it is counts.
+  bool full_name = false;
+
+  friend auto operator<=>(const Agreement&, const Agreement&) = default;
+  // Level of a field by number.
+  [[nodiscard]] std::size_t Level(CompareField field) const;
+};
+
+// "family", "given", ...; levels as governed data names them, "" past a field's last.
+[[nodiscard]] std::string_view NameOf(CompareField field);
+[[nodiscard]] std::string_view LevelName(CompareField field, std::size_t level);
+[[nodiscard]] std::size_t LevelsOf(CompareField field);
+
+// Symmetric.
+[[nodiscard]] Agreement Compare(const LocatedPatient& a, const LocatedPatient& b);
+
+}  // namespace custodian::exchange
+
+#endif  // CUSTODIAN_SERVICES_EXCHANGE_AGREEMENT_H_

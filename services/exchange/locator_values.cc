@@ -1,0 +1,264 @@
+#include "services/exchange/locator_values.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ledger/entry.h"
+#include "services/exchange/given_names.h"
+#include "services/exchange/name_text.h"
+
+namespace custodian::exchange {
+namespace {
+
+constexpr std::size_t kLeftOutMin = 4;
+constexpr std::size_t kFormalMax = 4;
+constexpr int kMarkBytes = 5;
+
+bool IsKey(Slot slot) {
+  switch (slot) {
+    case Slot::kNational:
+    case Slot::kAnyFamilyBirth:
+    case Slot::kFamilySoundBirth:
+    case Slot::kGivenBirth:
+    case Slot::kFamiliarBirth:
+    case Slot::kContactBirth:
+    case Slot::kAddressBirth:
+    case Slot::kNearBirthName:
+    case Slot::kContactGiven:
+    case Slot::kContactFamily:
+    case Slot::kAddressGiven:
+    case Slot::kAddressFamily: return true;
+    default: return false;
+  }
+}
+
+class Builder {
+ public:
+  void Add(Slot slot, std::string_view group, std::initializer_list<std::string_view> parts) {
+    std::string text(group);
+    for (const std::string_view part : parts) {
+      text += '|';
+      text += part;
+    }
+    if (built_.values.size() < kLocatorValuesMax && seen_.insert({slot, text}).second)
+      built_.values.push_back({slot, std::move(text)});
+  }
+  void Has(Field field) { built_.fields |= field; }
+  LocatorValues Take() { return std::move(built_); }
+
+ private:
+  LocatorValues built_;
+  std::set<std::pair<Slot, std::string>> seen_;
+};
+
+// Familiar and formal forms of a given name: what a nickname and its name have in common.
+std::vector<std::string> FormsOf(const std::vector<std::string>& given) {
+  std::vector<std::string> forms = given;
+  for (const std::string& name : given)
+    for (const std::string_view formal : FormalNamesOf(name))
+      if (forms.size() < given.size() + kFormalMax && std::find(forms.begin(), forms.end(), formal) == forms.end())
+        forms.emplace_back(formal);
+  return forms;
+}
+
+std::vector<std::string> AllFamilies(const Demographics& of) {
+  std::vector<std::string> all = of.family;
+  for (const std::string& name : of.other_family)
+    if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(name);
+  return all;
+}
+
+std::string Sorted(std::string text) {
+  std::sort(text.begin(), text.end());
+  return text;
+}
+
+// A birth date told in ways that survive one mistake: two of its three parts, the parts exchanged, digits exchanged.
+std::vector<std::string> NearBirths(const std::string& date) {
+  const std::string year = date.substr(0, 4), month = date.substr(5, 2), day = date.substr(8, 2);
+  std::vector<std::string> near{absl::StrCat("ym", year, month), absl::StrCat("yd", year, day),
+                                // The last digit of the year mistaken, or its digits exchanged: not a generation apart.
+                                absl::StrCat("dm", year.substr(0, 3), month, day), absl::StrCat("sm", Sorted(year), month, day)};
+  if (day <= "12") near.push_back(absl::StrCat("sw", year, std::min(month, day), std::max(month, day)));
+  return near;
+}
+
+void AddNames(const Demographics& of, Builder& to) {
+  const std::string& birth = of.birth_date;
+  if (!birth.empty()) {
+    for (const std::string& family : of.family) {
+      to.Add(Slot::kFamilyBirth, "fb", {family, birth});
+      to.Add(Slot::kFamilySoundBirth, "fsb", {SoundOf(family), birth});
+      for (const std::string& left : OneLeftOut(family, kLeftOutMin)) to.Add(Slot::kFamilyLeftOutBirth, "flb", {left, birth});
+    }
+    for (const std::string& family : AllFamilies(of)) to.Add(Slot::kAnyFamilyBirth, "fb", {family, birth});
+    for (const std::string& given : of.given) {
+      const bool known = IsGivenName(given);
+      to.Add(Slot::kGivenBirth, "gb", {given, birth});
+      to.Add(Slot::kFamiliarBirth, "gnb", {given, birth});
+      for (const std::string_view formal : FormalNamesOf(given)) to.Add(Slot::kFormalBirth, "gnb", {formal, birth});
+      to.Add(known ? Slot::kKnownSoundBirth : Slot::kOtherSoundBirth, "gsb", {SoundOf(given), birth});
+      for (const std::string& left : OneLeftOut(given, kLeftOutMin))
+        to.Add(known ? Slot::kKnownLeftOutBirth : Slot::kOtherLeftOutBirth, "glb", {left, birth});
+      if (given.size() == 1) {
+        to.Add(Slot::kInitialBirth, "gib", {given, birth});
+      } else {
+        to.Add(Slot::kInitialOfBirth, "gib", {given.substr(0, 1), birth});
+      }
+    }
+    if (!of.sex.empty()) to.Add(Slot::kSexBirth, "sb", {of.sex, birth});
+    for (const std::string& middle : of.middle) to.Add(Slot::kMiddleBirth, "mb", {middle, birth});
+  }
+  for (const std::string& given : of.given)
+    for (const std::string& family : of.family) {
+      to.Add(Slot::kFullName, "n", {given, family});
+      if (!of.suffix.empty()) to.Add(Slot::kSuffixName, "xn", {of.suffix, given, family});
+      if (!of.sex.empty()) to.Add(Slot::kSexName, "sn", {of.sex, given, family});
+    }
+}
+
+// For when the birth date is what was mistaken.
+void AddNamesWithoutBirth(const Demographics& of, Builder& to) {
+  const std::vector<std::string> forms = FormsOf(of.given);
+  for (const std::string& form : forms)
+    for (const std::string& family : AllFamilies(of)) to.Add(Slot::kAnyFullName, "an", {form, family});
+  if (!of.given.empty() && !of.family.empty()) {
+    const std::string& given = of.given.front();
+    const std::string& family = of.family.front();
+    for (const std::string& left : OneLeftOut(family, kLeftOutMin)) to.Add(Slot::kGivenFamilyLeftOut, "gfl", {given, left});
+    const Slot slot = IsGivenName(given) ? Slot::kFamilyKnownLeftOut : Slot::kFamilyOtherLeftOut;
+    for (const std::string& left : OneLeftOut(given, kLeftOutMin)) to.Add(slot, "fgl", {left, family});
+  }
+  if (of.birth_date.empty()) return;
+  for (const std::string& near : NearBirths(of.birth_date)) {
+    for (const std::string& given : of.given)
+      for (const std::string& family : of.family) to.Add(Slot::kNearBirthName, "bn", {near, given, family});
+    for (const std::string& form : forms) to.Add(Slot::kNearBirthGiven, "bg", {near, form});
+    for (const std::string& family : of.family) to.Add(Slot::kNearBirthFamily, "bf", {near, family});
+  }
+  for (const std::string& given : of.given)
+    for (const std::string& family : of.family) to.Add(Slot::kDayName, "dn", {of.birth_date.substr(5), given, family});
+}
+
+void AddContacts(const Demographics& of, Builder& to) {
+  const std::vector<std::string> forms = FormsOf(of.given);
+  const auto with_all = [&](Slot birth, Slot with_given, Slot with_family, const std::string& group, std::string_view what) {
+    if (!of.birth_date.empty()) to.Add(birth, absl::StrCat(group, "b"), {what, of.birth_date});
+    for (const std::string& form : forms) to.Add(with_given, absl::StrCat(group, "g"), {what, form});
+    for (const std::string& family : of.family) to.Add(with_family, absl::StrCat(group, "f"), {what, family});
+  };
+  // A part of an address says something beside the birth date or the whole name only.
+  const auto with_some = [&](Slot birth, Slot name, const std::string& group, std::string_view what) {
+    if (!of.birth_date.empty()) to.Add(birth, absl::StrCat(group, "b"), {what, of.birth_date});
+    if (!of.given.empty() && !of.family.empty()) to.Add(name, absl::StrCat(group, "n"), {what, of.given.front(), of.family.front()});
+  };
+  for (const std::string& contact : of.contacts)
+    with_all(Slot::kContactBirth, Slot::kContactGiven, Slot::kContactFamily, "c", contact);
+  for (const StreetAddress& address : of.addresses) {
+    if (!address.line.empty()) {
+      // Either place name will do: one registration may lack the other.
+      if (!address.postal.empty())
+        with_all(Slot::kAddressBirth, Slot::kAddressGiven, Slot::kAddressFamily, "ap", address.line + "|" + address.postal);
+      if (!address.city.empty())
+        with_all(Slot::kAddressBirth, Slot::kAddressGiven, Slot::kAddressFamily, "ac", address.line + "|" + address.city);
+    }
+    if (!address.number.empty()) {
+      if (!address.postal.empty())
+        with_some(Slot::kStreetNumberBirth, Slot::kStreetNumberName, "np", address.number + "|" + address.postal);
+      if (!address.street.empty())
+        with_some(Slot::kStreetSoundBirth, Slot::kStreetSoundName, "ns", address.number + "|" + SoundOf(address.street));
+    }
+    if (!address.street.empty() && !address.postal.empty())
+      with_some(Slot::kStreetSoundBirth, Slot::kStreetSoundName, "ps", address.street + "|" + address.postal);
+    if (!address.postal.empty()) with_some(Slot::kAreaBirth, Slot::kAreaName, "z", address.postal);
+    if (!address.city.empty()) with_some(Slot::kAreaBirth, Slot::kAreaName, "y", address.city);
+  }
+}
+
+std::uint64_t FirstBytes(std::string_view hash, int count) {
+  std::uint64_t value = 0;
+  for (int i = 0; i < count; ++i) value = value << 8 | static_cast<unsigned char>(hash[static_cast<std::size_t>(i)]);
+  return value;
+}
+
+template <typename T>
+void SortUnique(std::vector<T>& list) {
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+}
+
+}  // namespace
+
+LocatorValues LocatorValuesOf(const Demographics& of) {
+  Builder to;
+  if (!of.family.empty()) to.Has(kHasFamily);
+  if (!of.given.empty()) to.Has(kHasGiven);
+  if (!of.birth_date.empty()) to.Has(kHasBirth);
+  if (!of.sex.empty()) to.Has(kHasSex);
+  if (!of.middle.empty()) to.Has(kHasMiddle);
+  if (!of.suffix.empty()) to.Has(kHasSuffix);
+  if (!of.contacts.empty()) to.Has(kHasContact);
+  if (!of.addresses.empty()) to.Has(kHasAddress);
+  if (!of.national.empty()) to.Has(kHasNational);
+  // Whatever else has to be left out, identifiers are not.
+  for (const auto& [kind, value] : of.national) {
+    to.Add(Slot::kNational, "id", {kind, value});
+    to.Add(Slot::kNationalKind, "kind", {kind});
+    for (const std::string& family : AllFamilies(of)) to.Add(Slot::kNationalFamily, "idf", {kind, value, family});
+    for (const std::string& form : FormsOf(of.given)) to.Add(Slot::kNationalGiven, "idg", {kind, value, form});
+  }
+  AddNames(of, to);
+  AddContacts(of, to);
+  if (!of.birth_date.empty())
+    for (const auto& [kind, value] : of.national)
+      for (const std::string& left : NumberVariants(value)) to.Add(Slot::kNationalLeftOut, "idl", {kind, left, of.birth_date});
+  AddNamesWithoutBirth(of, to);
+  return to.Take();
+}
+
+absl::StatusOr<LocatedPatient> Located(const PatientLink& link, const LocatorValues& values, const HashTexts& hash) {
+  std::vector<std::string> texts;
+  std::map<std::string_view, std::size_t> places;
+  for (const LocatorValue& value : values.values)
+    if (places.try_emplace(value.text, texts.size()).second) texts.push_back(value.text);
+  auto hashes = hash(texts);
+  if (!hashes.ok()) return hashes.status();
+  if (hashes->size() != texts.size()) return absl::InternalError("as many hashes as values are needed");
+  LocatedPatient located;
+  located.link = link;
+  located.fields = values.fields;
+  for (const LocatorValue& value : values.values) {
+    const std::string& token = (*hashes)[places[value.text]];
+    if (token.size() < 8) return absl::InternalError("a hash is too short");
+    located.marks.push_back(static_cast<std::uint64_t>(value.slot) << 56 | FirstBytes(token, kMarkBytes));
+    const auto key = static_cast<std::int64_t>(FirstBytes(token, 8));
+    if (IsKey(value.slot)) located.keys.push_back(key);
+    if (value.slot == Slot::kFullName) located.name_keys.push_back(key);
+  }
+  SortUnique(located.marks);
+  SortUnique(located.keys);
+  SortUnique(located.name_keys);
+  return located;
+}
+
+ledger::Hash LocatorDigest(const LocatedPatient& located) {
+  std::vector<std::string> values = {located.link.tenant.text(), located.link.patient.bytes(), absl::StrCat(located.fields)};
+  for (const std::uint64_t mark : located.marks) values.push_back(absl::StrCat("mark ", mark));
+  for (const std::int64_t key : located.keys) values.push_back(absl::StrCat("key ", key));
+  for (const std::int64_t key : located.name_keys) values.push_back(absl::StrCat("name ", key));
+  return ledger::RowSha256("locator.patient", values);
+}
+
+absl::StatusOr<std::vector<std::string>> PlainHashes(std::span<const std::string> texts) {
+  std::vector<std::string> hashes;
+  for (const std::string& text : texts) {
+    const ledger::Hash hash = ledger::Sha256(text);
+    hashes.emplace_back(reinterpret_cast<const char*>(hash.data()), hash.size());
+  }
+  return hashes;
+}
+
+}  // namespace custodian::exchange

@@ -1,0 +1,185 @@
+#include "services/exchange/match_weights.h"
+
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "fmt/format.h"
+#include "services/exchange/data_files.h"
+
+namespace custodian::exchange {
+namespace {
+
+// A network's own counts say little of a name's frequency while it is small: they begin as one bearer in a million.
+constexpr double kPatientsBefore = 1e6;
+constexpr double kBearersBefore = 1;
+
+constexpr std::string_view kHeader = "field,level,m,u";
+
+absl::Status Fault(std::size_t line, std::string_view what) {
+  return absl::InvalidArgumentError(fmt::format("match weights, line {}: {}", line, what));
+}
+
+std::optional<double> NumberOf(std::string_view text) {
+  double value = 0;
+  if (!absl::SimpleAtod(absl::string_view(text.data(), text.size()), &value) || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+// Field and level of their names.
+std::optional<std::pair<std::size_t, std::size_t>> PlaceOf(std::string_view field, std::string_view level) {
+  for (std::size_t f = 0; f < kCompareFields; ++f) {
+    const auto compared = static_cast<CompareField>(f);
+    if (NameOf(compared) != field) continue;
+    for (std::size_t l = 0; l + 1 < LevelsOf(compared); ++l)
+      if (LevelName(compared, l) == level) return std::pair(f, l);
+  }
+  return std::nullopt;
+}
+
+double WeightOf(const LevelChances& chances) { return std::log2(chances.m / chances.u); }
+
+// A name and a birth date in whole want this much more (an error in a hundred) where nothing else says who it is.
+constexpr double kAloneBits = 7;
+
+// Names, birth date and sex as written, and nothing against it.
+bool IsWhole(const Agreement& agreement) {
+  return agreement.full_name && agreement.birth == Birth::kSame && agreement.sex == Said::kSame && agreement.middle != Said::kDiffers &&
+         agreement.suffix != Said::kDiffers;
+}
+
+// Something that others of the same given name and birth date have not.
+bool IsCorroborated(const Agreement& agreement, double score, const MatchWeights& weights) {
+  switch (agreement.contact) {
+    case Contact::kBoth:
+    case Contact::kAddress:
+    case Contact::kTelephone:
+    case Contact::kStreet: return true;
+    // In one place, a whole name and a birth date belong to one person, unless it is a common name (the score's part).
+    case Contact::kArea: return IsWhole(agreement);
+    case Contact::kDiffers:
+    case Contact::kMissing: break;
+  }
+  return IsWhole(agreement) && agreement.middle == Said::kSame && score >= weights.certain + kAloneBits;
+}
+
+bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& weights) {
+  if (agreement.national == National::kDiffers) return false;
+  const bool family_agrees =
+      agreement.family == Family::kSame || agreement.family == Family::kFormer || agreement.family == Family::kClose;
+  const bool given_agrees = agreement.given == Given::kSame || agreement.given == Given::kNickname || agreement.given == Given::kClose;
+  if (agreement.national == National::kSame) {
+    // Another's number on a chart is a registration desk's mistake that happens: names and birth date have their say.
+    if (agreement.birth == Birth::kSame) return family_agrees || given_agrees;
+    return family_agrees && given_agrees && agreement.suffix != Said::kDiffers && agreement.birth != Birth::kDiffers;
+  }
+  if (!given_agrees || agreement.family == Family::kMissing || agreement.suffix == Said::kDiffers) return false;
+  // Twins have names alike.
+  if (agreement.given != Given::kSame && (agreement.sex == Said::kDiffers || agreement.middle == Said::kDiffers)) return false;
+  // A new surname under the same telephone is a marriage; at the same address alone, perhaps somebody else who lives there.
+  if (agreement.family == Family::kDiffers && agreement.contact != Contact::kBoth && agreement.contact != Contact::kTelephone) return false;
+  return (agreement.birth == Birth::kSame || agreement.birth == Birth::kNear) && IsCorroborated(agreement, score, weights);
+}
+
+}  // namespace
+
+const MatchWeights& MatchWeights::Shipped() {
+  static const auto& shipped = *new MatchWeights(Parse(ShippedMatchWeightsCsv()).value());
+  return shipped;
+}
+
+absl::StatusOr<MatchWeights> MatchWeights::Parse(std::string_view csv) {
+  MatchWeights weights;
+  std::array<double*, 3> grades{&weights.certain, &weights.probable, &weights.possible};
+  constexpr std::array<std::string_view, 3> kGrades{"certain", "probable", "possible"};
+  std::array<bool, 3> graded{};
+  const std::vector<std::string> lines = absl::StrSplit(absl::string_view(csv.data(), csv.size()), '\n', absl::SkipWhitespace());
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    std::string line = lines[i];
+    if (line.back() == '\r') line.pop_back();
+    if (i == 0) {
+      if (line != kHeader) return Fault(1, absl::StrCat("expected \"", std::string(kHeader), "\""));
+      continue;
+    }
+    const std::vector<std::string> cells = absl::StrSplit(line, ',');
+    if (cells.size() != 4) return Fault(i + 1, "expected four columns");
+    if (cells[0] == "grade") {
+      const auto bits = NumberOf(cells[2]);
+      std::size_t grade = 0;
+      while (grade < kGrades.size() && kGrades[grade] != cells[1]) ++grade;
+      if (grade == kGrades.size() || !bits) return Fault(i + 1, "expected grade,certain|probable|possible,<bits>,");
+      *grades[grade] = *bits;
+      graded[grade] = true;
+      continue;
+    }
+    const auto place = PlaceOf(cells[0], cells[1]);
+    if (!place) return Fault(i + 1, "no such field and level");
+    const auto m = NumberOf(cells[2]), u = NumberOf(cells[3]);
+    if (!m || !u || *m <= 0 || *m > 1 || *u <= 0 || *u > 1) return Fault(i + 1, "m and u are chances above 0, at most 1");
+    LevelChances& chances = weights.chances[place->first][place->second];
+    if (chances.m != 0) return Fault(i + 1, "this field and level stands twice");
+    chances = {*m, *u};
+  }
+  for (std::size_t f = 0; f < kCompareFields; ++f) {
+    const auto field = static_cast<CompareField>(f);
+    for (std::size_t l = 0; l + 1 < LevelsOf(field); ++l)
+      if (weights.chances[f][l].m == 0)
+        return Fault(lines.size(), fmt::format("{},{} is missing", NameOf(field), LevelName(field, l)));
+  }
+  if (!graded[0] || !graded[1] || !graded[2]) return Fault(lines.size(), "a grade is missing");
+  if (!(weights.certain > weights.probable && weights.probable > weights.possible))
+    return Fault(lines.size(), "certain must be above probable, and probable above possible");
+  return weights;
+}
+
+std::string MatchWeights::Csv() const {
+  std::string csv(kHeader);
+  csv += '\n';
+  for (std::size_t f = 0; f < kCompareFields; ++f) {
+    const auto field = static_cast<CompareField>(f);
+    for (std::size_t l = 0; l + 1 < LevelsOf(field); ++l)
+      csv += fmt::format("{},{},{:.6g},{:.6g}\n", NameOf(field), LevelName(field, l), chances[f][l].m, chances[f][l].u);
+  }
+  csv += fmt::format("grade,certain,{:.6g},\ngrade,probable,{:.6g},\ngrade,possible,{:.6g},\n", certain, probable, possible);
+  return csv;
+}
+
+double ScoreOf(const Agreement& agreement, const MatchWeights& weights, const NameCount& name) {
+  double score = 0;
+  for (std::size_t f = 0; f < kCompareFields; ++f) {
+    const auto field = static_cast<CompareField>(f);
+    const std::size_t level = agreement.Level(field);
+    if (level + 1 >= LevelsOf(field)) continue;
+    const LevelChances& chances = weights.chances[f][level];
+    if (agreement.full_name && (field == CompareField::kFamily || field == CompareField::kGiven)) {
+      score += std::log2(chances.m);
+    } else {
+      score += WeightOf(chances);
+    }
+  }
+  if (agreement.full_name) {
+    score -= std::log2((static_cast<double>(name.bearers) + kBearersBefore) / (static_cast<double>(name.patients) + kPatientsBefore));
+  }
+  return score;
+}
+
+std::string_view GradeCode(MatchGrade grade) {
+  switch (grade) {
+    case MatchGrade::kCertain: return "certain";
+    case MatchGrade::kProbable: return "probable";
+    case MatchGrade::kPossible: return "possible";
+    case MatchGrade::kNone: break;
+  }
+  return "certainly-not";
+}
+
+MatchGrade GradeOf(const Agreement& agreement, double score, const MatchWeights& weights) {
+  if (score >= weights.certain && MayBeCertain(agreement, score, weights)) return MatchGrade::kCertain;
+  if (score >= weights.probable) return MatchGrade::kProbable;
+  return score >= weights.possible ? MatchGrade::kPossible : MatchGrade::kNone;
+}
+
+}  // namespace custodian::exchange
