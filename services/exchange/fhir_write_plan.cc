@@ -271,7 +271,7 @@ absl::Status WritePlan::MakeKeys() {
   for (const auto& [record, patient] : created_) keyless.insert(patient);
   std::vector<PatientId> pseudo;
   if (tenant_resources_.has_value() && patients_.contains(*tenant_resources_)) pseudo.push_back(*tenant_resources_);
-  if (!request_.idempotency_key.empty()) {
+  if (!request_.idempotency_key.empty() && request_.keep_answer) {
     const auto token = sealer_.IndexToken(tenant_, "tenant-answers");
     if (!token.ok()) return token.status();
     answers_ = PatientId::FromBytes(std::string_view(*token).substr(0, 16)).value();
@@ -355,6 +355,7 @@ absl::Status WritePlan::AddAnswer() {
   auto key = Token("fhir-idempotency", absl::StrCat(request_.client, "\n", request_.idempotency_key));
   if (!key.ok()) return key.status();
   write_.idempotency_key = *key;
+  if (!request_.keep_answer) return absl::OkStatus();
   Json list = Json::Array();
   for (const StoredEntry& entry : Result()) {
     list.Append(Json::Object({{"type", Json::String(entry.type)},

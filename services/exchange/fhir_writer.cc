@@ -80,7 +80,7 @@ Answer<StoredTransaction> FhirWriter::Apply(const Request& request) const {
   // Kept over attempts, so that a patient who was given a key is not given another.
   std::map<RecordId, PatientId> new_patients;
   for (int attempt = 1;; ++attempt) {
-    if (!request.idempotency_key.empty()) {
+    if (!request.idempotency_key.empty() && request.keep_answer) {
       auto kept = KeptAnswer(request, sealer_);
       if (!kept.ok()) return RefusalOf(kept.status());
       if (kept->has_value()) return **std::move(kept);
@@ -91,7 +91,7 @@ Answer<StoredTransaction> FhirWriter::Apply(const Request& request) const {
     // Nothing to write: every entry was a conditional create of what exists.
     if (plan.write().entries.empty()) return stored;
     const absl::StatusOr<tenants::Admitted> admitted = request.partition->writer->Apply(std::move(plan.write()));
-    if (admitted.ok() && !admitted->replayed) {
+    if (admitted.ok() && (!admitted->replayed || !request.keep_answer)) {
       recorded_->Add(tenant, plan.new_shards());
       stored.time = admitted->time;
       if (!request.await_follow_up) return stored;

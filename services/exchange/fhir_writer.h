@@ -52,6 +52,9 @@ class FhirWriter {
     // Method, path and body as received.
     std::string content;
     std::vector<TransactionEntry> entries;
+    // False: the caller keeps its answers itself. The same key and content again then changes nothing and gets the first time; the
+    // entries it gets are those of this request.
+    bool keep_answer = true;
     // Rows of the caller's own, in the same transaction; not written when every entry was a conditional create of what exists.
     std::vector<tenants::Row> rows = {};
     // False: what follows is left to the background drain, within a second or so; for many writes that nobody waits to see.

@@ -274,6 +274,8 @@ class FeedIntake::Call {
             .idempotency_key = absl::StrCat(prefix, HexEncode(prefix == std::string_view("hl7:") ? key_ : quarantine_id_)),
             .content = std::string(bytes_),
             .entries = std::move(entries),
+            // The row of feed.message is the answer.
+            .keep_answer = false,
             .rows = std::move(rows),
             .await_follow_up = false};
   }
