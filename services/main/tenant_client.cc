@@ -138,7 +138,7 @@ void AddAdd(CLI::App& client) {
   options->config.AddTo(*command);
   command->add_option("name", options->name, "short name, or the SPIFFE id in full")->required();
   command->add_option("--tenant", options->tenant, "tenant's name (none for operator and regulator)");
-  command->add_option("--role", options->role, "fhir, feed, auditor, node, cds (the tenant's EHR, named ehr), regulator, operator")->required();
+  command->add_option("--role", options->role, "fhir, feed, auditor, node, cds (the tenant's EHR, named ehr), steward, regulator, operator")->required();
   command->add_option("--purpose", options->purpose, "v3-ActReason code, one client per purpose; needed for fhir");
   auto* jwks = command->add_option("--jwks", options->jwks_file, "file with the client's public JWK set: P-384 or RSA, each key with a kid");
   command->add_option("--jwks-url", options->access.jwks_url, "URL of that set; its host must be among outgoing.hosts of the configuration")
