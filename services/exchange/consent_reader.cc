@@ -78,7 +78,7 @@ void ReadCodes(const Json& concepts, std::vector<consent::Code>& codes) {
 
 consent::DataReference DataOf(const Json& json) {
   consent::DataReference data;
-  data.reference = LocalReference(json["reference"].TextOf("reference"));
+  data.reference = TargetOf(json["reference"].TextOf("reference"));
   const std::string& meaning = json.TextOf("meaning");
   if (meaning == "instance") return data;
   data.meaning = meaning == "related"      ? consent::DataMeaning::kRelated
@@ -127,7 +127,7 @@ consent::Effect BaseRule(const Json& policy_rule) {
 
 consent::Giver GiverBy(const Json& person, const std::string& patient, absl::Time given, absl::TimeZone zone, const consent::TenantRules& rules) {
   if (person.TextOf("resourceType") != "RelatedPerson" || (person["active"].is_bool() && !person["active"].boolean())) return consent::Giver::kNobody;
-  if (LocalReference(person["patient"].TextOf("reference")) != patient) return consent::Giver::kNobody;
+  if (TargetOf(person["patient"].TextOf("reference")) != patient) return consent::Giver::kNobody;
   absl::Time from = absl::InfinitePast(), until = absl::InfiniteFuture();
   bool unreadable = false;
   ReadPeriod(person["period"], zone, from, until, unreadable);
@@ -148,11 +148,11 @@ const Json* FindContained(const Json& contained, std::string_view id) {
 }
 
 consent::Giver ReadGiver(const Json& json, absl::Time given, absl::TimeZone zone, const consent::TenantRules& rules, const FindRelatedPerson& find) {
-  const std::string patient = LocalReference(json["patient"].TextOf("reference"));
+  const std::string patient = TargetOf(json["patient"].TextOf("reference"));
   bool any = false, by_patient = false, by_parent = false, by_delegate = false;
   for (const Json& performer : json["performer"].items()) {
     const std::string& reference = performer.TextOf("reference");
-    const std::string local = LocalReference(reference);
+    const std::string local = TargetOf(reference);
     if (local.starts_with("Organization/") || local.starts_with("Practitioner/") || local.starts_with("PractitionerRole/")) continue;
     any = true;
     if (!local.empty() && local == patient) {

@@ -7,7 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "services/exchange/demographics.h"
+#include "services/exchange/name_text.h"
 #include "services/exchange/fhir_time.h"
 
 namespace custodian::exchange {

@@ -25,7 +25,7 @@ bool Contains(const List& list, std::string_view name) {
 }
 
 void AddReferences(const Json& json, std::vector<std::string>& into) {
-  if (std::string local = LocalReference(json.TextOf("reference")); !local.empty()) into.push_back(std::move(local));
+  if (std::string local = TargetOf(json.TextOf("reference")); !local.empty()) into.push_back(std::move(local));
   for (const auto& [name, value] : json.members()) AddReferences(value, into);
   for (const Json& item : json.items()) AddReferences(item, into);
 }
@@ -76,7 +76,7 @@ bool ReadTime(const Json& resource, std::string_view element, absl::TimeZone zon
 
 }  // namespace
 
-std::string LocalReference(std::string_view reference) {
+std::string TargetOf(std::string_view reference) {
   if (const auto version = reference.find("/_history/"); version != std::string_view::npos) reference = reference.substr(0, version);
   const auto slash = reference.find('/');
   if (slash == std::string_view::npos || !IsResourceType(reference.substr(0, slash)) || !IsFhirId(reference.substr(slash + 1))) return "";
@@ -99,7 +99,7 @@ RecordFacts FactsOf(const Json& resource, absl::TimeZone zone) {
     if (Contains(kParts, name)) AddReferences(value, facts.parts);
   }
   for (const Json& encounter : {resource["encounter"], resource["context"], resource["context"]["encounter"][0]})
-    if (const std::string local = LocalReference(encounter.TextOf("reference")); local.starts_with("Encounter/")) facts.encounter = local;
+    if (const std::string local = TargetOf(encounter.TextOf("reference")); local.starts_with("Encounter/")) facts.encounter = local;
   return facts;
 }
 

@@ -27,7 +27,7 @@ struct RecordFacts {
 [[nodiscard]] RecordFacts FactsOf(const Json& resource, absl::TimeZone zone);
 
 // "Type/id" of a reference to a resource of this server, without version; empty for anything else.
-[[nodiscard]] std::string LocalReference(std::string_view reference);
+[[nodiscard]] std::string TargetOf(std::string_view reference);
 
 }  // namespace custodian::exchange
 
