@@ -295,7 +295,7 @@ class FeedIntake::Call {
     entry.type = "Binary";
     entry.id = binary_id;
     entry.path = entry.resource_path = entry.type;
-    entry.create = false;
+    entry.method = exchange::TransactionEntry::Method::kUpdate;
     entry.resource = std::move(binary);
     std::vector<tenants::Row> rows;
     if (first) rows.push_back(RowOf(RowOfMessage(false)));

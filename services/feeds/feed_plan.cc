@@ -362,7 +362,7 @@ class FeedPlanner::Work {
       entry.id = found.id;
       entry.path = entry.type;
       entry.resource_path = entry.type;
-      entry.create = false;
+      entry.method = exchange::TransactionEntry::Method::kUpdate;
       entry.if_match = found.version;
       entry.resource = std::move(found.wanted);
       plan.entries.push_back(std::move(entry));
