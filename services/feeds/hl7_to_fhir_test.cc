@@ -1,7 +1,7 @@
 #include "services/feeds/hl7_to_fhir.h"
 
 #include "gtest/gtest.h"
-#include "services/exchange/fhir_definitions.h"
+#include "services/exchange/fhir_validator.h"
 #include "services/feeds/test_messages.h"
 
 namespace custodian::feeds {

@@ -58,12 +58,6 @@ class Reader {
     if (!absl::SimpleAtoi(text, &port) || port < 0 || port > 65535) Fail(key, "must be a port, 0 to 65535");
     return port;
   }
-  int Number(const std::string& key, int fallback, int min, int max) {
-    const std::string text = Text(key, std::to_string(fallback));
-    int number = 0;
-    if (!absl::SimpleAtoi(text, &number) || number < min || number > max) Fail(key, absl::StrCat("must be a whole number from ", min, " to ", max));
-    return number;
-  }
   absl::Duration Duration(const std::string& key, absl::Duration fallback) {
     const std::string text = Text(key, absl::FormatDuration(fallback));
     absl::Duration duration;

@@ -19,8 +19,8 @@ TEST_P(PopulationTest, CertainIsRightAndFindsNearlyAll) {
   EXPECT_GE(measured->Recall(), 0.9);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PopulationTest, ::testing::ValuesIn(Populations()), [](const auto& info) {
-  std::string name = info.param.name;
+INSTANTIATE_TEST_SUITE_P(All, PopulationTest, ::testing::ValuesIn(Populations()), [](const auto& each) {
+  std::string name = each.param.name;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
