@@ -290,7 +290,7 @@ class FeedIntake::Call {
     if (const auto patient = PatientOfMessage(planner); patient.ok() && patient->has_value()) {
       binary.Set("securityContext", Json::Object({{"reference", Json::String(absl::StrCat("Patient/", **patient))}}));
     }
-    binary.Set("data", Json::String(absl::Base64Escape(absl::string_view(bytes_.data(), bytes_.size()))));
+    if (!bytes_.empty()) binary.Set("data", Json::String(absl::Base64Escape(absl::string_view(bytes_.data(), bytes_.size()))));
     exchange::TransactionEntry entry;
     entry.type = "Binary";
     entry.id = binary_id;

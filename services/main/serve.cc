@@ -540,10 +540,13 @@ std::string Platform::StatusJson() const {
   number("shown", counts.shown);
   number("accepted", counts.accepted);
   number("overridden", counts.overridden);
-  number("opened", counts.opened);
+  writer.EndObject();
+  number("cards_opened", counts.opened);
   // From the order feed, without feedback: in none of the figures above, nor in savings.
-  number("inferred_cancelled", counts.inferred_cancelled);
-  number("inferred_performed", counts.inferred_performed);
+  writer.Key("inferred");
+  writer.StartObject();
+  number("cancelled", counts.inferred_cancelled);
+  number("performed", counts.inferred_performed);
   writer.EndObject();
   writer.EndObject();
   return buffer.GetString();

@@ -33,8 +33,14 @@ void PrintTable(const std::string& json) {
   if (status.HasParseError() || !status.IsObject()) throw CommandFailed{1, "the platform's answer cannot be read; are the versions equal?"};
   std::printf("network time      %s\n", Field(status, "network_time").c_str());
   if (status.HasMember("orders")) {
-    for (const char* name : {"checked", "shown", "accepted", "overridden", "opened", "inferred_cancelled", "inferred_performed"}) {
-      std::printf("orders %-19s %s\n", name, Field(status["orders"], name).c_str());
+    for (const char* name : {"checked", "shown", "accepted", "overridden"}) {
+      std::printf("orders %-11s %s\n", name, Field(status["orders"], name).c_str());
+    }
+    std::printf("cards opened       %s\n", Field(status, "cards_opened").c_str());
+  }
+  if (status.HasMember("inferred")) {
+    for (const char* name : {"cancelled", "performed"}) {
+      std::printf("inferred %-9s %s\n", name, Field(status["inferred"], name).c_str());
     }
   }
   if (!status.HasMember("logs")) return;
