@@ -8,6 +8,7 @@
 
 #include "services/exchange/fhir_answer.h"
 #include "services/exchange/fhir_search.h"
+#include "services/exchange/smart_scope.h"
 #include "services/rpc/http.h"
 #include "tenants/partitions.h"
 #include "tenants/registry.h"
@@ -22,6 +23,8 @@ struct FhirCall {
   std::string base_url;
   // Behind the tenant id: {}, {"Patient"}, {"Patient", "x"}, {"Patient", "x", "_history", "2"}.
   std::vector<std::string> segments;
+  // Of the access token; null without one. The call itself is within them; what a Bundle asks for is judged part by part.
+  const SmartScopes* scopes = nullptr;
 
   [[nodiscard]] const std::string& type() const { return segments.at(0); }
   [[nodiscard]] const std::string& id() const { return segments.at(1); }

@@ -337,6 +337,52 @@ TEST_F(FhirInteractions, MatchGradesPatientsOfTheTenantOnly) {
   EXPECT_EQ(match(R"({"resourceType":"Patient","identifier":[{"system":"urn:mrn","value":"match-2"}]})").TextOf("total"), "0");
 }
 
+// Each request of a Bundle is judged as it is carried out: nothing in its URL may make it look like another.
+TEST_F(FhirInteractions, ABundleReachesNoFurtherThanItsScopes) {
+  const std::string patient = NewPatient(R"(,"identifier":[{"system":"urn:scope","value":"/fhir/t/Observation/1"}])");
+  FhirService::Options options;
+  options.public_url = "https://host";
+  options.authenticate = [](const rpc::HttpRequest&) -> absl::StatusOr<FhirCaller> {
+    auto scopes = SmartScopes::Parse("system/Observation.cruds");
+    if (!scopes.ok()) return scopes.status();
+    tenants::Client client;
+    client.spiffe_id = TestWorld::ClientOf("alpha");
+    client.tenant = world_->partition("alpha").tenant.id;
+    client.role = "fhir";
+    return FhirCaller{client, *std::move(scopes)};
+  };
+  const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
+                            world_->locator(), world_->clock(),
+                            [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return "receipt"; });
+  const auto post = [&](const std::string& type, const std::string& entry) {
+    rpc::HttpRequest request;
+    request.method = "POST";
+    request.path = "/fhir/00000000000000aa/";
+    request.headers = {{"content-type", "application/fhir+json"}};
+    request.body = R"({"resourceType":"Bundle","type":")" + type + R"(","entry":[)" + entry + "]}";
+    return service.Handle(request);
+  };
+  const std::uint64_t size = LogSize();
+  for (const std::string& url : std::vector<std::string>{
+           "Patient?_id=" + patient.substr(8) + "&_tag:not=/fhir/t/Observation/1", patient + "?_elements=a,/fhir/t/Observation/1",
+           "https://host/fhir/00000000000000aa/" + patient, "/" + patient, "Patient/_search?_id=" + patient.substr(8) + "&_tag:not=/fhir/t/Observation/1"}) {
+    for (const char* type : {"batch", "transaction"}) {
+      const auto answer = post(type, R"({"request":{"method":"GET","url":")" + url + R"("}})");
+      EXPECT_THAT(answer.body, HasSubstr("lacks the scope")) << type << " " << url;
+      EXPECT_THAT(answer.body, Not(HasSubstr("urn:scope"))) << type << " " << url;
+    }
+  }
+  const std::string query = "Patient?identifier=urn:scope|/fhir/t/Observation/1";
+  for (const char* type : {"batch", "transaction"}) {
+    EXPECT_THAT(post(type, R"({"request":{"method":"DELETE","url":")" + query + R"("}})").body, HasSubstr("lacks the scope")) << type;
+    EXPECT_THAT(post(type, R"({"resource":{"resourceType":"Patient"},"request":{"method":"PUT","url":")" + query + R"("}})").body, HasSubstr("lacks the scope")) << type;
+  }
+  EXPECT_EQ(LogSize(), size);
+  EXPECT_EQ(Send("GET", patient).status, 200);
+  const Json allowed = TestWorld::Body(post("batch", R"({"request":{"method":"GET","url":"Observation/none"}})"), 200);
+  EXPECT_EQ(allowed["entry"][0]["response"].TextOf("status"), "404 Not Found");
+}
+
 // Denied, none, and whatever else another tenant may try look alike: status, headers, body, and nothing on the logs.
 TEST_F(FhirInteractions, OthersLearnNothingByAnyInteraction) {
   const std::string patient = NewPatient();

@@ -42,6 +42,15 @@ rpc::HttpResponse LacksScope(const std::string& scope) {
   return response;
 }
 
+// What a transaction's entry needs, by what it was read as.
+std::optional<std::string> MissingScope(const SmartScopes& scopes, const TransactionEntry& entry) {
+  using Method = TransactionEntry::Method;
+  std::string letters = entry.method == Method::kCreate ? "c" : entry.method == Method::kUpdate ? "u" : "d";
+  // What is found by a query tells what a search would tell.
+  if (!entry.query().empty()) letters += 's';
+  return scopes.Allow(entry.type, letters) ? std::nullopt : std::optional(absl::StrCat("system/", entry.type, ".", letters));
+}
+
 FhirWriter::Request WriteRequest(const FhirCall& call, std::vector<TransactionEntry> entries) {
   const rpc::HttpRequest& request = call.request;
   const auto header = [&](std::string_view name) { return std::string(request.Header(name).value_or("")); };
@@ -108,6 +117,7 @@ rpc::HttpResponse FhirService::Handle(const rpc::HttpRequest& request) const {
   // Of the request alone: before anything is looked for, so that it tells nothing.
   if (const auto missing = caller->scopes ? MissingScope(*caller->scopes, request, call.segments) : std::nullopt) return LacksScope(*missing);
   call.client = caller->client;
+  call.scopes = caller->scopes ? &*caller->scopes : nullptr;
   if (call.partition == nullptr) return NotFoundForOthers();
   return call.client.tenant == call.partition->tenant.id ? HandleOwn(call) : HandleOther(call);
 }
@@ -221,6 +231,7 @@ rpc::HttpResponse FhirService::Transact(const FhirCall& call, Json bundle) const
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (const auto refusal = CheckOwnId(entries[i].id, entries[i].resource_path + ".id")) return FhirResponse(*refusal);
     if (entries[i].method == Method::kRead) continue;
+    if (const auto missing = call.scopes != nullptr ? MissingScope(*call.scopes, entries[i]) : std::nullopt) return LacksScope(*missing);
     place[i] = writes.size();
     writes.push_back(std::move(entries[i]));
   }
@@ -299,7 +310,9 @@ Json FhirService::HandlePart(const FhirCall& call, const Json& request, std::str
   if (part.method.empty() || inner.segments.empty()) {
     response = FhirResponse(Refuse(400, "required", "An entry's request must say its method and a url within this server."));
   } else {
-    response = HandleOwn(inner);
+    // Judged by what is about to be done, not by how the Bundle was read before.
+    const auto missing = call.scopes != nullptr ? MissingScope(*call.scopes, part, inner.segments) : std::nullopt;
+    response = missing ? LacksScope(*missing) : HandleOwn(inner);
   }
   Json answer = Json::Object({{"status", Json::String(StatusLine(response.status))}});
   for (const auto& [name, value] : response.headers) {
