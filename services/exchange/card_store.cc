@@ -1,5 +1,6 @@
 #include "services/exchange/card_store.h"
 
+#include <algorithm>
 #include <pqxx/pqxx>
 #include <utility>
 
@@ -36,6 +37,9 @@ const tenants::Table kOutcomeTable{"exchange.card_outcome",
 const tenants::Table kJtiTable{"exchange.jti", {{"jti", "bytea"}, {"expires_ms", "bigint"}}};
 const tenants::Table kOrderStateTable{
     "exchange.order_state", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true, /*proved=*/true};
+const tenants::Table kOrderCheckTable{"exchange.order_check",
+                                      {{"order_key", "bytea"}, {"check_key", "bytea"}, {"position", "bigint"}},
+                                      /*ignore_conflicts=*/false, /*proved=*/true};
 const tenants::Table kInferredTable{
     "exchange.order_inferred", {{"order_key", "bytea"}, {"state", "text"}}, /*ignore_conflicts=*/true};
 
@@ -87,6 +91,11 @@ Row JtiRow(std::string jti_sha256, absl::Time expires) {
 
 Row OrderStateRow(std::string order_key, OrderState state, std::size_t entry) {
   return Row{&kOrderStateTable, {Bytes{std::move(order_key)}, std::string(NameOf(state))}, entry};
+}
+
+Row OrderCheckRow(std::string order_key, std::string check_key, std::size_t entry) {
+  // The answer's entry is the first of the Write.
+  return Row{&kOrderCheckTable, {Bytes{std::move(order_key)}, Bytes{std::move(check_key)}, static_cast<std::int64_t>(entry)}, entry};
 }
 
 Row InferredRow(std::string order_key, InferredState state) {
@@ -187,6 +196,24 @@ absl::StatusOr<std::set<std::string>> CardStore::StatesOf(std::string_view order
   });
   if (!status.ok()) return status;
   return states;
+}
+
+absl::StatusOr<std::vector<StoredCheck>> CardStore::ChecksOf(std::string_view order_key, int checks_max) const {
+  std::vector<StoredCheck> checks;
+  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = transaction.sql().exec_params(
+        "SELECT answer.patient_id, answer.entry_index + one.position AS entry_index, answer.arrived_ms "
+        "FROM exchange.order_check AS one JOIN exchange.check_answer AS answer USING (check_key) "
+        "WHERE one.order_key = $1 ORDER BY answer.entry_index DESC LIMIT $2",
+        Binary(order_key), checks_max);
+    for (const pqxx::row& row : rows)
+      checks.push_back({PatientId::FromBytes(BytesOf(row["patient_id"])).value(), row["entry_index"].as<std::uint64_t>(),
+                        absl::FromUnixMillis(row["arrived_ms"].as<std::int64_t>())});
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  std::reverse(checks.begin(), checks.end());
+  return checks;
 }
 
 absl::StatusOr<ExchangeCounts> CardStore::Counts() const {

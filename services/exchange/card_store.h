@@ -31,6 +31,15 @@ struct ExchangeCounts {
   std::uint64_t inferred_performed = 0;
 };
 
+// Where the ORDER_CHECKED of one check of an order lies.
+struct StoredCheck {
+  // Whose key opens its detail.
+  PatientId patient;
+  std::uint64_t entry_index = 0;
+  // Network time of the commit.
+  absl::Time checked;
+};
+
 enum class OrderState { kChecked, kShown, kAccepted, kOverridden, kOpened };
 // From the order feed (order_feed.h), apart from all others.
 enum class InferredState { kCancelled, kPerformed };
@@ -65,6 +74,9 @@ struct StoredOutcome {
 // An order that came so far before stays as it is.
 [[nodiscard]] tenants::Row OrderStateRow(std::string order_key, OrderState state, std::size_t entry);
 
+// That the order was asked about in this check; `entry`: its ORDER_CHECKED, which lies as far after the answer's.
+[[nodiscard]] tenants::Row OrderCheckRow(std::string order_key, std::string check_key, std::size_t entry);
+
 // A projection of stored records, without an entry.
 [[nodiscard]] tenants::Row InferredRow(std::string order_key, InferredState state);
 
@@ -88,6 +100,8 @@ class CardStore {
   [[nodiscard]] absl::StatusOr<bool> HasCards(const PatientId& patient) const;
   // How far an order came, by the names of its states.
   [[nodiscard]] absl::StatusOr<std::set<std::string>> StatesOf(std::string_view order_key) const;
+  // The order's newest checks, oldest first, at most so many.
+  [[nodiscard]] absl::StatusOr<std::vector<StoredCheck>> ChecksOf(std::string_view order_key, int checks_max) const;
   [[nodiscard]] absl::StatusOr<ExchangeCounts> Counts() const;
 
  private:

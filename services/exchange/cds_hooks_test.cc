@@ -266,7 +266,7 @@ class CdsHooksTest : public ::testing::Test {
   static std::string AllCounts(const std::string& tenant) {
     std::string sql = "SELECT concat_ws(' '";
     for (const char* table : {"exchange.check_answer", "exchange.card", "exchange.card_outcome", "exchange.jti",
-                              "exchange.order_state", "savings.fact", "ledger.outbox"})
+                              "exchange.order_check", "exchange.order_state", "savings.fact", "ledger.outbox"})
       absl::StrAppend(&sql, ", (SELECT count(*) FROM ", table, ")");
     return world_->database(tenant).One(sql + ")");
   }
@@ -387,7 +387,7 @@ TEST_F(CdsHooksTest, WhateverTheReasonAnAnswerWithoutCardIsTheSame) {
     EXPECT_EQ(one.response.headers, cases[0].response.headers) << one.outcome;
     EXPECT_EQ(one.entries, cases[0].entries) << one.outcome;
     EXPECT_EQ(one.disclosed, 0u) << one.outcome;
-    EXPECT_EQ(one.entries.find("1 0 0 1 1 0 0 KIND_ORDER_CHECKED 2092 1 16 32;"), 0u) << one.entries;
+    EXPECT_EQ(one.entries.find("1 0 0 1 1 1 0 0 KIND_ORDER_CHECKED 2092 1 16 32;"), 0u) << one.entries;
   }
 }
 

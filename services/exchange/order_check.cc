@@ -161,6 +161,7 @@ class OrderCheck::Attempt {
     for (const Judged& judged : judged_) {
       if (absl::Status status = AddChecked(judged, HashText(sealed->sha256), write); !status.ok()) return status;
       write.rows.push_back(OrderStateRow(judged.order_key, OrderState::kChecked, write.entries.size() - 1));
+      write.rows.push_back(OrderCheckRow(judged.order_key, check_key_, write.entries.size() - 1));
     }
     write.rows.push_back(AnswerRow(check_key_, digest_, patient_, std::move(sealed->ciphertext), 0));
     write.rows.push_back(JtiRow(call_.token.jti_sha256, call_.token.expires));
@@ -387,6 +388,7 @@ class OrderCheck::Attempt {
     const Json detail = Json::Object({{"body_sha256", Text(HexEncode(call_.body_sha256))},
                                       {"card", Text(judged.has_card() ? UuidText(judged.card_id) : "")},
                                       {"class", Text(judged.exam_class == nullptr ? "" : judged.exam_class->class_id)},
+                                      {"gate", Text(judged.gate)},
                                       {"hook", Text(request_.hook)},
                                       {"laterality", Text(judged.laterality)},
                                       {"order", Text(judged.order == nullptr ? "" : judged.order->order)},

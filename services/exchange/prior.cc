@@ -5,14 +5,6 @@
 namespace custodian::exchange {
 namespace {
 
-bool IsEquivalent(const Exam& exam, const PriorQuestion& question) {
-  // Contrast is part of the class. An unspecified side is equivalent to nothing.
-  if (!exam.performed || exam.class_id != question.exam_class->class_id || exam.laterality != question.laterality) return false;
-  if (question.exam_class->laterality_required && question.laterality.empty()) return false;
-  const absl::Duration age = question.time - exam.performed_begin;
-  return age >= absl::ZeroDuration() && age < question.exam_class->reuse;
-}
-
 // The newest, then the smallest accession, then the smallest tenant name.
 bool Precedes(const Prior& a, const Prior& b) {
   if (a.exam->performed_begin != b.exam->performed_begin) return a.exam->performed_begin > b.exam->performed_begin;
@@ -21,10 +13,23 @@ bool Precedes(const Prior& a, const Prior& b) {
 
 }  // namespace
 
+Misfit MisfitOf(const Exam& exam, const PriorQuestion& question) {
+  if (exam.class_id.empty()) return Misfit::kNoClass;
+  // Contrast is part of the class.
+  if (exam.class_id != question.exam_class->class_id) return Misfit::kOtherClass;
+  if (!exam.performed) return Misfit::kNotPerformed;
+  // An unspecified side is equivalent to nothing.
+  if (question.exam_class->laterality_required && question.laterality.empty()) return Misfit::kOrderWithoutSide;
+  if (exam.laterality != question.laterality) return Misfit::kOtherSide;
+  const absl::Duration age = question.time - exam.performed_begin;
+  if (age < absl::ZeroDuration()) return Misfit::kLaterThanCheck;
+  return age < question.exam_class->reuse ? Misfit::kNone : Misfit::kTooOld;
+}
+
 Prior FindPrior(const std::vector<Exam>& exams, const PriorQuestion& question, const Permits& permits) {
   Prior best;
   for (const Exam& exam : exams) {
-    if (!IsEquivalent(exam, question)) continue;
+    if (MisfitOf(exam, question) != Misfit::kNone) continue;
     // Holdings are in the order of preference: the performing tenant's, then by tenant name.
     const ExamHolding* source = nullptr;
     for (const ExamHolding& holding : exam.holdings) {

@@ -21,6 +21,10 @@ struct PriorQuestion {
   absl::Time time;
 };
 
+// What keeps an exam from being equivalent to the order, whoever holds it: the first that applies.
+enum class Misfit { kNone, kNoClass, kOtherClass, kNotPerformed, kOrderWithoutSide, kOtherSide, kLaterThanCheck, kTooOld };
+[[nodiscard]] Misfit MisfitOf(const Exam& exam, const PriorQuestion& question);
+
 // Whether consent lets the ordering tenant see a copy (at another tenant).
 using Permits = std::function<bool(const ExamHolding&)>;
 

@@ -142,6 +142,7 @@ void AuditStore::VisitProvedRows(const std::function<void(const StoredProvedRow&
       {"exchange.card_outcome", "card_id, ordinal, outcome, sealed"},
       {"exchange.check_answer", "check_key, digest, patient_id, sealed"},
       {"exchange.identifier", "token, record_id, patient_id"},
+      {"exchange.order_check", "order_key, check_key, position"},
       {"exchange.order_state", "order_key, state"},
       {"exchange.patient", "patient_id, record_id"},
       {"registry.client", "spiffe_id, tenant_id, role, purpose"},

@@ -34,6 +34,7 @@ void AddReplay(CLI::App& app);
 void AddVerify(CLI::App& app);
 void AddStatus(CLI::App& app);
 void AddDoctor(CLI::App& app);
+void AddExplain(CLI::App& app);
 
 }  // namespace custodian::main
 

@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
   AddVerify(app);
   AddStatus(app);
   AddDoctor(app);
+  AddExplain(app);
   const auto chosen = [&app] {
     const auto chosen_commands = app.get_subcommands();
     return chosen_commands.empty() ? std::string() : " " + chosen_commands.front()->get_name();

@@ -23,6 +23,7 @@
 #include "services/exchange/jwt.h"
 #include "services/exchange/locator.h"
 #include "services/exchange/match_service.h"
+#include "services/exchange/order_explanation.h"
 #include "services/exchange/order_feed.h"
 #include "services/exchange/patient_records.h"
 #include "services/exchange/refusals.h"
@@ -131,6 +132,7 @@ class Platform {
   exchange::FhirService fhir_;
   exchange::CdsHooks cds_hooks_;
   exchange::CardLinks card_links_;
+  exchange::OrderExplanation order_explanation_;
   rpc::Sessions sessions_;
   std::unique_ptr<savings::PageService> page_;
   log::LedgerService ledger_service_;
@@ -304,6 +306,8 @@ Platform::Platform(const Config& config)
       card_links_(
           network_->partitions, sealer_, [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); },
           [this](const rpc::HttpRequest& request) { return fhir_.Handle(request); }),
+      order_explanation_(guard_, network_->partitions, *network_->registry, sealer_, records_,
+                         [this](const TenantId& tenant) { return exam_tables_.Of(tenant); }),
       sessions_(machine_clock_, "/savings/"),
       page_(Value(savings::PageService::Create(config.assets_directory, reporter_, *network_->registry,
                                                [this](std::string_view origin, std::uint64_t index) {
@@ -415,6 +419,11 @@ void Platform::AddRoutes() {
                    },
                .tenant_follows = true,
                .refusal = exchange::CdsHooks::Refusal});
+  router_.Add({.prefix = "/orders/",
+               .methods = {"POST"},
+               .handler = [this](const rpc::HttpRequest& request) { return order_explanation_.Handle(request); },
+               .tenant_follows = true,
+               .refusal = {}});
   router_.Add({.prefix = "/feed/",
                .methods = {"GET", "POST"},
                .handler = [this](const rpc::HttpRequest& request) { return quarantine_.Handle(request); },

@@ -66,6 +66,7 @@ absl::StatusOr<StoredBytes> BytesOfOrderChecks(Connection& connection) {
       "FROM exchange.check_answer) + "
       "(SELECT coalesce(sum(octet_length(card_id) + octet_length(patient_id) + octet_length(sealed) + 16), 0) FROM exchange.card) + "
       "(SELECT coalesce(sum(octet_length(order_key) + octet_length(state)), 0) FROM exchange.order_state) + "
+      "(SELECT coalesce(sum(octet_length(order_key) + octet_length(check_key) + 8), 0) FROM exchange.order_check) + "
       "(SELECT coalesce(sum(octet_length(jti) + 8), 0) FROM exchange.jti)");
   if (!rows.ok()) return rows.status();
   return StoredBytes{std::stod(rows->at(0).at(0)), std::stod(rows->at(0).at(1))};
