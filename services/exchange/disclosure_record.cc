@@ -23,7 +23,7 @@ absl::Status AddStored(keys::Sealer& sealer, const PatientLink& patient, std::st
   stored.add_record_sha256(std::string(ledger::AsBytes(sealed->sha256)));
   stored.mutable_record_stored()->add_record_id(record->bytes());
   stored.mutable_record_stored()->add_version(1);
-  write.rows.push_back(RecordRow(*record, 1, patient.patient, std::move(sealed->ciphertext), 1));
+  write.rows.push_back(RecordRow(*record, 1, patient.patient, std::move(sealed->ciphertext), 1, RecordMark::kAccount));
   return absl::OkStatus();
 }
 
@@ -47,6 +47,7 @@ absl::Status AddDisclosure(keys::Sealer& sealer, const DisclosureRecord& record,
   Entry stored;
   stored.set_kind(ledger::v1::KIND_RECORD_STORED);
   stored.set_subject(record.patient.patient.bytes());
+  stored.mutable_record_stored()->set_account(true);
   if (absl::Status status = AddStored(sealer, record.patient, "AuditEvent", record.facts.id, DisclosureAudit(record.facts), stored, write); !status.ok())
     return status;
   if (!record.provenance.is_null())

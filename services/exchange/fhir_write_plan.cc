@@ -340,7 +340,7 @@ void WritePlan::AddRecord(const RecordId& record, std::uint64_t version, const P
                           ledger::Hash* sha256) {
   if (sha256 != nullptr) *sha256 = sealed.sha256;
   stored_[patient].push_back({record, version, sealed.sha256, write_.rows.size(), write_.rows.size() + 1, std::nullopt, deleted});
-  write_.rows.push_back(RecordRow(record, version, patient, std::move(sealed.ciphertext), 0, deleted));
+  write_.rows.push_back(RecordRow(record, version, patient, std::move(sealed.ciphertext), 0, deleted ? RecordMark::kDeleted : RecordMark::kNone));
 }
 
 // The answer under the client's idempotency key, a sealed record like any other.

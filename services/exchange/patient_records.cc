@@ -56,7 +56,7 @@ absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Opened(const PatientLi
   const tenants::Partition* partition = partitions_.FindById(link.tenant);
   if (partition == nullptr) return NoPartition(link.tenant);
   const RecordStore store(*partition->database);
-  const absl::StatusOr<std::vector<SealedRecord>> rows = history ? store.HistoryOfPatient(link.patient) : store.NewestOfPatient(link.patient);
+  const absl::StatusOr<std::vector<SealedRecord>> rows = history ? store.HistoryOfPatient(link.patient) : store.ChartOfPatient(link.patient);
   if (!rows.ok()) return rows.status();
   std::vector<OpenedRecord> opened;
   opened.reserve(rows->size());

@@ -36,7 +36,8 @@ class PatientRecords {
 
   // Patient behind a FHIR Patient id of this tenant; NotFound.
   [[nodiscard]] absl::StatusOr<PatientId> FindPatient(const TenantId& tenant, std::string_view fhir_patient_id) const;
-  // Newest versions of everything stored about the patient (deleted ones left out), opened. DataLoss when a row was altered.
+  // Newest versions of the patient's chart (deleted ones left out, and the accounts of disclosures), opened. DataLoss when a row was
+  // altered.
   [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> Open(const PatientLink& link, std::string_view purpose) const;
   // With every version, oldest first, for what was known when.
   [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> OpenHistory(const PatientLink& link, std::string_view purpose) const;

@@ -20,6 +20,7 @@ const tenants::Table kRecordTable{"exchange.record",
                                    {"patient_id", "bytea"},
                                    {"sealed", "bytea"},
                                    {"deleted", "boolean"},
+                                   {"account", "boolean"},
                                    {"arrived_ms", "bigint"},
                                    {"entry_index", "bigint"}}};
 const tenants::Table kPatientTable{"exchange.patient", {{"patient_id", "bytea"}, {"record_id", "bytea"}},
@@ -81,10 +82,10 @@ absl::StatusOr<std::vector<SealedRecord>> Query(const tenants::Database& databas
 }  // namespace
 
 Row RecordRow(const RecordId& record, std::uint64_t version, const PatientId& patient, std::string sealed, std::size_t entry,
-              bool deleted) {
+              RecordMark mark) {
   return Row{&kRecordTable,
-             {Bytes{record.bytes()}, static_cast<std::int64_t>(version), Bytes{patient.bytes()}, Bytes{std::move(sealed)}, deleted,
-              CommitTime{}, IndexOf{entry}}};
+             {Bytes{record.bytes()}, static_cast<std::int64_t>(version), Bytes{patient.bytes()}, Bytes{std::move(sealed)},
+              mark == RecordMark::kDeleted, mark == RecordMark::kAccount, CommitTime{}, IndexOf{entry}}};
 }
 
 Row PatientRow(const PatientId& patient, const RecordId& record) {
@@ -163,6 +164,13 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOfPatient(const Pat
                patient.bytes(), static_cast<std::int64_t>(before));
 }
 
+absl::StatusOr<std::vector<SealedRecord>> RecordStore::ChartOfPatient(const PatientId& patient) const {
+  return Query(database_,
+               absl::StrCat("SELECT ", kColumns, " FROM (SELECT DISTINCT ON (record_id) * FROM exchange.record WHERE patient_id = $1 AND "
+                            "NOT account ORDER BY record_id, version DESC) AS r WHERE NOT r.deleted ORDER BY r.record_id"),
+               patient.bytes());
+}
+
 absl::StatusOr<std::set<RecordId>> RecordStore::LiveOfPatient(const PatientId& patient) const {
   std::set<RecordId> live;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
@@ -181,7 +189,7 @@ absl::StatusOr<std::set<RecordId>> RecordStore::LiveOfPatient(const PatientId& p
 absl::StatusOr<std::vector<SealedRecord>> RecordStore::HistoryOfPatient(const PatientId& patient) const {
   return Query(database_,
                absl::StrCat("SELECT ", kColumns,
-                            " FROM exchange.record AS r WHERE r.patient_id = $1 ORDER BY r.arrived_ms, r.entry_index, r.record_id, r.version"),
+                            " FROM exchange.record AS r WHERE r.patient_id = $1 AND NOT r.account ORDER BY r.arrived_ms, r.entry_index, r.record_id, r.version"),
                patient.bytes());
 }
 

@@ -34,9 +34,16 @@ struct SealedRecord {
   std::uint64_t entry_index = 0;
 };
 
-// `entry`: position in the Write of the RECORD_STORED entry that carries the record's hash, and says that it is `deleted`.
+// What a version is besides a resource of the patient's chart, as its entry says too.
+enum class RecordMark {
+  kNone,
+  kDeleted,
+  // The custodian's account of a disclosure or refusal.
+  kAccount,
+};
+// `entry`: position in the Write of the RECORD_STORED entry that carries the record's hash, and its mark.
 [[nodiscard]] tenants::Row RecordRow(const RecordId& record, std::uint64_t version, const PatientId& patient, std::string sealed,
-                                     std::size_t entry, bool deleted = false);
+                                     std::size_t entry, RecordMark mark = RecordMark::kNone);
 [[nodiscard]] tenants::Row PatientRow(const PatientId& patient, const RecordId& record);
 [[nodiscard]] tenants::Row IdentifierRow(std::string token, const RecordId& record, const PatientId& patient);
 
@@ -64,9 +71,11 @@ class RecordStore {
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> History(const RecordId& record) const;
   // Newest versions of a patient's records, deleted ones left out, ordered by record.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOfPatient(const PatientId& patient, std::uint64_t before = kNow) const;
+  // The same without the accounts of disclosures, which grow with every look at the chart.
+  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> ChartOfPatient(const PatientId& patient) const;
   // The patient's records that are not deleted, without their bytes.
   [[nodiscard]] absl::StatusOr<std::set<RecordId>> LiveOfPatient(const PatientId& patient) const;
-  // Every version of a patient's records, oldest first.
+  // Every version of a patient's records but the accounts of disclosures, oldest first.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> HistoryOfPatient(const PatientId& patient) const;
   // Patient whose Patient resource is `record`; nothing when there is none.
   [[nodiscard]] absl::StatusOr<std::optional<PatientId>> PatientOf(const RecordId& record) const;

@@ -82,13 +82,14 @@ absl::Status Refusals::WriteBatch(const tenants::Partition& partition) {
   Entry& stored = write.entries[1];
   refused_entry.set_kind(ledger::v1::KIND_DISCLOSURES_REFUSED);
   stored.set_kind(ledger::v1::KIND_RECORD_STORED);
+  stored.mutable_record_stored()->set_account(true);
   const auto add = [&](const RecordId& record, const PatientId& patient, std::string sealed) {
     const std::string sha256(ledger::AsBytes(ledger::Sha256(sealed)));
     refused_entry.add_record_sha256(sha256);
     stored.add_record_sha256(sha256);
     stored.mutable_record_stored()->add_record_id(record.bytes());
     stored.mutable_record_stored()->add_version(1);
-    write.rows.push_back(RecordRow(record, 1, patient, std::move(sealed), 1));
+    write.rows.push_back(RecordRow(record, 1, patient, std::move(sealed), 1, RecordMark::kAccount));
   };
   for (const Refused& refused : taken) {
     const std::string id = NewDisclosureId();

@@ -92,11 +92,11 @@ void AuditStore::VisitAnswerKeys(const std::function<void(const StoredAnswerKey&
 void AuditStore::VisitRecords(const std::function<void(const StoredRecord&)>& visit) {
   if (!HasTable("exchange.record")) return;
   Run(transaction_,
-      "SELECT record_id, version, patient_id, sealed, deleted, arrived_ms, entry_index FROM exchange.record ORDER BY record_id, "
+      "SELECT record_id, version, patient_id, sealed, deleted, account, arrived_ms, entry_index FROM exchange.record ORDER BY record_id, "
       "version",
       128, [&visit](const pqxx::row& row) {
         visit({Bytes(row, "record_id"), row["version"].as<std::int64_t>(), Bytes(row, "patient_id"), Bytes(row, "sealed"),
-               row["deleted"].as<bool>(), row["arrived_ms"].as<std::int64_t>(), row["entry_index"].as<std::int64_t>()});
+               row["deleted"].as<bool>(), row["account"].as<bool>(), row["arrived_ms"].as<std::int64_t>(), row["entry_index"].as<std::int64_t>()});
       });
 }
 

@@ -63,6 +63,7 @@ struct StoredRecord {
   std::string patient_id;
   std::string sealed;
   bool deleted = false;
+  bool account = false;
   std::int64_t arrived_ms = 0;
   std::int64_t entry_index = 0;
 };

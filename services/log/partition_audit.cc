@@ -54,6 +54,8 @@ struct RecordFacts {
   bool found = false;
   // The entry says that this version marks the record as deleted.
   bool deleted = false;
+  // And that the record is an account of a disclosure.
+  bool account = false;
 };
 
 class PartitionAuditor {
@@ -247,7 +249,8 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
   const std::set<std::uint32_t> deleted(positions.begin(), positions.end());
   for (int i = 0; i < entry.record_stored().record_id_size(); ++i) {
     const std::pair<std::string, std::uint64_t> version{entry.record_stored().record_id(i), entry.record_stored().version(i)};
-    const auto [known, is_new] = records_.emplace(version, RecordFacts{index, entry.record_sha256(i), "", false, deleted.contains(static_cast<std::uint32_t>(i))});
+    const auto [known, is_new] = records_.emplace(version, RecordFacts{index, entry.record_sha256(i), "", false, deleted.contains(static_cast<std::uint32_t>(i)),
+                                                                    entry.record_stored().account()});
     if (!is_new)
       findings_.Add(LeafAt(index), "record " + HexEncode(version.first) + " version " + std::to_string(version.second) +
                                        " was stored before, by " + LeafAt(known->second.index));
@@ -408,6 +411,8 @@ void PartitionAuditor::CheckRecord(const StoredRecord& record) {
   if (entry.time_ms != record.arrived_ms) findings_.Add(position, "it arrived at another time than " + entry_name);
   if (record.deleted && !known->second.deleted) findings_.Add(position, "it is marked as deleted, which no entry says");
   if (!record.deleted && known->second.deleted) findings_.Add(position, entry_name + " marks it as deleted, but its row does not");
+  if (record.account && !known->second.account) findings_.Add(position, "it is marked as an account of a disclosure, which no entry says");
+  if (!record.account && known->second.account) findings_.Add(position, entry_name + " is an account of a disclosure, but its row is not");
 }
 
 void PartitionAuditor::CheckOtherSealed() {

@@ -284,6 +284,7 @@ TEST_F(PartitionAudit, EveryAlteredColumnIsNamed) {
       {database_.get(), "exchange.record", flip("patient_id", 4), this_record, "record " + record + " version 1:"},
       {database_.get(), "exchange.record", "version = 2", this_record, "record " + record + " version 1:"},
       {database_.get(), "exchange.record", "deleted = true", this_record, "record " + record + " version 1:"},
+      {database_.get(), "exchange.record", "account = true", this_record, "record " + record + " version 1:"},
       {database_.get(), "exchange.record", "arrived_ms = arrived_ms + 1", this_record, "record " + record + " version 1:"},
       {database_.get(), "exchange.record", "entry_index = entry_index + 1", this_record, "record " + record + " version 1:"},
       {database_.get(), "exchange.record", flip("record_id", 4), this_record, "record " + record + " version 1:"},
@@ -385,6 +386,37 @@ TEST_F(PartitionAudit, ADeletionIsWhatItsEntryMarksAndNothingElse) {
   };
   EXPECT_THAT(after(records[0], "true"), HasSubstr("marked as deleted, which no entry says"));
   EXPECT_THAT(after(records[1], "false"), HasSubstr("marks it as deleted, but its row does not"));
+}
+
+TEST_F(PartitionAudit, AnAccountIsWhatItsEntryMarksAndNothingElse) {
+  static const tenants::Table kMarked{"exchange.record",
+                                      {{"record_id", "bytea"}, {"version", "bigint"}, {"patient_id", "bytea"}, {"sealed", "bytea"},
+                                       {"account", "boolean"}, {"arrived_ms", "bigint"}, {"entry_index", "bigint"}}};
+  std::vector<RecordId> records;
+  for (const bool account : {false, true}) {
+    records.push_back(RecordId::Random());
+    const std::string sealed = "sealed " + records.back().bytes();
+    ledger::v1::Entry entry;
+    entry.set_kind(ledger::v1::KIND_RECORD_STORED);
+    entry.set_subject(patient_.bytes());
+    entry.add_record_sha256(Sha256(sealed));
+    entry.mutable_record_stored()->add_record_id(records.back().bytes());
+    entry.mutable_record_stored()->add_version(1);
+    entry.mutable_record_stored()->set_account(account);
+    Content content;
+    content.rows.push_back({&kMarked,
+                            {tenants::Bytes{records.back().bytes()}, std::int64_t{1}, tenants::Bytes{patient_.bytes()}, tenants::Bytes{sealed},
+                             account, tenants::CommitTime(), tenants::IndexOf{0}}});
+    content.entries.push_back(std::move(entry));
+    Apply(std::move(content));
+  }
+  Publish();
+  EXPECT_EQ(Audit(), "");
+  const auto after = [&](const RecordId& record, const std::string& value) {
+    return AuditAfter(*database_, "exchange.record", "UPDATE exchange.record SET account = " + value + " WHERE record_id = '\\x" + record.hex() + "'");
+  };
+  EXPECT_THAT(after(records[0], "true"), HasSubstr("marked as an account of a disclosure, which no entry says"));
+  EXPECT_THAT(after(records[1], "false"), HasSubstr("is an account of a disclosure, but its row is not"));
 }
 
 TEST_F(PartitionAudit, AnchorPastTheGovernanceLogAsksForItAgain) {
