@@ -1,11 +1,11 @@
 // The SQL of a commit (commit_plan.h).
 #include <algorithm>
-#include <pqxx/pqxx>
 #include <set>
 
 #include "ledger/tiles.h"
 #include "tenants/binary_array.h"
 #include "tenants/commit_plan.h"
+#include "tenants/execute.h"
 #include "tenants/log_rows.h"
 
 namespace custodian::tenants {
@@ -25,7 +25,7 @@ absl::Status LookUpAnswers(ReadTransaction& transaction, std::span<QueuedWrite* 
       keys.Add(item.key);
     }
   }
-  const pqxx::result rows = transaction.sql().exec_params(
+  const pqxx::result rows = Execute(transaction,
       "SELECT i.author, i.key, i.request_digest, i.first_index, i.count, i.time_ms, i.witnessed_by_ms FROM ledger.idempotency AS i "
       "JOIN unnest($1::text[], $2::bytea[]) AS asked(author, key) ON i.author = asked.author AND i.key = asked.key",
       Parameter(authors), Parameter(keys));
@@ -55,7 +55,7 @@ void LookUpCounters(ReadTransaction& transaction, std::span<QueuedWrite* const> 
     }
   }
   if (counters.size() == 0) return;
-  for (const pqxx::row& row : transaction.sql().exec_params(
+  for (const pqxx::row& row : Execute(transaction,
            "SELECT i.author, i.counter FROM ledger.idempotency AS i JOIN unnest($1::text[], $2::bigint[]) AS asked(author, counter) "
            "ON i.author = asked.author AND i.counter = asked.counter",
            Parameter(authors), Parameter(counters))) {
@@ -72,17 +72,17 @@ void LookUpConsents(ReadTransaction& transaction, std::span<QueuedWrite* const> 
   if (patients.empty()) return;
   BinaryArray ids(Element::kBytea);
   for (const std::string_view patient : patients) ids.Add(patient);
-  for (const pqxx::row& row : transaction.sql().exec_params(
+  for (const pqxx::row& row : Execute(transaction,
            "SELECT patient_id, version FROM ledger.consent_version WHERE patient_id = ANY($1::bytea[])", Parameter(ids))) {
     lookups.consent_versions.emplace(pqxx::binarystring(row[0]).str(), row[1].as<std::int64_t>());
   }
 }
 
 // True when the head was as the plan found it.
-bool SwapHead(pqxx::transaction_base& sql, const CommitPlan& plan) {
+bool SwapHead(WriteTransaction& transaction, const CommitPlan& plan) {
   const LogState& next = plan.next;
   const ledger::Hash root = next.Root();
-  const pqxx::result updated = sql.exec_params(
+  const pqxx::result updated = Execute(transaction,
       "UPDATE ledger.head SET size = $1, root = $2, nodes = $3, author_counter = $4, time_ms = $5, anchor_size = $6, anchor_root = $7 "
       "WHERE size = $8 AND epoch = $9",
       static_cast<std::int64_t>(next.size()), Parameter(ledger::AsBytes(root)), Parameter(next.Nodes()), next.author_counter, next.time_ms,
@@ -91,14 +91,14 @@ bool SwapHead(pqxx::transaction_base& sql, const CommitPlan& plan) {
   return updated.affected_rows() == 1;
 }
 
-absl::Status InsertBatch(pqxx::transaction_base& sql, const CommitPlan& plan) {
+absl::Status InsertBatch(WriteTransaction& transaction, const CommitPlan& plan) {
   if (plan.leaves.empty()) return absl::OkStatus();
   const auto bundle = ledger::EncodeBundle(plan.leaves);
   if (!bundle.ok()) return bundle.status();
   std::string hashes;
   for (const ledger::Hash& hash : plan.leaf_hashes) hashes.append(ledger::AsBytes(hash));
   const ledger::Hash root = plan.next.Root();
-  sql.exec_params(
+  Execute(transaction,
       "WITH batch AS (INSERT INTO ledger.batch (first_index, count, leaves, leaf_hashes, time_ms) VALUES ($1, $2, $3, $4, $5)) "
       "INSERT INTO ledger.checkpoint (size, root) VALUES ($6, $7)",
       static_cast<std::int64_t>(plan.size_before), static_cast<std::int64_t>(plan.leaves.size()), Parameter(*bundle), Parameter(hashes),
@@ -106,7 +106,7 @@ absl::Status InsertBatch(pqxx::transaction_base& sql, const CommitPlan& plan) {
   return absl::OkStatus();
 }
 
-void InsertTiles(pqxx::transaction_base& sql, const CommitPlan& plan) {
+void InsertTiles(WriteTransaction& transaction, const CommitPlan& plan) {
   if (plan.tiles.empty()) return;
   BinaryArray levels(Element::kBigint);
   BinaryArray indexes(Element::kBigint);
@@ -116,11 +116,11 @@ void InsertTiles(pqxx::transaction_base& sql, const CommitPlan& plan) {
     indexes.AddBigint(static_cast<std::int64_t>(tile.index));
     bytes.Add(tile.bytes);
   }
-  sql.exec_params("INSERT INTO ledger.tile (level, index, bytes) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])",
+  Execute(transaction, "INSERT INTO ledger.tile (level, index, bytes) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])",
                   Parameter(levels), Parameter(indexes), Parameter(bytes));
 }
 
-void InsertAnswers(pqxx::transaction_base& sql, const CommitPlan& plan) {
+void InsertAnswers(WriteTransaction& transaction, const CommitPlan& plan) {
   BinaryArray authors(Element::kText);
   BinaryArray keys(Element::kBytea);
   BinaryArray digests(Element::kBytea);
@@ -139,7 +139,7 @@ void InsertAnswers(pqxx::transaction_base& sql, const CommitPlan& plan) {
       counters.AddNull();
     }
   }
-  sql.exec_params(
+  Execute(transaction,
       "INSERT INTO ledger.idempotency (author, key, request_digest, first_index, count, counter, time_ms, "
       "witnessed_by_ms) SELECT a, k, d, f, c, n, $7, $8 "
       "FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[]) AS u(a, k, d, f, c, n)",
@@ -147,7 +147,7 @@ void InsertAnswers(pqxx::transaction_base& sql, const CommitPlan& plan) {
       plan.next.time_ms, plan.witnessed_by_ms);
 }
 
-void SetConsentVersions(pqxx::transaction_base& sql, const CommitPlan& plan) {
+void SetConsentVersions(WriteTransaction& transaction, const CommitPlan& plan) {
   if (plan.consent_versions.empty()) return;
   BinaryArray patients(Element::kBytea);
   BinaryArray versions(Element::kBigint);
@@ -155,7 +155,7 @@ void SetConsentVersions(pqxx::transaction_base& sql, const CommitPlan& plan) {
     patients.Add(patient);
     versions.AddBigint(version);
   }
-  sql.exec_params(
+  Execute(transaction,
       "INSERT INTO ledger.consent_version (patient_id, version) SELECT * FROM unnest($1::bytea[], $2::bigint[]) "
       "ON CONFLICT (patient_id) DO UPDATE SET version = EXCLUDED.version",
       Parameter(patients), Parameter(versions));
@@ -179,16 +179,15 @@ absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* 
 absl::Status ExecutePlan(const Database& database, const CommitPlan& plan, bool& lost_head) {
   lost_head = false;
   return database.Write([&](WriteTransaction& transaction) -> absl::Status {
-    pqxx::transaction_base& sql = transaction.sql();
     // First: its row lock is what a writer that settles a doubt waits for.
-    if (!SwapHead(sql, plan)) {
+    if (!SwapHead(transaction, plan)) {
       lost_head = true;
       return absl::AbortedError("the head of the log has moved");
     }
-    if (absl::Status batch = InsertBatch(sql, plan); !batch.ok()) return batch;
-    InsertTiles(sql, plan);
-    InsertAnswers(sql, plan);
-    SetConsentVersions(sql, plan);
+    if (absl::Status batch = InsertBatch(transaction, plan); !batch.ok()) return batch;
+    InsertTiles(transaction, plan);
+    InsertAnswers(transaction, plan);
+    SetConsentVersions(transaction, plan);
     plan.rows.Execute(transaction);
     return absl::OkStatus();
   });

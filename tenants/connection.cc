@@ -3,6 +3,7 @@
 #include <pqxx/pqxx>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "fmt/format.h"
 
@@ -83,6 +84,8 @@ struct Session::Open {
 
   pqxx::connection connection;
   Notices notices;
+  // Names by SQL text.
+  std::unordered_map<std::string, std::string> prepared;
 };
 
 Session::Session(const ConnectionSpec& spec) : open_(std::make_unique<Open>(spec)) {
@@ -95,6 +98,11 @@ Session::Session(const ConnectionSpec& spec) : open_(std::make_unique<Open>(spec
 Session::~Session() = default;
 
 pqxx::connection_base& Session::connection() { return open_->connection; }
+const std::string& Session::Prepared(const std::string& sql) {
+  const auto [known, is_new] = open_->prepared.try_emplace(sql, fmt::format("s{}", open_->prepared.size()));
+  if (is_new) open_->connection.prepare(known->second, sql);
+  return known->second;
+}
 int Session::notices() const { return open_->notices.count; }
 
 absl::Status StatusOfException(const ConnectionSpec& spec) {

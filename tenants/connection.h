@@ -25,6 +25,8 @@ class Session {
 
   [[nodiscard]] pqxx::connection_base& connection();
   [[nodiscard]] int notices() const;
+  // Name of a statement; prepared at first use.
+  [[nodiscard]] const std::string& Prepared(const std::string& sql);
 
  private:
   struct Open;

@@ -17,8 +17,9 @@ class Database::Pool {
   Pool(ConnectionSpec spec, int connections_max, absl::Duration wait)
       : spec_(std::move(spec)), connections_max_(connections_max), wait_(wait) {}
 
-  template <typename SqlTransaction, typename Lent>
-  absl::Status Run(const std::function<absl::Status(Lent&)>& body, bool commit);
+  enum class Kind { kRead, kReadOne, kWrite };
+  template <typename SqlTransaction, Kind kKind, typename Lent>
+  absl::Status Run(const std::function<absl::Status(Lent&)>& body);
 
  private:
   // A session and the right to have it; given back on destruction.
@@ -67,6 +68,8 @@ absl::StatusOr<Database::Pool::Lease> Database::Pool::Acquire() {
   if (lease.session == nullptr) {
     try {
       lease.session = std::make_unique<Session>(spec_);
+      // What reads outside of a transaction may read only.
+      pqxx::nontransaction(lease.session->connection()).exec("SET default_transaction_read_only = on");
     } catch (...) {
       return StatusOfException(spec_);
     }
@@ -105,8 +108,8 @@ absl::Status Database::Pool::Commit(Session& session, pqxx::transaction_base& sq
   return absl::OkStatus();
 }
 
-template <typename SqlTransaction, typename Lent>
-absl::Status Database::Pool::Run(const std::function<absl::Status(Lent&)>& body, bool commit) {
+template <typename SqlTransaction, Database::Pool::Kind kKind, typename Lent>
+absl::Status Database::Pool::Run(const std::function<absl::Status(Lent&)>& body) {
   while (true) {
     auto lease = Acquire();
     if (!lease.ok()) return lease.status();
@@ -114,6 +117,8 @@ absl::Status Database::Pool::Run(const std::function<absl::Status(Lent&)>& body,
     std::optional<SqlTransaction> sql;
     try {
       sql.emplace(session.connection());
+      // Unlike the session's default.
+      if (kKind == Kind::kWrite) sql->exec("SET TRANSACTION READ WRITE");
     } catch (...) {
       const absl::Status status = StatusOfException(spec_);
       lease->session.reset();
@@ -124,12 +129,12 @@ absl::Status Database::Pool::Run(const std::function<absl::Status(Lent&)>& body,
     }
     absl::Status status;
     try {
-      Lent lent(*sql);
+      Lent lent(*sql, session);
       status = body(lent);
     } catch (...) {
       status = StatusOfException(spec_);
     }
-    if (status.ok() && commit) {
+    if (status.ok() && kKind == Kind::kWrite) {
       status = Commit(session, *sql);
     } else {
       try {
@@ -141,20 +146,31 @@ absl::Status Database::Pool::Run(const std::function<absl::Status(Lent&)>& body,
     // Before the session goes back (or away, when its state cannot be trusted).
     sql.reset();
     if (absl::IsUnavailable(status) || absl::IsUnknown(status)) lease->session.reset();
+    // Nothing was sent before the statement, so only now it shows that the session is of before a restart; it only read.
+    if (kKind == Kind::kReadOne && lease->reused && lease->session == nullptr) {
+      DropIdle();
+      continue;
+    }
     return status;
   }
 }
+
+const std::string& ReadTransaction::Prepared(const std::string& sql) { return session_.Prepared(sql); }
 
 Database::Database(ConnectionSpec spec, int connections_max, absl::Duration wait)
     : pool_(std::make_unique<Pool>(std::move(spec), connections_max, wait)) {}
 Database::~Database() = default;
 
 absl::Status Database::Read(const std::function<absl::Status(ReadTransaction&)>& body) const {
-  return pool_->Run<pqxx::transaction<pqxx::repeatable_read, pqxx::read_only>, ReadTransaction>(body, /*commit=*/false);
+  return pool_->Run<pqxx::transaction<pqxx::repeatable_read, pqxx::read_only>, Pool::Kind::kRead>(body);
+}
+
+absl::Status Database::ReadOne(const std::function<absl::Status(ReadTransaction&)>& body) const {
+  return pool_->Run<pqxx::nontransaction, Pool::Kind::kReadOne>(body);
 }
 
 absl::Status Database::Write(const std::function<absl::Status(WriteTransaction&)>& body) const {
-  return pool_->Run<pqxx::transaction<pqxx::read_committed, pqxx::read_write>, WriteTransaction>(body, /*commit=*/true);
+  return pool_->Run<pqxx::transaction<pqxx::read_committed, pqxx::read_write>, Pool::Kind::kWrite>(body);
 }
 
 }  // namespace custodian::tenants

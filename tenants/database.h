@@ -35,6 +35,9 @@ class Database {
 
   // Runs `body` in a READ ONLY, repeatable-read transaction.
   [[nodiscard]] absl::Status Read(const std::function<absl::Status(ReadTransaction&)>& body) const;
+  // The same for a `body` that makes one statement: no transaction is opened around it, so that it takes one round trip instead of three.
+  // The statement may run again on another session when the server went away.
+  [[nodiscard]] absl::Status ReadOne(const std::function<absl::Status(ReadTransaction&)>& body) const;
   // Runs `body`; commits when it returns OK, else rolls back. AlreadyExists on a unique violation, Aborted on a serialization
   // failure, Unavailable when the server cannot be reached, Unknown when the COMMIT is in doubt.
   [[nodiscard]] absl::Status Write(const std::function<absl::Status(WriteTransaction&)>& body) const;

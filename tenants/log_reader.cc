@@ -85,7 +85,7 @@ class LogReader::Nodes {
       const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first % ledger::kTileWidth);
       return std::vector<ledger::Hash>(begin, begin + static_cast<std::ptrdiff_t>(count));
     }
-    if (level == 0) return ReadLeafHashes(transaction_, first, count);
+    if (level == 0) return TailHashes(first, count);
     return RootsOfTiles(level - 1, first, count);
   }
 
@@ -105,6 +105,19 @@ class LogReader::Nodes {
   }
 
  private:
+  // Of the last tile, which is not full: read once, since a proof asks for several nodes of it.
+  absl::StatusOr<std::vector<ledger::Hash>> TailHashes(std::uint64_t first, std::uint64_t count) {
+    const std::uint64_t tail_first = size_ - size_ % ledger::kTileWidth;
+    if (first < tail_first || count > size_ - first) return absl::OutOfRangeError("no such hashes in the last tile");
+    if (tail_.empty()) {
+      auto tail = ReadLeafHashes(transaction_, tail_first, size_ - tail_first);
+      if (!tail.ok()) return tail.status();
+      tail_ = *std::move(tail);
+    }
+    const auto begin = tail_.begin() + static_cast<std::ptrdiff_t>(first - tail_first);
+    return std::vector<ledger::Hash>(begin, begin + static_cast<std::ptrdiff_t>(count));
+  }
+
   absl::StatusOr<std::vector<ledger::Hash>> RootsOfTiles(unsigned level, std::uint64_t first, std::uint64_t count) {
     std::vector<ledger::Hash> roots;
     while (roots.size() < count) {
@@ -125,6 +138,7 @@ class LogReader::Nodes {
   ReadTransaction& transaction_;
   Cache& cache_;
   const std::uint64_t size_;
+  std::vector<ledger::Hash> tail_;
 };
 
 LogReader::LogReader(std::string origin, const Database& database)
@@ -133,7 +147,7 @@ LogReader::~LogReader() = default;
 
 absl::StatusOr<LogReader::PendingCheckpoint> LogReader::Head() const {
   absl::StatusOr<PendingCheckpoint> head;
-  const absl::Status status = database_.Read([&head](ReadTransaction& transaction) -> absl::Status {
+  const absl::Status status = database_.ReadOne([&head](ReadTransaction& transaction) -> absl::Status {
     head = ReadHead(transaction);
     return head.status();
   });
@@ -143,7 +157,7 @@ absl::StatusOr<LogReader::PendingCheckpoint> LogReader::Head() const {
 
 absl::StatusOr<std::string> LogReader::PublishedCheckpoint() const {
   std::string note;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     const pqxx::result rows = transaction.sql().exec(
         "SELECT published_note FROM ledger.checkpoint WHERE published_note IS NOT NULL ORDER BY size DESC LIMIT 1");
     if (rows.empty()) return absl::NotFoundError(fmt::format("log {} has no published checkpoint yet", origin_));
@@ -156,7 +170,7 @@ absl::StatusOr<std::string> LogReader::PublishedCheckpoint() const {
 
 absl::StatusOr<std::string> LogReader::CheckpointCovering(std::uint64_t size) const {
   std::string note;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     const pqxx::result rows = transaction.sql().exec_params(
         "SELECT published_note FROM ledger.checkpoint WHERE published_note IS NOT NULL AND size >= $1 ORDER BY size LIMIT 1",
         static_cast<std::int64_t>(size));
@@ -170,7 +184,7 @@ absl::StatusOr<std::string> LogReader::CheckpointCovering(std::uint64_t size) co
 
 absl::StatusOr<std::string> LogReader::SignedCheckpoint(std::uint64_t size) const {
   std::string note;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     const pqxx::result rows = transaction.sql().exec_params(
         "SELECT signed_note FROM ledger.checkpoint WHERE signed_note IS NOT NULL AND size = $1", static_cast<std::int64_t>(size));
     if (rows.empty()) return absl::NotFoundError(fmt::format("log {} signed no checkpoint of size {}", origin_, size));

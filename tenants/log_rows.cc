@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
-#include <pqxx/pqxx>
 #include <utility>
 
 #include "fmt/format.h"
 #include "ledger/tiles.h"
+#include "tenants/execute.h"
 
 namespace custodian::tenants {
 namespace {
@@ -24,7 +24,7 @@ ledger::Hash HashAt(const std::string& bytes, std::size_t position) {
 // of the batch. The batches must follow each other without a gap.
 absl::Status ForEachBatch(ReadTransaction& transaction, const std::string& column, std::uint64_t first, std::uint64_t count,
                           const std::function<absl::Status(std::string, std::uint64_t, std::uint64_t)>& take) {
-  const pqxx::result rows = transaction.sql().exec_params(
+  const pqxx::result rows = Execute(transaction,
       "SELECT first_index, count, " + column + " FROM ledger.batch WHERE first_index < $2 AND first_index >= "
       "coalesce((SELECT max(b.first_index) FROM ledger.batch AS b WHERE b.first_index <= $1), 0) ORDER BY first_index",
       static_cast<std::int64_t>(first), static_cast<std::int64_t>(first + count));
@@ -80,7 +80,7 @@ absl::StatusOr<std::vector<std::string>> ReadFullTiles(ReadTransaction& transact
                                                        std::uint64_t count) {
   std::vector<std::string> tiles;
   if (count == 0) return tiles;
-  const pqxx::result rows = transaction.sql().exec_params(
+  const pqxx::result rows = Execute(transaction,
       "SELECT index, bytes FROM ledger.tile WHERE level = $1 AND index >= $2 AND index < $3 ORDER BY index", static_cast<int>(level),
       static_cast<std::int64_t>(first), static_cast<std::int64_t>(first + count));
   for (const pqxx::row& row : rows) {

@@ -1,6 +1,5 @@
 #include "tenants/outbox.h"
 
-#include <pqxx/pqxx>
 #include <set>
 #include <utility>
 #include <vector>
@@ -8,6 +7,7 @@
 #include "absl/synchronization/mutex.h"
 #include "fmt/format.h"
 #include "tenants/binary_array.h"
+#include "tenants/execute.h"
 
 namespace custodian::tenants {
 namespace {
@@ -34,7 +34,7 @@ struct Waiting {
 absl::StatusOr<std::vector<Waiting>> ReadOldest(const Database& database, std::int64_t after) {
   std::vector<Waiting> waiting;
   absl::Status status = database.Read([&waiting, after](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec_params(
+    const pqxx::result rows = Execute(transaction,
         "SELECT sequence, kind, patient_id FROM ledger.outbox WHERE sequence > $2 ORDER BY sequence LIMIT $1", kRowsPerRound,
         after);
     for (const pqxx::row& row : rows) {
@@ -56,7 +56,7 @@ absl::Status Delete(const Database& database, const std::vector<std::int64_t>& s
   BinaryArray array(BinaryArray::Element::kBigint);
   for (const std::int64_t sequence : sequences) array.AddBigint(sequence);
   return database.Write([&array](WriteTransaction& transaction) -> absl::Status {
-    transaction.sql().exec_params("DELETE FROM ledger.outbox WHERE sequence = ANY($1::bigint[])", pqxx::binarystring(array.Encode()));
+    Execute(transaction, "DELETE FROM ledger.outbox WHERE sequence = ANY($1::bigint[])", pqxx::binarystring(array.Encode()));
     return absl::OkStatus();
   });
 }

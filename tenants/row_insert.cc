@@ -1,12 +1,12 @@
 #include "tenants/row_insert.h"
 
 #include <algorithm>
-#include <pqxx/pqxx>
 #include <string>
 #include <string_view>
 
 #include "fmt/format.h"
 #include "ledger/entry.h"
+#include "tenants/execute.h"
 
 namespace custodian::tenants {
 namespace {
@@ -142,7 +142,7 @@ void RowInsert::Execute(WriteTransaction& transaction) const {
     // Names come from constants of the stores, never from input.
     const std::string sql = fmt::format("INSERT INTO {} ({}) SELECT {} FROM unnest({}) AS u({}){}", target.table->name, names, selected,
                                         parameters, aliases, target.table->ignore_conflicts ? " ON CONFLICT DO NOTHING" : "");
-    transaction.sql().exec_params(sql, pqxx::prepare::make_dynamic_params(arrays));
+    tenants::Execute(transaction, sql, pqxx::prepare::make_dynamic_params(arrays));
   }
 }
 

@@ -1,8 +1,9 @@
 #include "services/exchange/card_store.h"
 
 #include <algorithm>
-#include <pqxx/pqxx>
 #include <utility>
+
+#include "tenants/execute.h"
 
 namespace custodian::exchange {
 namespace {
@@ -10,6 +11,7 @@ namespace {
 using tenants::Bytes;
 using tenants::CommitTime;
 using tenants::IndexOf;
+using tenants::Execute;
 using tenants::ReadTransaction;
 using tenants::Row;
 using tenants::WriteTransaction;
@@ -60,7 +62,7 @@ std::string BytesOf(const pqxx::field& field) { return pqxx::binarystring(field)
 pqxx::binarystring Binary(std::string_view bytes) { return pqxx::binarystring(bytes.data(), bytes.size()); }
 
 bool JtiUsed(ReadTransaction& transaction, std::string_view jti_sha256) {
-  return !transaction.sql().exec_params("SELECT 1 FROM exchange.jti WHERE jti = $1", Binary(jti_sha256)).empty();
+  return !Execute(transaction, "SELECT 1 FROM exchange.jti WHERE jti = $1", Binary(jti_sha256)).empty();
 }
 
 }  // namespace
@@ -104,8 +106,8 @@ Row InferredRow(std::string order_key, InferredState state) {
 
 absl::StatusOr<CardStore::Known> CardStore::FindAnswer(std::string_view check_key, std::string_view jti_sha256) const {
   Known known;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec_params(
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = Execute(transaction,
         "SELECT answer.digest, answer.patient_id, answer.sealed, EXISTS (SELECT FROM exchange.jti WHERE jti = $2) "
         "FROM (SELECT 1) AS always LEFT JOIN exchange.check_answer AS answer ON answer.check_key = $1",
         Binary(check_key), Binary(jti_sha256));
@@ -125,8 +127,7 @@ absl::StatusOr<std::uint64_t> CardStore::ForgetTokens(absl::Time expired_before)
   std::uint64_t forgotten = 0;
   for (std::uint64_t deleted = kAtOnce; deleted == kAtOnce; forgotten += deleted) {
     const absl::Status status = database_.Write([&](WriteTransaction& transaction) -> absl::Status {
-      deleted = transaction.sql()
-                    .exec_params(
+      deleted = Execute(transaction,
                         "DELETE FROM exchange.jti WHERE jti IN (SELECT jti FROM exchange.jti WHERE expires_ms < $1 ORDER BY expires_ms "
                         "LIMIT $2)",
                         absl::ToUnixMillis(expired_before), kAtOnce)
@@ -140,7 +141,7 @@ absl::StatusOr<std::uint64_t> CardStore::ForgetTokens(absl::Time expired_before)
 
 absl::StatusOr<bool> CardStore::IsJtiUsed(std::string_view jti_sha256) const {
   bool used = false;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     used = JtiUsed(transaction, jti_sha256);
     return absl::OkStatus();
   });
@@ -150,8 +151,8 @@ absl::StatusOr<bool> CardStore::IsJtiUsed(std::string_view jti_sha256) const {
 
 absl::StatusOr<std::optional<StoredCard>> CardStore::FindCard(std::string_view card_id) const {
   std::optional<StoredCard> card;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec_params(
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = Execute(transaction,
         "SELECT patient_id, sealed, arrived_ms FROM exchange.card WHERE card_id = $1", Binary(card_id));
     if (rows.empty()) return absl::OkStatus();
     card = StoredCard{PatientId::FromBytes(BytesOf(rows[0][0])).value(), BytesOf(rows[0][1]),
@@ -164,9 +165,9 @@ absl::StatusOr<std::optional<StoredCard>> CardStore::FindCard(std::string_view c
 
 absl::StatusOr<std::vector<StoredOutcome>> CardStore::Outcomes(std::string_view card_id) const {
   std::vector<StoredOutcome> outcomes;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     // At most two, by the table's CHECK.
-    const pqxx::result rows = transaction.sql().exec_params(
+    const pqxx::result rows = Execute(transaction,
         "SELECT ordinal, outcome, sealed FROM exchange.card_outcome WHERE card_id = $1 ORDER BY ordinal LIMIT 2",
         Binary(card_id));
     for (const pqxx::row& row : rows)
@@ -179,8 +180,8 @@ absl::StatusOr<std::vector<StoredOutcome>> CardStore::Outcomes(std::string_view 
 
 absl::StatusOr<bool> CardStore::HasCards(const PatientId& patient) const {
   bool any = false;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    any = !transaction.sql().exec_params("SELECT FROM exchange.card WHERE patient_id = $1 LIMIT 1", Binary(patient.bytes())).empty();
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    any = !Execute(transaction, "SELECT FROM exchange.card WHERE patient_id = $1 LIMIT 1", Binary(patient.bytes())).empty();
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -189,8 +190,8 @@ absl::StatusOr<bool> CardStore::HasCards(const PatientId& patient) const {
 
 absl::StatusOr<std::set<std::string>> CardStore::StatesOf(std::string_view order_key) const {
   std::set<std::string> states;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    for (const pqxx::row& row : transaction.sql().exec_params("SELECT state FROM exchange.order_state WHERE order_key = $1", Binary(order_key)))
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    for (const pqxx::row& row : Execute(transaction, "SELECT state FROM exchange.order_state WHERE order_key = $1", Binary(order_key)))
       states.insert(row[0].as<std::string>());
     return absl::OkStatus();
   });
@@ -200,8 +201,8 @@ absl::StatusOr<std::set<std::string>> CardStore::StatesOf(std::string_view order
 
 absl::StatusOr<std::vector<StoredCheck>> CardStore::ChecksOf(std::string_view order_key, int checks_max) const {
   std::vector<StoredCheck> checks;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec_params(
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = Execute(transaction,
         "SELECT answer.patient_id, answer.entry_index + one.position AS entry_index, answer.arrived_ms "
         "FROM exchange.order_check AS one JOIN exchange.check_answer AS answer USING (check_key) "
         "WHERE one.order_key = $1 ORDER BY answer.entry_index DESC LIMIT $2",

@@ -207,7 +207,7 @@ bool CdsHooks::Enqueue(const std::shared_ptr<Job>& job) {
 // Whether an order is of a class that is switched on: only then is anything of the EHR's needed.
 bool CdsHooks::NeedsData(const Job& job) {
   return std::any_of(job.request.orders.begin(), job.request.orders.end(), [&job](const DraftOrder& order) {
-    const ExamClass* exam_class = ExamOfOrder(order.resource.Text(), job.call.partition->tenant.name, *job.table).exam_class;
+    const ExamClass* exam_class = ExamOfOrder(order.resource, job.call.partition->tenant.name, *job.table).exam_class;
     return exam_class != nullptr && exam_class->mode != Mode::kOff;
   });
 }

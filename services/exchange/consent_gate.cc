@@ -46,19 +46,19 @@ ConsentGate::ConsentGate(const std::vector<OpenedRecord>& chart, std::shared_ptr
     if (known == nullptr || known->version < record.version) known = &record;
   }
   if (rules_ == nullptr) return;
-  std::map<std::string, Json> persons;
+  std::map<std::string, std::shared_ptr<const Json>> persons;
   const FindRelatedPerson find = [&](std::string_view reference) -> const Json* {
     const OpenedRecord* record = Find(std::string(reference));
     if (record == nullptr || record->resource_type != "RelatedPerson") return nullptr;
     const auto [known, is_new] = persons.try_emplace(std::string(reference));
     if (is_new)
-      if (auto json = Json::Parse(record->json); json.ok()) known->second = *std::move(json);
-    return &known->second;
+      known->second = ResourceOf(*record);
+    return known->second.get();
   };
   std::vector<consent::Consent> consents;
   for (auto record = newest_.lower_bound("Consent/"); record != newest_.end() && record->second->resource_type == "Consent"; ++record) {
-    const auto json = Json::Parse(record->second->json);
-    if (!json.ok()) {
+    const auto json = ResourceOf(*record->second);
+    if (json == nullptr) {
       unreadable_ = true;
       continue;
     }
@@ -79,8 +79,8 @@ const OpenedRecord* ConsentGate::Find(const std::string& reference) const {
 // A date that leaves month or day open is the last that it may be: nobody is of age too early.
 std::optional<absl::CivilDay> ConsentGate::BirthDate() const {
   for (auto record = newest_.lower_bound("Patient/"); record != newest_.end() && record->second->resource_type == "Patient"; ++record) {
-    const auto json = Json::Parse(record->second->json);
-    if (!json.ok()) continue;
+    const auto json = ResourceOf(*record->second);
+    if (json == nullptr) continue;
     if (const auto time = ParseFhirTime(json->TextOf("birthDate"), absl::UTCTimeZone()))
       return absl::ToCivilDay(time->end - absl::Milliseconds(1), absl::UTCTimeZone());
   }
@@ -92,13 +92,13 @@ std::vector<std::string> ConsentGate::LabelsOf(const RecordFacts& facts, std::se
   labels.merge(rules_->LabelsOfCodes(facts.data.codes));
   labels.merge(rules_->LabelsOfReferences(facts.data.references));
   if (const OpenedRecord* encounter = Find(facts.encounter))
-    if (const auto json = Json::Parse(encounter->json); json.ok())
+    if (const auto json = ResourceOf(*encounter))
       labels.merge(rules_->LabelsOfReferences(FactsOf(*json, zone_).data.references));
   for (const std::string& part : facts.parts) {
     const OpenedRecord* record = Find(part);
     if (record == nullptr || seen.size() > kPartsMax || !seen.insert(part).second) continue;
-    const auto json = Json::Parse(record->json);
-    if (!json.ok()) continue;
+    const auto json = ResourceOf(*record);
+    if (json == nullptr) continue;
     const std::vector<std::string> inner = LabelsOf(FactsOf(*json, zone_), seen);
     labels.insert(inner.begin(), inner.end());
   }
@@ -109,8 +109,8 @@ std::vector<std::string> ConsentGate::ReferrersOf(const std::string& reference) 
   if (!referrers_) {
     referrers_.emplace();
     for (const auto& [name, record] : newest_) {
-      const auto json = Json::Parse(record->json);
-      if (!json.ok()) continue;
+      const auto json = ResourceOf(*record);
+      if (json == nullptr) continue;
       for (const std::string& target : FactsOf(*json, zone_).data.references) referrers_->emplace(target, name);
     }
   }
@@ -121,8 +121,8 @@ std::vector<std::string> ConsentGate::ReferrersOf(const std::string& reference) 
 }
 
 Judgement ConsentGate::Judge(const OpenedRecord& record) const {
-  const auto json = Json::Parse(record.json);
-  return json.ok() ? Judge(*json) : Judgement{{false, consent::Reason::kDenied}, {}, ""};
+  const auto json = ResourceOf(record);
+  return json != nullptr ? Judge(*json) : Judgement{{false, consent::Reason::kDenied}, {}, ""};
 }
 
 Judgement ConsentGate::Judge(const Json& resource) const {
@@ -150,7 +150,7 @@ Json ConsentGate::Explain(const OpenedRecord& record, const Judgement& judgement
     if (each->resource_type == "Consent" || each->resource_type == "Patient" || each->resource_type == "RelatedPerson") inputs.insert(VersionOf(*each));
   // What its labels came from; and, where a Consent speaks of what is related to something, all that may refer to it.
   std::set<std::string> seen = {NameOf(record)};
-  if (const auto json = Json::Parse(record.json); json.ok() && rules_ != nullptr) {
+  if (const auto json = ResourceOf(record); json != nullptr && rules_ != nullptr) {
     const RecordFacts facts = FactsOf(*json, zone_);
     (void)LabelsOf(facts, seen);
     if (!facts.encounter.empty()) seen.insert(facts.encounter);
@@ -161,7 +161,7 @@ Json ConsentGate::Explain(const OpenedRecord& record, const Judgement& judgement
     if (const OpenedRecord* part = Find(name)) {
       inputs.insert(VersionOf(*part));
       // An encounter of a part.
-      if (const auto json = Json::Parse(part->json); json.ok())
+      if (const auto json = ResourceOf(*part))
         if (const OpenedRecord* encounter = Find(FactsOf(*json, zone_).encounter)) inputs.insert(VersionOf(*encounter));
     }
   Json versions = Json::Array(), labels = Json::Array(), tables = Json::Array();

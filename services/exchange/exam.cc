@@ -38,7 +38,7 @@ struct ExamKey {
 // A result: the newest version of a resource that is, or belongs to, an exam.
 struct Result {
   const OpenedRecord* record = nullptr;
-  Json json;
+  std::shared_ptr<const Json> resource;
   // Arrival of the first version that was performed.
   std::optional<absl::Time> performed_arrived;
   // By its own accession identifier.
@@ -136,24 +136,24 @@ class Chart {
         versions[{record.tenant_name, record.resource_type, record.id}].push_back(&record);
     for (auto& [place, list] : versions) {
       std::sort(list.begin(), list.end(), [](const OpenedRecord* a, const OpenedRecord* b) { return a->version < b->version; });
-      auto newest = Json::Parse(list.back()->json);
-      if (!newest.ok()) continue;
+      auto newest = ResourceOf(*list.back());
+      if (newest == nullptr) continue;
       if (list.back()->resource_type == kOrder) {
         for (const Json& identifier : (*newest)["identifier"].items())
           orders_by_identifier_.emplace(
               std::tuple(list.back()->tenant_name, identifier.TextOf("system"), identifier.TextOf("value")), place);
-        orders_.emplace(place, *std::move(newest));
+        orders_.emplace(place, std::move(newest));
         continue;
       }
-      Result result{list.back(), *std::move(newest), std::nullopt, std::nullopt, {}};
-      result.accession = AccessionOf(result.json);
+      Result result{list.back(), std::move(newest), std::nullopt, std::nullopt, {}};
+      result.accession = AccessionOf(*result.resource);
       // Most observations are no exams; parsing their history would be for nothing.
       if (list.back()->resource_type == kObservation && !result.accession &&
-          ClassOf(result.json, *list.back(), table_).exam_class == nullptr)
+          ClassOf(*result.resource, *list.back(), table_).exam_class == nullptr)
         continue;
       for (const OpenedRecord* record : list) {
-        auto version = record == list.back() ? absl::StatusOr<Json>(result.json) : Json::Parse(record->json);
-        if (!version.ok() || !IsPerformed(*version)) continue;
+        const auto version = record == list.back() ? result.resource : ResourceOf(*record);
+        if (version == nullptr || !IsPerformed(*version)) continue;
         result.performed_arrived = record->arrived;
         break;
       }
@@ -189,7 +189,7 @@ class Chart {
       if (report.record->resource_type != kReport) continue;
       std::vector<Result*> parts;
       for (const auto& [member, type] : {std::pair{"imagingStudy", kStudy}, std::pair{"result", kObservation}})
-        for (const Json& reference : report.json[member].items()) {
+        for (const Json& reference : (*report.resource)[member].items()) {
           const auto found = by_place.find({report.record->tenant_name, std::string(type), IdOfReference(reference, type)});
           if (found != by_place.end()) parts.push_back(found->second);
         }
@@ -203,7 +203,7 @@ class Chart {
 
   [[nodiscard]] std::optional<FhirTime> TimeOf(const Result& result, const std::string& performing_tenant) const {
     const tenants::Tenant* tenant = TenantNamed(performing_tenant);
-    return ParseFhirTime(TimeText(result.json, result.record->resource_type),
+    return ParseFhirTime(TimeText(*result.resource, result.record->resource_type),
                          tenant == nullptr ? absl::UTCTimeZone() : ZoneOf(tenant->time_zone));
   }
 
@@ -240,7 +240,7 @@ class Chart {
   // `bodySite` of the order that the result is based on.
   [[nodiscard]] std::string LinkedOrderLaterality(const Result& result) const {
     const std::string& tenant = result.record->tenant_name;
-    for (const Json& reference : result.json["basedOn"].items()) {
+    for (const Json& reference : (*result.resource)["basedOn"].items()) {
       auto order = orders_.find({tenant, std::string(kOrder), IdOfReference(reference, kOrder)});
       if (order == orders_.end()) {
         const Json& identifier = reference["identifier"];
@@ -248,7 +248,7 @@ class Chart {
         if (named != orders_by_identifier_.end() && !identifier.TextOf("value").empty()) order = orders_.find(named->second);
       }
       if (order == orders_.end()) continue;
-      if (std::string side = LateralityOfConcepts(order->second["bodySite"]); !side.empty()) return side;
+      if (std::string side = LateralityOfConcepts((*order->second)["bodySite"]); !side.empty()) return side;
     }
     return "";
   }
@@ -257,7 +257,7 @@ class Chart {
     std::sort(group.begin(), group.end(), [this, &key](const Result* a, const Result* b) {
       const auto order = [this, &key](const Result* result) {
         const OpenedRecord& record = *result->record;
-        return std::tuple(performed_decide_ && !IsPerformed(result->json), Rank(record.resource_type), record.tenant_name != key.tenant, record.tenant_name,
+        return std::tuple(performed_decide_ && !IsPerformed(*result->resource), Rank(record.resource_type), record.tenant_name != key.tenant, record.tenant_name,
                           -absl::ToUnixMillis(record.arrived), record.id);
       };
       return order(a) < order(b);
@@ -265,7 +265,7 @@ class Chart {
     Exam exam;
     exam.performing_tenant = key.tenant;
     exam.accession = key.accession;
-    exam.performed = IsPerformed(group.front()->json);
+    exam.performed = IsPerformed(*group.front()->resource);
 
     std::optional<FhirTime> time;
     Coded coded;
@@ -274,8 +274,8 @@ class Chart {
     for (const Result* result : group) {
       const std::string& type = result->record->resource_type;
       if (!time) time = TimeOf(*result, key.tenant);
-      if (coded.exam_class == nullptr) coded = ClassOf(result->json, *result->record, table_);
-      if (type == kStudy && series_side.empty()) series_side = SeriesLaterality(result->json);
+      if (coded.exam_class == nullptr) coded = ClassOf(*result->resource, *result->record, table_);
+      if (type == kStudy && series_side.empty()) series_side = SeriesLaterality(*result->resource);
       if (order_side.empty()) order_side = LinkedOrderLaterality(*result);
     }
     if (!time) return std::nullopt;
@@ -297,7 +297,7 @@ class Chart {
     std::map<std::pair<bool, std::string>, ExamHolding> holdings;
     for (const Result* result : group) {
       const OpenedRecord& record = *result->record;
-      const ExamHolding holding{record.tenant_name, record.resource_type, record.id, IsViewable(record, result->json)};
+      const ExamHolding holding{record.tenant_name, record.resource_type, record.id, IsViewable(record, *result->resource)};
       const auto [at, inserted] = holdings.emplace(std::pair(record.tenant_name != key.tenant, record.tenant_name), holding);
       if (!inserted && holding.viewable && !at->second.viewable && record.resource_type == at->second.resource_type)
         at->second = holding;
@@ -309,11 +309,17 @@ class Chart {
   std::span<const tenants::Tenant> tenants_;
   const bool performed_decide_;
   std::vector<Result> results_;
-  std::map<Place, Json> orders_;
+  std::map<Place, std::shared_ptr<const Json>> orders_;
   std::map<std::tuple<std::string, std::string, std::string>, Place> orders_by_identifier_;
 };
 
 }  // namespace
+
+std::shared_ptr<const Json> ResourceOf(const OpenedRecord& record) {
+  if (record.parsed != nullptr) return record.parsed;
+  auto json = Json::Parse(record.json);
+  return json.ok() ? std::make_shared<const Json>(*std::move(json)) : nullptr;
+}
 
 std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table,
                           std::span<const tenants::Tenant> tenants) {
@@ -333,11 +339,9 @@ std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const Exa
   return Chart(records, table, tenants, /*performed_decide=*/true).Exams();
 }
 
-OrderedExam ExamOfOrder(std::string_view service_request_json, const std::string& tenant_name, const ExamTable& table) {
-  const auto order = Json::Parse(service_request_json);
-  if (!order.ok()) return {};
+OrderedExam ExamOfOrder(const Json& service_request, const std::string& tenant_name, const ExamTable& table) {
   Coded found;
-  for (const Json& coding : (*order)["code"]["coding"].items()) {
+  for (const Json& coding : service_request["code"]["coding"].items()) {
     const Coded one = table.FindByCode(tenant_name, coding.TextOf("system"), coding.TextOf("code"));
     if (one.exam_class == nullptr) continue;
     // Codings that name two classes name none.
@@ -345,7 +349,7 @@ OrderedExam ExamOfOrder(std::string_view service_request_json, const std::string
     found = {one.exam_class, found.exam_class == nullptr ? one.laterality : Stated(found.laterality, one.laterality)};
   }
   if (found.exam_class == nullptr || !found.exam_class->laterality_required) return {found.exam_class, ""};
-  return {found.exam_class, Stated(LateralityOfConcepts((*order)["bodySite"]), found.laterality)};
+  return {found.exam_class, Stated(LateralityOfConcepts(service_request["bodySite"]), found.laterality)};
 }
 
 }  // namespace custodian::exchange

@@ -4,6 +4,7 @@
 #define CUSTODIAN_SERVICES_EXCHANGE_EXAM_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "absl/time/time.h"
 #include "services/exchange/equivalence.h"
+#include "services/exchange/fhir_json.h"
 #include "tenants/registry.h"
 
 namespace custodian::exchange {
@@ -26,7 +28,12 @@ struct OpenedRecord {
   std::string json;
   // Network time at which this version was stored.
   absl::Time arrived;
+  // `json` parsed, where whoever opened it did so: ask ResourceOf().
+  std::shared_ptr<const Json> parsed = nullptr;
 };
+
+// The resource that a record holds, parsed once for all who look at it; null when it holds no JSON.
+[[nodiscard]] std::shared_ptr<const Json> ResourceOf(const OpenedRecord& record);
 
 // A copy of an exam at a tenant.
 struct ExamHolding {
@@ -75,14 +82,14 @@ struct Exam {
 [[nodiscard]] std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table,
                                            std::span<const tenants::Tenant> tenants);
 
-// What an order (FHIR ServiceRequest as JSON text) of a tenant asks for. By its codings alone, never by text; codings that name
+// What an order (FHIR ServiceRequest) of a tenant asks for. By its codings alone, never by text; codings that name
 // several classes name none. Side: `bodySite`, or what the tenant's own code says; empty for a class without sides, and where the two
 // contradict each other.
 struct OrderedExam {
   const ExamClass* exam_class = nullptr;
   std::string laterality;
 };
-[[nodiscard]] OrderedExam ExamOfOrder(std::string_view service_request_json, const std::string& tenant_name, const ExamTable& table);
+[[nodiscard]] OrderedExam ExamOfOrder(const Json& service_request, const std::string& tenant_name, const ExamTable& table);
 
 }  // namespace custodian::exchange
 

@@ -1,14 +1,15 @@
 #include "services/exchange/locator_store.h"
 
-#include <pqxx/pqxx>
 #include <set>
 #include <string>
 
 #include "fmt/format.h"
+#include "tenants/execute.h"
 
 namespace custodian::exchange {
 namespace {
 
+using tenants::Execute;
 using tenants::ReadTransaction;
 using tenants::WriteTransaction;
 
@@ -83,7 +84,7 @@ void NoteChanged(WriteTransaction& transaction, const PatientLink& cause, const 
   std::set<PatientLink> all = concerned;
   all.insert(cause);
   for (const PatientLink& link : all)
-    transaction.sql().exec_params(
+    Execute(transaction,
         "INSERT INTO locator.changed (cause_tenant_id, cause_patient_id, tenant_id, patient_id) VALUES ($1, $2, $3, $4) "
         "ON CONFLICT DO NOTHING",
         cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()), link.tenant.text(), pqxx::binarystring(link.patient.bytes()));
@@ -101,7 +102,7 @@ std::string MarkBytesOf(const std::vector<std::uint64_t>& marks) {
 }
 
 absl::StatusOr<std::optional<LocatedPatient>> LocatorRows::Find(const PatientLink& patient) {
-  const pqxx::result rows = transaction_.sql().exec_params(
+  const pqxx::result rows = Execute(transaction_,
       fmt::format("SELECT {} FROM {} WHERE tenant_id = $1 AND patient_id = $2", kColumns, kTables), patient.tenant.text(),
       pqxx::binarystring(patient.patient.bytes()));
   if (rows.empty()) return std::nullopt;
@@ -115,7 +116,7 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Candidates(const std::v
   for (const LocatedPatient& patient : of) keys.insert(patient.keys.begin(), patient.keys.end());
   if (keys.empty()) return std::vector<LocatedPatient>();
   // Muted ones last: however many they are, they crowd out nobody.
-  return exchange::PatientsOf(transaction_.sql().exec_params(
+  return exchange::PatientsOf(Execute(transaction_,
       fmt::format("SELECT {} FROM {} WHERE keys && $1::bigint[] "
                   "ORDER BY muted, (SELECT count(*) FROM unnest(keys) AS key WHERE key = ANY ($1::bigint[])) DESC, "
                   "tenant_id, patient_id LIMIT $2",
@@ -125,7 +126,7 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Candidates(const std::v
 
 absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::CandidatesAt(const TenantId& tenant, const LocatedPatient& of) {
   if (of.keys.empty()) return std::vector<LocatedPatient>();
-  return exchange::PatientsOf(transaction_.sql().exec_params(
+  return exchange::PatientsOf(Execute(transaction_,
       fmt::format("SELECT {} FROM {} WHERE keys && $1::bigint[] AND tenant_id = $2 "
                   "ORDER BY (SELECT count(*) FROM unnest(keys) AS key WHERE key = ANY ($1::bigint[])) DESC, patient_id LIMIT $3",
                   kColumns, kTables),
@@ -135,12 +136,13 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::CandidatesAt(const Tena
 absl::StatusOr<NameCount> LocatorRows::Count(const LocatedPatient& patient) {
   NameCount count;
   if (patient.name_keys.empty()) return count;
-  const pqxx::row row = transaction_.sql().exec_params1(
+  const pqxx::result rows = Execute(
+      transaction_,
       "SELECT (SELECT count(*) FROM (SELECT FROM locator.patient WHERE name_keys && $1::bigint[] LIMIT $2) AS bearer), "
       "(SELECT greatest(reltuples, 0)::bigint FROM pg_catalog.pg_class WHERE oid = 'locator.patient'::regclass)",
       ArrayOf(patient.name_keys), kBearersMax);
-  count.bearers = row[0].as<std::int64_t>();
-  count.patients = row[1].as<std::int64_t>();
+  count.bearers = rows.at(0)[0].as<std::int64_t>();
+  count.patients = rows.at(0)[1].as<std::int64_t>();
   return count;
 }
 
@@ -151,7 +153,7 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Decided(const std::vect
     ids += (ids.size() > 1 ? "," : "") + patient.link.patient.hex();
   }
   std::map<std::pair<PatientLink, PatientLink>, std::set<TenantId>> said;
-  for (const pqxx::row& row : transaction_.sql().exec_params(
+  for (const pqxx::row& row : Execute(transaction_,
            "WITH asked (tenant_id, patient_id) AS (SELECT tenant, decode(id, 'hex') FROM unnest($1::text[], $2::text[]) AS one (tenant, id)) "
            "SELECT decision.tenant_id, decision.patient_id, other_tenant_id, other_patient_id, decision FROM locator.decision "
            "JOIN asked USING (tenant_id, patient_id) UNION "
@@ -183,12 +185,12 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Decided(const std::vect
 }
 
 absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Sample(int count) {
-  return exchange::PatientsOf(transaction_.sql().exec_params(
+  return exchange::PatientsOf(Execute(transaction_,
       fmt::format("SELECT {} FROM {} ORDER BY hashtextextended(encode(patient_id, 'hex'), 0) LIMIT $1", kColumns, kTables), count));
 }
 
 absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::PatientsOf(const TenantId& tenant, std::string_view after_patient_id, int limit) {
-  return exchange::PatientsOf(transaction_.sql().exec_params(
+  return exchange::PatientsOf(Execute(transaction_,
       fmt::format("SELECT {} FROM {} WHERE tenant_id = $1 AND patient_id > $2 ORDER BY patient_id LIMIT $3", kColumns, kTables),
       tenant.text(), pqxx::binarystring(after_patient_id.data(), after_patient_id.size()), limit));
 }
@@ -207,15 +209,15 @@ absl::Status LocatorStore::Replace(const LocatedPatient& patient, const std::set
     const std::string& tenant = patient.link.tenant.text();
     const pqxx::binarystring id(patient.link.patient.bytes());
     // Two registrations of one patient at once: the second waits for the first, then replaces it.
-    transaction.sql().exec_params(
+    Execute(transaction,
         "INSERT INTO locator.patient (tenant_id, patient_id, fields, marks, keys, name_keys) "
         "VALUES ($1, $2, $3, $4, $5::bigint[], $6::bigint[]) ON CONFLICT (tenant_id, patient_id) DO UPDATE SET "
         "fields = excluded.fields, marks = excluded.marks, keys = excluded.keys, name_keys = excluded.name_keys",
         tenant, id, static_cast<int>(patient.fields), pqxx::binarystring(MarkBytesOf(patient.marks)), ArrayOf(patient.keys),
         ArrayOf(patient.name_keys));
-    transaction.sql().exec_params("DELETE FROM locator.veto WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
+    Execute(transaction, "DELETE FROM locator.veto WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
     if (veto != Veto::kNone)
-      transaction.sql().exec_params("INSERT INTO locator.veto (tenant_id, patient_id, muted) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+      Execute(transaction, "INSERT INTO locator.veto (tenant_id, patient_id, muted) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                                     tenant, id, veto == Veto::kMuted);
     NoteChanged(transaction, patient.link, concerned);
     return absl::OkStatus();
@@ -225,7 +227,7 @@ absl::Status LocatorStore::Replace(const LocatedPatient& patient, const std::set
 absl::StatusOr<std::vector<PatientLink>> LocatorStore::Changed(const PatientLink& cause) const {
   std::vector<PatientLink> changed;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    for (const pqxx::row& row : transaction.sql().exec_params(
+    for (const pqxx::row& row : Execute(transaction,
              "SELECT tenant_id, patient_id FROM locator.changed WHERE cause_tenant_id = $1 AND cause_patient_id = $2 ORDER BY 1, 2",
              cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()))) {
       auto link = LinkOf(row);
@@ -240,7 +242,7 @@ absl::StatusOr<std::vector<PatientLink>> LocatorStore::Changed(const PatientLink
 
 absl::Status LocatorStore::Forget(const PatientLink& cause, const PatientLink& changed) const {
   return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
-    transaction.sql().exec_params(
+    Execute(transaction,
         "DELETE FROM locator.changed WHERE cause_tenant_id = $1 AND cause_patient_id = $2 AND tenant_id = $3 AND patient_id = $4",
         cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()), changed.tenant.text(),
         pqxx::binarystring(changed.patient.bytes()));
@@ -251,11 +253,12 @@ absl::Status LocatorStore::Forget(const PatientLink& cause, const PatientLink& c
 absl::StatusOr<LocatorStore::Vetoes> LocatorStore::VetoesOf(const TenantId& tenant) const {
   Vetoes vetoes;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::row row = transaction.sql().exec_params1(
+    const pqxx::result rows = Execute(
+        transaction,
         "SELECT (SELECT count(*) FROM locator.veto WHERE tenant_id = $1 AND NOT muted), "
         "(SELECT count(*) FROM locator.patient WHERE tenant_id = $1)",
         tenant.text());
-    vetoes = {row[0].as<std::int64_t>(), row[1].as<std::int64_t>()};
+    vetoes = {rows.at(0)[0].as<std::int64_t>(), rows.at(0)[1].as<std::int64_t>()};
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -265,7 +268,7 @@ absl::StatusOr<LocatorStore::Vetoes> LocatorStore::VetoesOf(const TenantId& tena
 absl::Status LocatorStore::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,
                                   const std::set<PatientLink>& concerned) const {
   return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
-    transaction.sql().exec_params(
+    Execute(transaction,
         "INSERT INTO locator.decision (tenant_id, patient_id, other_tenant_id, other_patient_id, decision, version) "
         "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, patient_id, other_tenant_id, other_patient_id) DO UPDATE SET "
         "decision = excluded.decision, version = excluded.version WHERE decision.version < excluded.version",

@@ -103,7 +103,7 @@ class OrderCheck::Attempt {
     for (const DraftOrder& order : request_.orders) {
       Judged judged;
       judged.order = &order;
-      const OrderedExam ordered = ExamOfOrder(order.resource.Text(), tenant_.name, table_);
+      const OrderedExam ordered = ExamOfOrder(order.resource, tenant_.name, table_);
       judged.exam_class = ordered.exam_class;
       judged.laterality = ordered.laterality;
       auto order_key = parts_.sealer.IndexToken(tenant_.id, absl::StrCat("order\n", order.order));

@@ -26,10 +26,10 @@ absl::StatusOr<OpenedRecord> OpenRecord(const tenants::Tenant& tenant, const Sea
   }
   OpenedRecord opened{.tenant_name = tenant.name, .resource_type = "", .id = "", .version = record.version, .json = *std::move(json),
                       .arrived = record.arrived};
-  const absl::StatusOr<Json> resource = Json::Parse(opened.json);
-  if (!resource.ok()) return absl::DataLossError(absl::StrCat("record ", record.record.hex(), " holds no JSON"));
-  opened.resource_type = resource->TextOf("resourceType");
-  opened.id = resource->TextOf("id");
+  opened.parsed = ResourceOf(opened);
+  if (opened.parsed == nullptr) return absl::DataLossError(absl::StrCat("record ", record.record.hex(), " holds no JSON"));
+  opened.resource_type = opened.parsed->TextOf("resourceType");
+  opened.id = opened.parsed->TextOf("id");
   return opened;
 }
 

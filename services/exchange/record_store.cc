@@ -1,16 +1,17 @@
 #include "services/exchange/record_store.h"
 
-#include <pqxx/pqxx>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tenants/execute.h"
 
 namespace custodian::exchange {
 
 using tenants::Bytes;
 using tenants::CommitTime;
 using tenants::IndexOf;
+using tenants::Execute;
 using tenants::ReadTransaction;
 using tenants::Row;
 
@@ -68,8 +69,8 @@ std::string HexArray(const Container& items, ToBytes bytes) {
 template <typename... Rest>
 absl::StatusOr<std::vector<SealedRecord>> Query(const tenants::Database& database, const std::string& sql, const std::string& id, Rest... rest) {
   std::vector<SealedRecord> records;
-  const absl::Status status = database.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec_params(absl::StrCat(sql, " LIMIT ", kRowsMax + 1), pqxx::binarystring(id), rest...);
+  const absl::Status status = database.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = Execute(transaction, absl::StrCat(sql, " LIMIT ", kRowsMax + 1), pqxx::binarystring(id), rest...);
     if (rows.size() > kRowsMax) return absl::ResourceExhaustedError(absl::StrCat("more than ", kRowsMax, " record versions in one list"));
     records.reserve(rows.size());
     for (const pqxx::row& row : rows) records.push_back(ReadRecord(row));
@@ -100,8 +101,8 @@ absl::StatusOr<std::map<RecordId, RecordStore::Head>> RecordStore::Heads(const s
   std::map<RecordId, Head> heads;
   if (records.empty()) return heads;
   const std::string wanted = HexArray(records, [](const RecordId& id) { return id.bytes(); });
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
-    const pqxx::result rows = transaction.sql().exec_params(
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
+    const pqxx::result rows = Execute(transaction,
         "SELECT DISTINCT ON (r.record_id) r.record_id, r.version, r.patient_id, r.deleted FROM unnest($1::text[]) AS wanted(hex) "
         "JOIN exchange.record AS r ON r.record_id = decode(wanted.hex, 'hex') ORDER BY r.record_id, r.version DESC",
         wanted);
@@ -125,8 +126,8 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOf(const std::vecto
   std::vector<SealedRecord> found;
   if (records.empty()) return found;
   const std::string wanted = HexArray(records, [](const RecordId& id) { return id.bytes(); });
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
-    const pqxx::result rows = transaction.sql().exec_params(
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
+    const pqxx::result rows = Execute(transaction,
         absl::StrCat("SELECT DISTINCT ON (r.record_id) ", kColumns,
                      " FROM unnest($1::text[]) AS wanted(hex) JOIN exchange.record AS r ON r.record_id = decode(wanted.hex, 'hex') "
                      "WHERE r.entry_index < $2 ORDER BY r.record_id, r.version DESC"),
@@ -140,9 +141,9 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOf(const std::vecto
 
 absl::StatusOr<std::optional<SealedRecord>> RecordStore::Version(const RecordId& record, std::uint64_t version) const {
   std::optional<SealedRecord> found;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
     const pqxx::result rows =
-        transaction.sql().exec_params(absl::StrCat("SELECT ", kColumns, " FROM exchange.record AS r WHERE r.record_id = $1 AND r.version = $2"),
+        Execute(transaction, absl::StrCat("SELECT ", kColumns, " FROM exchange.record AS r WHERE r.record_id = $1 AND r.version = $2"),
                                       pqxx::binarystring(record.bytes()), version);
     if (!rows.empty()) found = ReadRecord(rows.front());
     return absl::OkStatus();
@@ -173,8 +174,8 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::ChartOfPatient(const Pati
 
 absl::StatusOr<std::set<RecordId>> RecordStore::LiveOfPatient(const PatientId& patient) const {
   std::set<RecordId> live;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec_params(
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = Execute(transaction,
         absl::StrCat("SELECT r.record_id FROM (SELECT DISTINCT ON (record_id) record_id, deleted FROM exchange.record WHERE patient_id = $1 "
                      "ORDER BY record_id, version DESC) AS r WHERE NOT r.deleted ORDER BY r.record_id LIMIT ",
                      kRowsMax + 1),
@@ -195,8 +196,8 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::HistoryOfPatient(const Pa
 
 absl::StatusOr<std::optional<PatientId>> RecordStore::PatientOf(const RecordId& record) const {
   std::optional<PatientId> found;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
-    const pqxx::result rows = transaction.sql().exec_params("SELECT patient_id FROM exchange.patient WHERE record_id = $1",
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
+    const pqxx::result rows = Execute(transaction, "SELECT patient_id FROM exchange.patient WHERE record_id = $1",
                                                             pqxx::binarystring(record.bytes()));
     if (!rows.empty()) found = IdOf<PatientId>(rows.front()[0]);
     return absl::OkStatus();
@@ -209,7 +210,7 @@ absl::StatusOr<std::vector<RecordId>> RecordStore::PatientRecordsOf(const std::v
   std::vector<RecordId> found;
   const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
     for (const PatientId& patient : patients)
-      for (const pqxx::row& row : transaction.sql().exec_params("SELECT record_id FROM exchange.patient WHERE patient_id = $1",
+      for (const pqxx::row& row : Execute(transaction, "SELECT record_id FROM exchange.patient WHERE patient_id = $1",
                                                                 pqxx::binarystring(patient.bytes())))
         found.push_back(IdOf<RecordId>(row[0]));
     return absl::OkStatus();
@@ -220,9 +221,8 @@ absl::StatusOr<std::vector<RecordId>> RecordStore::PatientRecordsOf(const std::v
 
 absl::StatusOr<bool> RecordStore::HasRecords(const PatientId& patient) const {
   bool found = false;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
-    found = !transaction.sql()
-                 .exec_params("SELECT 1 FROM exchange.record WHERE patient_id = $1 LIMIT 1", pqxx::binarystring(patient.bytes()))
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
+    found = !Execute(transaction, "SELECT 1 FROM exchange.record WHERE patient_id = $1 LIMIT 1", pqxx::binarystring(patient.bytes()))
                  .empty();
     return absl::OkStatus();
   });
@@ -234,8 +234,8 @@ absl::StatusOr<std::map<std::string, std::set<RecordId>>> RecordStore::WithIdent
   std::map<std::string, std::set<RecordId>> found;
   if (tokens.empty()) return found;
   const std::string wanted = HexArray(tokens, [](const std::string& token) { return token; });
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec_params(
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = Execute(transaction,
         absl::StrCat("SELECT i.token, i.record_id FROM unnest($1::text[]) AS wanted(hex) JOIN exchange.identifier AS i "
                      "ON i.token = decode(wanted.hex, 'hex') ORDER BY i.token, i.record_id LIMIT ",
                      kRowsMax + 1),
@@ -250,8 +250,8 @@ absl::StatusOr<std::map<std::string, std::set<RecordId>>> RecordStore::WithIdent
 
 absl::StatusOr<std::int64_t> RecordStore::ConsentVersion(const PatientId& patient) const {
   std::int64_t version = 0;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
-    const pqxx::result rows = transaction.sql().exec_params("SELECT version FROM ledger.consent_version WHERE patient_id = $1",
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
+    const pqxx::result rows = Execute(transaction, "SELECT version FROM ledger.consent_version WHERE patient_id = $1",
                                                             pqxx::binarystring(patient.bytes()));
     if (!rows.empty()) version = rows.front()[0].as<std::int64_t>();
     return absl::OkStatus();

@@ -55,8 +55,11 @@ class Publisher::Core {
 
   void RunPublishing();
   void RunWitness(std::size_t witness);
-  void Notify() {
+  void Notify(std::string_view origin) {
     const absl::MutexLock lock(&mutex_);
+    const auto found = logs_.find(origin);
+    if (found == logs_.end()) return;
+    found->second.grew = true;
     Announce();
   }
   void Stop() {
@@ -95,6 +98,9 @@ class Publisher::Core {
     bool witnessed_known = false;
     std::uint64_t witnessed_size = 0;
     std::optional<Candidate> candidate;
+    // Since its head was read last.
+    bool grew = true;
+    absl::Time look_again = absl::InfinitePast();
     absl::Time rest_until = absl::InfinitePast();
     absl::Time next_checkpoint = absl::InfinitePast();
   };
@@ -117,6 +123,8 @@ class Publisher::Core {
   std::vector<Log*> Logs();
   void PublishIfWitnessed(Log& log);
   absl::Status MakeCandidate(Log& log);
+  // Whether the head is to be read now; then it counts as read.
+  bool TakeGrowth(Log& log);
   absl::Status LearnWitnessedSize(Log& log);
   absl::Status Ask(std::size_t witness, Log& log, const Candidate& candidate, Memory& memory);
   absl::Status HandleConflict(Log& log, const Candidate& candidate, std::uint64_t witness_size);
@@ -159,6 +167,8 @@ void Publisher::Core::RunPublishing() {
         if (const absl::Status status = MakeCandidate(*log); !status.ok()) {
           spdlog::error("event=checkpoint_not_made origin={} reason=\"{}\"", log->key.name(), Text(status));
           log->rest_until = absl::Now() + options_.retry;
+          const absl::MutexLock lock(&mutex_);
+          log->grew = true;
           break;
         }
       }
@@ -192,14 +202,20 @@ void Publisher::Core::PublishIfWitnessed(Log& log) {
   Announce();
 }
 
+bool Publisher::Core::TakeGrowth(Log& log) {
+  const absl::Time now = absl::Now();
+  const absl::MutexLock lock(&mutex_);
+  if (log.candidate && !log.candidate->overtaken) return false;
+  if (now < log.next_checkpoint || (!log.grew && !log.candidate && now < log.look_again)) return false;
+  log.grew = false;
+  log.look_again = now + options_.look_again;
+  return true;
+}
+
 // Signs the head when it is past the published size, no other candidate is under way, and the last one was made long enough ago.
 absl::Status Publisher::Core::MakeCandidate(Log& log) {
-  {
-    const absl::MutexLock lock(&mutex_);
-    if (log.candidate && !log.candidate->overtaken) return absl::OkStatus();
-  }
   if (absl::Status status = LearnWitnessedSize(log); !status.ok()) return status;
-  if (absl::Now() < log.next_checkpoint) return absl::OkStatus();
+  if (!TakeGrowth(log)) return absl::OkStatus();
   const absl::StatusOr<tenants::LogReader::PendingCheckpoint> head = log.reader.Head();
   if (!head.ok()) return head.status();
   if (head->size <= log.witnessed_size) return absl::OkStatus();
@@ -358,7 +374,7 @@ std::vector<std::function<void()>> Publisher::Loops() {
   return loops;
 }
 
-void Publisher::Notify() { core_->Notify(); }
+void Publisher::Notify(std::string_view origin) { core_->Notify(origin); }
 void Publisher::Stop() { core_->Stop(); }
 
 absl::Status Publisher::WaitWitnessed(std::string_view origin, std::uint64_t size, absl::Duration timeout) const {

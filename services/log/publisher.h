@@ -25,8 +25,10 @@ namespace custodian::log {
 class Publisher {
  public:
   struct Options {
-    // How often heads are read when nobody calls Notify().
+    // How often the loops look for what has fallen due.
     absl::Duration interval = absl::Milliseconds(100);
+    // How often a log's head is read of which nobody has said that it grew.
+    absl::Duration look_again = absl::Seconds(10);
     // Between the checkpoints of one log, at least: a busy log costs witnesses, key process and database a few rounds a second,
     // however many commits it has. The first commit after a pause does not wait.
     absl::Duration spacing = absl::Milliseconds(200);
@@ -45,8 +47,8 @@ class Publisher {
 
   // One loop that signs and publishes, and one per witness. Each ends after Stop(). Call once.
   [[nodiscard]] std::vector<std::function<void()>> Loops();
-  // A head grew.
-  void Notify();
+  // The log's head grew: only such heads are read, so that a commit costs the same however many logs there are.
+  void Notify(std::string_view origin);
   void Stop();
 
   // Waits until a published checkpoint covers `size`; DeadlineExceeded, or NotFound for an origin that was not added.

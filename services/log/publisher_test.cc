@@ -102,7 +102,7 @@ class PublisherOf : public ::testing::Test {
     writer_ = tenants::PartitionWriter::Create(options, database_->database(), *author_, roster_, clock_).value();
     writer_->OnCommit([this] {
       const absl::MutexLock lock(&mutex_);
-      if (publisher_ != nullptr) publisher_->Notify();
+      if (publisher_ != nullptr && tells_) publisher_->Notify(origin_);
     });
     writer_thread_ = std::thread([this] { writer_->Run(); });
     reader_ = std::make_unique<tenants::LogReader>(origin_, database_->database());
@@ -128,9 +128,10 @@ class PublisherOf : public ::testing::Test {
     return text + "group two-of-three 2 w1 w2 w3\nquorum two-of-three\n";
   }
   ledger::Policy Policy() const { return ledger::Policy::Parse(PolicyText()).value(); }
-  void StartPublisher(absl::Duration spacing = absl::ZeroDuration()) {
+  void StartPublisher(absl::Duration spacing = absl::ZeroDuration(), absl::Duration look_again = absl::Seconds(10)) {
     Publisher::Options options;
     options.spacing = spacing;
+    options.look_again = look_again;
     options.retry = absl::Milliseconds(100);
     auto publisher = Publisher::Create(options, Policy(), keys_->client(), *client_).value();
     publisher->Add(*key_, *reader_);
@@ -176,6 +177,8 @@ class PublisherOf : public ::testing::Test {
   // Between the test and the writer's callback.
   absl::Mutex mutex_;
   std::unique_ptr<Publisher> publisher_;
+  // Whether the publisher is told of commits.
+  std::atomic<bool> tells_ = true;
   std::vector<std::thread> loops_;
   int writes_ = 0;
 };
@@ -278,6 +281,21 @@ TEST_F(PublisherOf, NewProcessLearnsTheWitnessesSizesAndGoesOn) {
   const absl::StatusOr<ledger::Checkpoint> checkpoint = Policy().WithLog(*key_)->VerifyWhole(note);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
   EXPECT_EQ(checkpoint->size, last + 1);
+}
+
+TEST_F(PublisherOf, OnlyAHeadThatGrewIsReadAndTheOthersNowAndThen) {
+  StartPublisher(absl::ZeroDuration(), /*look_again=*/absl::Hours(1));
+  ASSERT_TRUE(publisher_->WaitWitnessed(origin_, Append() + 1, absl::Seconds(10)).ok());
+  tells_ = false;
+  const std::uint64_t index = Append();
+  publisher_->Notify("custodian.example/p/other");
+  EXPECT_FALSE(publisher_->WaitWitnessed(origin_, index + 1, absl::Milliseconds(500)).ok());
+  publisher_->Notify(origin_);
+  EXPECT_TRUE(publisher_->WaitWitnessed(origin_, index + 1, absl::Seconds(10)).ok());
+  StopPublisher();
+
+  StartPublisher(absl::ZeroDuration(), /*look_again=*/absl::Milliseconds(200));
+  EXPECT_TRUE(publisher_->WaitWitnessed(origin_, Append() + 1, absl::Seconds(10)).ok());
 }
 
 TEST_F(PublisherOf, KeyProcessThatIsAwayDelaysAndLosesNothing) {

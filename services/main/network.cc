@@ -92,7 +92,7 @@ absl::Status Network::StartGovernance() {
   governance_writer = *std::move(writer);
   governance->Bind(*governance_writer);
   governance_writer->OnCommit([this] {
-    if (on_commit_) on_commit_();
+    if (on_commit_) on_commit_(governance_writer->origin());
   });
   threads_.emplace_back([this] { governance_writer->Run(); });
   return governance->Bootstrap();
@@ -110,8 +110,8 @@ absl::Status Network::StartPartition(const tenants::Tenant& tenant) {
                                                  *governance, *clock);
   if (!writer.ok()) return writer.status();
   partition->writer = *std::move(writer);
-  partition->writer->OnCommit([this] {
-    if (on_commit_) on_commit_();
+  partition->writer->OnCommit([this, &writer = *partition->writer] {
+    if (on_commit_) on_commit_(writer.origin());
   });
   if (ready_) ready_(*partition);
   threads_.emplace_back([&running = *partition->writer] { running.Run(); });

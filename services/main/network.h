@@ -40,7 +40,7 @@ class Network {
   [[nodiscard]] absl::Status StartPartitions();
   void OnPartition(PartitionReady ready) { ready_ = std::move(ready); }
   // From every writer's thread after each commit; must return at once.
-  void OnCommit(std::function<void()> callback) { on_commit_ = std::move(callback); }
+  void OnCommit(std::function<void(const std::string& origin)> callback) { on_commit_ = std::move(callback); }
   // No write is taken any more; returns when the writers' threads ended.
   void Stop();
 
@@ -65,7 +65,7 @@ class Network {
   [[nodiscard]] absl::Status StartPartition(const tenants::Tenant& tenant);
 
   PartitionReady ready_;
-  std::function<void()> on_commit_;
+  std::function<void(const std::string& origin)> on_commit_;
   // One admission at a time starts partitions.
   absl::Mutex start_mutex_;
   std::vector<std::thread> threads_;

@@ -339,7 +339,7 @@ Platform::Platform(const Config& config)
       match_service_(guard_, match_review_),
       admin_service_(guard_, *network_->keys, *network_->governance, *network_->registry, *network_->clock, Actions()),
       router_(machine_clock_) {
-  network_->OnCommit([this] { publisher_->Notify(); });
+  network_->OnCommit([this](const std::string& origin) { publisher_->Notify(origin); });
   network_->OnPartition([this](tenants::Partition& partition) {
     partition.outbox->Handle("locator", [this, &partition](const PatientId& patient) {
       return exchange::RegisterPatient(

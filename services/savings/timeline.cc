@@ -93,8 +93,8 @@ class Replay {
 
   // `before` is what the version before said.
   std::optional<Censoring> DeathIn(const OpenedRecord& record, const std::optional<Censoring>& before) const {
-    const auto patient = exchange::Json::Parse(record.json);
-    if (!patient.ok()) return before;
+    const auto patient = exchange::ResourceOf(record);
+    if (patient == nullptr) return before;
     const auto at = exchange::ParseFhirTime(patient->TextOf("deceasedDateTime"), zone_of_(record.tenant_name));
     if (at)
       return Censoring{.from = at->begin, .to = at->begin, .arrived = before ? before->arrived : record.arrived, .why = "death"};
