@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tenants/execute.h"
 #include "tests/support/postgres.h"
 
 namespace custodian::tenants {
@@ -64,6 +65,34 @@ TEST_F(DatabaseTest, ReadCannotWrite) {
   EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
 }
 
+TEST_F(DatabaseTest, ReadOneCannotWriteBeforeOrAfterAWrite) {
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status status = test_->database().ReadOne([](ReadTransaction& transaction) -> absl::Status {
+      transaction.sql().exec("DELETE FROM ledger.outbox");
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
+    EXPECT_TRUE(InsertConsentVersion(static_cast<char>('a' + i)).ok());
+  }
+  EXPECT_EQ(CountVersions(), "2");
+}
+
+TEST_F(DatabaseTest, AStatementIsPreparedOnceInASession) {
+  const Database database(test_->login(), 1);
+  for (int i = 0; i < 3; ++i) {
+    const absl::Status status = database.ReadOne([i](ReadTransaction& transaction) -> absl::Status {
+      EXPECT_EQ(Execute(transaction, "SELECT $1::bigint + 1", i).at(0)[0].as<int>(), i + 1);
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  const absl::Status status = database.ReadOne([](ReadTransaction& transaction) -> absl::Status {
+    EXPECT_EQ(transaction.sql().exec1("SELECT count(*) FROM pg_catalog.pg_prepared_statements")[0].as<int>(), 1);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_F(DatabaseTest, ReadSeesOneStateThroughout) {
   const absl::Status status = test_->database().Read([this](ReadTransaction& transaction) -> absl::Status {
     EXPECT_EQ(transaction.sql().exec1("SELECT count(*) FROM ledger.consent_version")[0].as<int>(), 0);
@@ -88,6 +117,18 @@ TEST_F(DatabaseTest, SessionLostWhileIdleIsReplaced) {
   const absl::Status status = InsertConsentVersion('b');
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(CountVersions(), "2");
+}
+
+TEST_F(DatabaseTest, ReadOneOnASessionLostWhileIdleRunsOnAnother) {
+  ASSERT_TRUE(InsertConsentVersion('a').ok());
+  ASSERT_TRUE(test_->Sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").ok());
+  int versions = 0;
+  const absl::Status status = test_->database().ReadOne([&versions](ReadTransaction& transaction) -> absl::Status {
+    versions = Execute(transaction, "SELECT count(*) FROM ledger.consent_version").at(0)[0].as<int>();
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(versions, 1);
 }
 
 TEST_F(DatabaseTest, SessionLostInTheBodyIsUnavailableAndStoresNothing) {

@@ -10,8 +10,8 @@ namespace {
 
 using tenants::Bytes;
 using tenants::CommitTime;
-using tenants::IndexOf;
 using tenants::Execute;
+using tenants::IndexOf;
 using tenants::ReadTransaction;
 using tenants::Row;
 using tenants::WriteTransaction;

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "ledger/entry.h"
 #include "services/exchange/audit_event.h"
+#include "services/exchange/record_store.h"
 #include "services/exchange/refusals.h"
 #include "services/exchange/test_world.h"
 #include "tenants/log_reader.h"
@@ -100,12 +101,17 @@ class ConsentDisclosure : public ::testing::Test {
   }
   Json Audit(const std::string& id) { return TestWorld::Body(Get("AuditEvent/" + id, {}, TestWorld::ClientOf("alpha")), 200); }
   std::uint64_t LogSize() { return world_->partition("alpha").writer->size(); }
+  // Of the patient's, the accounts of disclosures among them.
   std::vector<OpenedRecord> Stored(const std::string& type) {
     std::vector<OpenedRecord> found;
-    const auto records = world_->records().Open({world_->partition("alpha").tenant.id, record_}, "test");
-    EXPECT_TRUE(records.ok()) << records.status();
-    for (const OpenedRecord& record : *records)
-      if (record.resource_type == type) found.push_back(record);
+    const tenants::Partition& alpha = world_->partition("alpha");
+    const auto rows = RecordStore(*alpha.database).NewestOfPatient(record_);
+    EXPECT_TRUE(rows.ok()) << rows.status();
+    for (const SealedRecord& row : *rows) {
+      auto record = OpenRecord(alpha.tenant, row, world_->sealer(), "test");
+      EXPECT_TRUE(record.ok()) << record.status();
+      if (record->resource_type == type) found.push_back(*std::move(record));
+    }
     return found;
   }
   absl::Status Check(const Json& explanation) {
@@ -190,6 +196,22 @@ TEST_F(ConsentDisclosure, ThePatientSeesWhoLookedWhyAndUnderWhichConsentWithRece
   EXPECT_EQ(details[2].TextOf("type"), "receipt");
   // Only the source's own clients.
   EXPECT_TRUE(IsNone(Get("AuditEvent/" + audit.TextOf("id"))));
+}
+
+TEST_F(ConsentDisclosure, TheChartDoesNotGrowByLookingAtIt) {
+  PutReport();
+  PutConsent();
+  // What the tenant itself wrote stays in the chart, of whatever type it is.
+  Put("alpha", "AuditEvent", absl::StrCat(R"("type":{"code":"rest"},"recorded":"2026-01-10T10:00:00Z","agent":[{"requestor":true}],)",
+                                          R"("source":{"observer":{"display":"EHR"}},"entity":[{"what":{"reference":"Patient/)", id_, R"("}}])"));
+  const PatientLink link{world_->partition("alpha").tenant.id, record_};
+  const std::size_t chart = world_->records().Open(link, "test")->size();
+  const std::size_t history = world_->records().OpenHistory(link, "test")->size();
+  EXPECT_EQ(Stored("AuditEvent").size(), 1u);
+  ASSERT_EQ(Get(Report()).status, 200);
+  EXPECT_EQ(Stored("AuditEvent").size(), 2u);
+  EXPECT_EQ(world_->records().Open(link, "test")->size(), chart);
+  EXPECT_EQ(world_->records().OpenHistory(link, "test")->size(), history);
 }
 
 TEST_F(ConsentDisclosure, AStoredExplanationRecomputes) {

@@ -51,8 +51,7 @@ ConsentGate::ConsentGate(const std::vector<OpenedRecord>& chart, std::shared_ptr
     const OpenedRecord* record = Find(std::string(reference));
     if (record == nullptr || record->resource_type != "RelatedPerson") return nullptr;
     const auto [known, is_new] = persons.try_emplace(std::string(reference));
-    if (is_new)
-      known->second = ResourceOf(*record);
+    if (is_new) known->second = ResourceOf(*record);
     return known->second.get();
   };
   std::vector<consent::Consent> consents;

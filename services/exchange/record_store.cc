@@ -10,8 +10,8 @@ namespace custodian::exchange {
 
 using tenants::Bytes;
 using tenants::CommitTime;
-using tenants::IndexOf;
 using tenants::Execute;
+using tenants::IndexOf;
 using tenants::ReadTransaction;
 using tenants::Row;
 
@@ -190,7 +190,8 @@ absl::StatusOr<std::set<RecordId>> RecordStore::LiveOfPatient(const PatientId& p
 absl::StatusOr<std::vector<SealedRecord>> RecordStore::HistoryOfPatient(const PatientId& patient) const {
   return Query(database_,
                absl::StrCat("SELECT ", kColumns,
-                            " FROM exchange.record AS r WHERE r.patient_id = $1 AND NOT r.account ORDER BY r.arrived_ms, r.entry_index, r.record_id, r.version"),
+                            " FROM exchange.record AS r WHERE r.patient_id = $1 AND NOT r.account "
+                            "ORDER BY r.arrived_ms, r.entry_index, r.record_id, r.version"),
                patient.bytes());
 }
 
