@@ -13,6 +13,7 @@
 #include "services/exchange/card.h"
 #include "services/exchange/cds_request.h"
 #include "services/exchange/exam.h"
+#include "services/exchange/fixed_tick.h"
 #include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
@@ -168,9 +169,7 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request,
 rpc::HttpResponse CdsHooks::Cards(std::string body, absl::Time received) const {
   const bool has_cards = body != kNoCards;
   rpc::HttpResponse response = Answer(std::move(body));
-  if (has_cards || options_.tick <= absl::ZeroDuration()) return response;
-  const absl::Duration taken = absl::Now() - received;
-  response.not_before = received + options_.tick * std::max<std::int64_t>(1, (taken + options_.tick - absl::Nanoseconds(1)) / options_.tick);
+  if (!has_cards) response.not_before = NextTick(received, options_.tick);
   return response;
 }
 

@@ -387,7 +387,9 @@ TEST_F(FhirInteractions, ABundleReachesNoFurtherThanItsScopes) {
 TEST_F(FhirInteractions, OthersLearnNothingByAnyInteraction) {
   const std::string patient = NewPatient();
   const std::string observation = NewObservation(patient, "2026-01-01", "1");
+  const absl::Time before = absl::Now();
   const auto nothing = world_->Send("beta", "alpha", "GET", "Observation/no-such");
+  EXPECT_GE(nothing.not_before, before + TestWorld::kTick);
   const std::uint64_t size = LogSize();
   const std::string id = observation.substr(12);
   for (const std::string& target : std::vector<std::string>{
@@ -403,6 +405,7 @@ TEST_F(FhirInteractions, OthersLearnNothingByAnyInteraction) {
       EXPECT_EQ(answer.status, nothing.status) << target;
       EXPECT_EQ(answer.headers, nothing.headers) << target;
       EXPECT_EQ(answer.body, nothing.body) << target;
+      EXPECT_GE(answer.not_before, before + TestWorld::kTick) << target;
     }
   }
   const auto refused = world_->Send("beta", "alpha", "DELETE", "Observation/no-such");
@@ -410,6 +413,7 @@ TEST_F(FhirInteractions, OthersLearnNothingByAnyInteraction) {
     const auto answer = world_->Send("beta", "alpha", method, observation, "{}", {{"if-match", "W/\"1\""}});
     EXPECT_EQ(answer.status, refused.status) << method;
     EXPECT_EQ(answer.body, refused.body) << method;
+    EXPECT_GE(answer.not_before, before + TestWorld::kTick) << method;
   }
   EXPECT_EQ(LogSize(), size);
 }

@@ -10,6 +10,7 @@
 #include "services/exchange/fhir_capability.h"
 #include "services/exchange/fhir_definitions.h"
 #include "services/exchange/fhir_time.h"
+#include "services/exchange/fixed_tick.h"
 #include "services/exchange/provenance.h"
 
 namespace custodian::exchange {
@@ -97,6 +98,7 @@ rpc::HttpResponse FhirService::Refusal(int status, std::string_view text) {
 
 rpc::HttpResponse FhirService::Handle(const rpc::HttpRequest& request) const {
   if (!std::string_view(request.path).starts_with(kPrefix)) return NotFoundForOthers();
+  const absl::Time received = absl::Now();
   FhirCall call{request, nullptr, {}, "", absl::StrSplit(request.path.substr(kPrefix.size()), '/', absl::SkipEmpty())};
   if (call.segments.empty()) return NotFoundForOthers();
   const std::string tenant = call.segments.front();
@@ -118,8 +120,10 @@ rpc::HttpResponse FhirService::Handle(const rpc::HttpRequest& request) const {
   if (const auto missing = caller->scopes ? MissingScope(*caller->scopes, request, call.segments) : std::nullopt) return LacksScope(*missing);
   call.client = caller->client;
   call.scopes = caller->scopes ? &*caller->scopes : nullptr;
-  if (call.partition == nullptr) return NotFoundForOthers();
-  return call.client.tenant == call.partition->tenant.id ? HandleOwn(call) : HandleOther(call);
+  if (call.partition != nullptr && call.client.tenant == call.partition->tenant.id) return HandleOwn(call);
+  rpc::HttpResponse response = call.partition == nullptr ? NotFoundForOthers() : HandleOther(call);
+  if (response.status != 200) response.not_before = NextTick(received, options_.tick);
+  return response;
 }
 
 absl::StatusOr<FhirCaller> FhirService::Authenticate(const rpc::HttpRequest& request) const {

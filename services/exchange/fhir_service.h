@@ -41,6 +41,8 @@ class FhirService {
     std::size_t batch_max = 1'000;
     // How long a search with _revinclude, or a read of a disclosure's Provenance, waits for the receipt.
     absl::Duration receipt_wait = absl::Seconds(2);
+    // Everything but a delivered resource leaves for another tenant's client at the next multiple of this after its request came.
+    absl::Duration tick = absl::ZeroDuration();
     // Consent rules in force at a tenant.
     RulesOf rules = BuiltInRules();
     // Takes in what consent refused; may be empty.

@@ -322,6 +322,7 @@ TEST_F(Fhir, OthersReadOnlyByConsentAndEachReadIsRecordedFirst) {
   const std::uint64_t alpha_permitted = LogSize("alpha");
   const auto read = world_->Send("beta", "alpha", "GET", report);
   EXPECT_EQ(TestWorld::Body(read, 200).TextOf("status"), "final");
+  EXPECT_LE(read.not_before, absl::Now());
   EXPECT_GE(LogSize("alpha"), alpha_permitted + 2);
   EXPECT_EQ(LogSize("beta"), beta_before + 1);
   std::string link = TestWorld::HeaderOf(read, "Link");

@@ -30,6 +30,9 @@ inline constexpr char kAuthor[] = "spiffe://custodian.example/custodian/serve";
 
 class TestWorld {
  public:
+  // Of FHIR refusals to other tenants; nobody waits for it here.
+  static constexpr absl::Duration kTick = absl::Minutes(1);
+
   // "alpha" and "beta", ids 00000000000000aa and 00000000000000bb; each with a TREAT client "ehr".
   TestWorld() {
     auto started = testing::KeyProcess::Create();
@@ -60,6 +63,7 @@ class TestWorld {
     options.entries_max = 2'000;
     options.body_bytes_max = 4u << 20;
     options.receipt_wait = absl::Milliseconds(100);
+    options.tick = kTick;
     service_ = std::make_unique<FhirService>(options, partitions_, *registry_, *sealer_, key_process_->client(), *locator_, clock_,
                                              [](std::string_view origin, std::uint64_t index) -> absl::StatusOr<std::string> {
                                                return absl::StrCat("receipt of ", std::string(origin), " ", index);

@@ -60,7 +60,7 @@ struct Config {
     std::string ca_file;
   };
   Outgoing outgoing;
-  // Order checks without cards answer on this tick (services/exchange/cds_hooks.h).
+  // Order checks without cards, and what another tenant's FHIR client is refused, answer on this tick (services/exchange/fixed_tick.h).
   absl::Duration order_check_tick = absl::Milliseconds(100);
   Keys keys;
   Listener grpc;

@@ -288,6 +288,7 @@ Platform::Platform(const Config& config)
           },
           machine_clock_),
       fhir_({.public_url = config.public_url,
+             .tick = config.order_check_tick,
              .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
              .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); },
              .authenticate = [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); }},
