@@ -5,6 +5,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include <unicode/utf8.h>
+
 #include "absl/strings/str_cat.h"
 
 #define RAPIDJSON_HAS_STDSTRING 1
@@ -21,6 +23,21 @@ namespace {
 constexpr std::size_t kLinearSearchMax = 16;
 
 const Json kMissing;
+
+// What a client sent may stand in it: controls and broken UTF-8, which no FHIR string may have, become U+FFFD.
+std::string Printable(std::string_view text) {
+  std::string printable;
+  const auto size = static_cast<std::int32_t>(text.size());
+  for (std::int32_t at = 0; at < size;) {
+    const std::int32_t begin = at;
+    UChar32 letter = 0;
+    U8_NEXT(text.data(), at, size, letter);
+    const bool is_control = letter < 0x20 ? letter != '\n' && letter != '\r' && letter != '\t' : letter == 0x7f;
+    if (letter < 0 || is_control) printable += "\xef\xbf\xbd";
+    else printable += text.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(at - begin));
+  }
+  return printable;
+}
 
 // RapidJSON lets a lone low surrogate ("\udc00") through as broken UTF-8, and a NUL: neither may be stored.
 const char* FaultOfText(std::string_view text) {
@@ -279,8 +296,8 @@ std::string OperationOutcome(const std::vector<Issue>& issues, bool information)
   for (const Issue& issue : issues) {
     Json each = Json::Object({{"severity", Json::String(information ? "information" : "error")},
                               {"code", Json::String(issue.code)},
-                              {"diagnostics", Json::String(issue.diagnostics)}});
-    if (!issue.expression.empty()) each.Set("expression", Json::Array({Json::String(issue.expression)}));
+                              {"diagnostics", Json::String(Printable(issue.diagnostics))}});
+    if (!issue.expression.empty()) each.Set("expression", Json::Array({Json::String(Printable(issue.expression))}));
     list.Append(std::move(each));
   }
   return Json::Object({{"resourceType", Json::String("OperationOutcome")}, {"issue", std::move(list)}}).Text();

@@ -69,6 +69,13 @@ TEST(FhirJson, VisitsReferencesWithTheirPaths) {
   EXPECT_EQ((*json)["result"][0].TextOf("reference"), "b!");
 }
 
+TEST(FhirJson, AnOperationOutcomeIsSoundWhateverItTellsOf) {
+  const auto outcome = Json::Parse(OperationOutcome({{"value", "'a\xff\x01\xc3' is none", "Patient.\x7f"}}));
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ((*outcome)["issue"][0].TextOf("diagnostics"), "'a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd' is none");
+  EXPECT_EQ((*outcome)["issue"][0]["expression"][0].text(), "Patient.\xef\xbf\xbd");
+}
+
 TEST(FhirJson, WritesAnOperationOutcome) {
   const auto outcome = Json::Parse(OperationOutcome({{"value", "is no date", "Patient.birthDate"}}));
   ASSERT_TRUE(outcome.ok());

@@ -33,7 +33,7 @@ absl::Status Refuse(std::string_view why) { return absl::UnauthenticatedError(st
 // The JSON of one base64url part of a compact JWS.
 absl::StatusOr<Json> Part(std::string_view part) {
   std::string bytes;
-  if (part.empty() || !absl::WebSafeBase64Unescape(std::string(part), &bytes)) return Refuse("the token is not a JWT");
+  if (!IsBase64Url(part) || !absl::WebSafeBase64Unescape(std::string(part), &bytes)) return Refuse("the token is not a JWT");
   auto json = Json::Parse(bytes, {kTokenBytesMax, 16});
   if (!json.ok() || !json->is_object()) return Refuse("the token is not a JWT");
   return json;
@@ -107,6 +107,7 @@ absl::StatusOr<Jws> ParseJws(std::string_view token) {
   const std::string& algorithm = header->TextOf("alg");
   if (algorithm != "ES384" && algorithm != "RS384") return Refuse("the token's alg must be ES384 or RS384");
   if (header->Find("crit") != nullptr) return Refuse("the token has critical headers that are not known here");
+  if (!IsBase64Url(token.substr(second + 1))) return Refuse("the token is not a JWT");
   if (header->TextOf("kid").empty()) return Refuse("the token has no kid");
   return Jws{std::string(token), *std::move(payload), algorithm, header->TextOf("kid")};
 }

@@ -48,6 +48,8 @@ absl::Status CheckKey(const Json& key, const std::string& which) {
   const bool elliptic = key.TextOf("kty") == "EC" && key.TextOf("crv") == "P-384";
   if (!elliptic && key.TextOf("kty") != "RSA") return absl::InvalidArgumentError(which + "must be EC P-384 or RSA");
   cjose_err error;
+  for (const char* number : {"x", "y", "n", "e"})
+    if (key.Find(number) != nullptr && !IsBase64Url(key.TextOf(number))) return absl::InvalidArgumentError(which + number + " must be base64url");
   const std::string text = key.Text();
   const std::unique_ptr<cjose_jwk_t, JwkRelease> jwk(cjose_jwk_import(text.data(), text.size(), &error));
   if (jwk == nullptr) return absl::InvalidArgumentError(which + "cannot be read");
@@ -70,6 +72,11 @@ absl::StatusOr<Json> ReadFetched(const rpc::HttpResponse& response) {
 }
 
 }  // namespace
+
+bool IsBase64Url(std::string_view text) {
+  return !text.empty() && text.size() % 4 != 1 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; });
+}
 
 absl::Status CheckJwks(std::string_view jwks) {
   const auto set = Json::Parse(jwks);

@@ -25,6 +25,9 @@ namespace custodian::exchange {
 // InvalidArgument says which key is not, also for one with a private part.
 [[nodiscard]] absl::Status CheckJwks(std::string_view jwks);
 
+// Unpadded base64url (RFC 7515, section 2), whole bytes. libcjose aborts on text that is none: ask this first.
+[[nodiscard]] bool IsBase64Url(std::string_view text);
+
 // Exactly one of the two.
 struct KeySource {
   std::string jwks;

@@ -50,6 +50,18 @@ TEST_F(KeySetsTest, ASetIsFetchedOnceWhileItsTimeLasts) {
   EXPECT_EQ(fetches_, 2);
 }
 
+// libcjose ends the process on such text.
+TEST_F(KeySetsTest, KeysThatAreNoBase64UrlAreRefusedAndPassedOver) {
+  for (const char* key : {R"({"kty":"EC","crv":"P-384","kid":"b","x":"AAAAA","y":"AAAAA"})", R"({"kty":"RSA","kid":"b","n":"AAAAA","e":"AQAB"})",
+                          R"({"kty":"EC","crv":"P-384","kid":"b","x":"AA==","y":"A A"})", R"({"kty":"RSA","kid":"b","n":1,"e":""})"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckJwks(absl::StrCat(R"({"keys":[)", key, "]}")))) << key;
+    answer_ = rpc::HttpResponse{200, {}, absl::StrCat(R"({"keys":[)", key, ",", TestJwk::Elliptic("a", false), "]}")};
+    clock_.Advance(absl::Hours(1));
+    EXPECT_EQ(Find("a"), absl::StatusCode::kOk) << key;
+    EXPECT_EQ(Find("b"), absl::StatusCode::kUnauthenticated) << key;
+  }
+}
+
 TEST_F(KeySetsTest, RotationIsSeenAtOnceButNotOftenerThanTheLimit) {
   Serve({"a"}, "max-age=86400");
   EXPECT_EQ(Find("a"), absl::StatusCode::kOk);

@@ -69,6 +69,14 @@ TEST_F(JwtTest, AcceptsEs384AndRs384) {
   EXPECT_TRUE(rsa.ok()) << rsa.status();
 }
 
+// libcjose ends the process on such text.
+TEST_F(JwtTest, RefusesWhatIsNoBase64Url) {
+  const std::string good = Elliptic(Payload());
+  for (const char* more : {"A", "=", "==", " ", "\n", "+", "/", "\xff"}) EXPECT_EQ(Refusal(good + more), "the token is not a JWT") << more;
+  for (std::size_t less : {1u, 2u, 3u}) EXPECT_NE(Refusal(good.substr(0, good.size() - less)), "accepted") << less;
+  EXPECT_EQ(Refusal(good.substr(0, good.rfind('.') + 1)), "the token is not a JWT");
+}
+
 TEST_F(JwtTest, TheAudienceMayBeOneOfAList) {
   std::string payload = Payload();
   const std::string aud = absl::StrCat("\"", kEndpoint, "\"");
