@@ -1,5 +1,6 @@
 #include "services/exchange/disclosure_record.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "services/exchange/detail.h"
@@ -39,6 +40,7 @@ absl::Status AddDisclosure(keys::Sealer& sealer, const DisclosureRecord& record,
   detail.Set("consent_version", Json::Integer(record.consent_version));
   detail.Set("emergency", Json::Bool(record.facts.emergency.has_value()));
   detail.Set("purpose", Json::String(record.facts.purpose));
+  detail.Set("reader_patient", Json::String(record.reader_patient.hex()));
   detail.Set("resource", Json::String(record.facts.resource));
   detail.Set("tenant", Json::String(record.facts.recipient.id.text()));
   if (absl::Status status = SetDetail(sealer, record.patient.tenant, record.patient.patient, detail.Text(), kDetailBytes, disclosure); !status.ok())
@@ -55,6 +57,21 @@ absl::Status AddDisclosure(keys::Sealer& sealer, const DisclosureRecord& record,
       return status;
   write.entries = {std::move(disclosure), std::move(stored)};
   write.expectations.push_back({record.patient.patient, record.consent_version});
+  return absl::OkStatus();
+}
+
+absl::Status CheckStillSo(const tenants::Partition& source, const Locator& locator, const RecordId& record, std::uint64_t version,
+                          const DisclosureRecord& disclosed) {
+  const auto heads = RecordStore(*source.database).Heads({record});
+  if (!heads.ok()) return heads.status();
+  const auto head = heads->find(record);
+  if (head == heads->end() || head->second.deleted || head->second.version != version)
+    return absl::FailedPreconditionError("the record was corrected while it was disclosed");
+  const auto same = locator.SamePerson(disclosed.patient);
+  if (!same.ok()) return same.status();
+  const PatientLink reader{disclosed.facts.recipient.id, disclosed.reader_patient};
+  if (std::find(same->begin(), same->end(), reader) == same->end())
+    return absl::FailedPreconditionError("the patients were unlinked while a record was disclosed");
   return absl::OkStatus();
 }
 

@@ -10,14 +10,18 @@
 #include "absl/status/status.h"
 #include "services/exchange/audit_event.h"
 #include "services/exchange/fhir_json.h"
+#include "services/exchange/locator.h"
 #include "services/exchange/patient_records.h"
 #include "services/keys/sealer.h"
 #include "tenants/partition_writer.h"
+#include "tenants/partitions.h"
 
 namespace custodian::exchange {
 
 struct DisclosureRecord {
   PatientLink patient;
+  // Whose chart the reader looked from, at its tenant: where a later correction is told.
+  PatientId reader_patient;
   // `id` is that of AuditEvent and Provenance.
   AuditFacts facts;
   // SHA-256 of the sealed record shown (32 bytes); empty when a card only names it.
@@ -30,6 +34,11 @@ struct DisclosureRecord {
 };
 // Adds to `write`, which has no entries yet: DISCLOSURE first, then RECORD_STORED.
 [[nodiscard]] absl::Status AddDisclosure(keys::Sealer& sealer, const DisclosureRecord& record, tenants::Write& write);
+
+// OK when the source's record is still of that version and the two patients are still one person: to be asked once the DISCLOSURE is on the
+// log, so that a correction that came before is seen here, and one that comes after sees the entry. FailedPrecondition otherwise.
+[[nodiscard]] absl::Status CheckStillSo(const tenants::Partition& source, const Locator& locator, const RecordId& record, std::uint64_t version,
+                                        const DisclosureRecord& disclosed);
 
 // FHIR id of the Patient among a chart's records; empty without.
 [[nodiscard]] std::string PatientIdIn(const std::vector<OpenedRecord>& chart);

@@ -64,6 +64,10 @@ Json Resource(const TypeDefinition& type) {
     resource.Set("operation", Json::Array({Operation("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
                                            Operation("match", "http://hl7.org/fhir/OperationDefinition/Patient-match")}));
   }
+  if (type.name == "Communication") {
+    resource.Set("operation", Json::Array({Operation("corrections", "https://custodian.example/fhir/OperationDefinition/Communication-corrections"),
+                                           Operation("acknowledge", "https://custodian.example/fhir/OperationDefinition/Communication-acknowledge")}));
+  }
   return resource;
 }
 

@@ -19,7 +19,7 @@ using ledger::v1::Entry;
 constexpr std::string_view kPurpose = "fhir-disclosure";
 // All details of one kind have one size.
 constexpr std::size_t kDetailBytes = 1'024;
-// The consent may change between decision and commit; each change is decided anew.
+// Consent, record or link may change between decision and commit; each change is decided anew.
 constexpr int kAttempts = 3;
 constexpr absl::Duration kReceiptPoll = absl::Milliseconds(50);
 
@@ -87,6 +87,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
       return NotForReader();
     }
     DisclosureRecord at_source{.patient = patient,
+                               .reader_patient = **own,
                                .facts = {NewDisclosureId(), now, source.tenant, requester->tenant, PatientIdIn(*records), reader.spiffe_id, "",
                                          reader.purpose, absl::StrCat(opened->resource_type, "/", opened->id, "/_history/", opened->version), judgement,
                                          gate.Explain(*opened, judgement, *consent_version).Text(),
@@ -95,7 +96,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
                                .detail = Json::Object({{"reader", Json::String(reader.spiffe_id)}}),
                                .provenance = Json(),
                                .consent_version = *consent_version};
-    auto disclosed = Record(source, *requester, reader, **own, *std::move(opened), std::move(at_source));
+    auto disclosed = Record(source, *requester, reader, *std::move(opened), std::move(at_source));
     if (disclosed.ok() && by_emergency) {
       ++emergencies_;
       spdlog::warn("event=break_glass alarm=true source={} reader={} index={}", source.tenant.id.text(), reader.tenant.text(), disclosed->index);
@@ -107,8 +108,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
 bool FhirDisclosure::IsForEmergencies(const tenants::Client& client) { return client.purpose == "BTG" || client.purpose == "ETREAT"; }
 
 absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Record(const tenants::Partition& source, const tenants::Partition& requester,
-                                                                 const tenants::Client& reader, const PatientId& patient_at_reader,
-                                                                 OpenedRecord record, DisclosureRecord at_source) const {
+                                                                 const tenants::Client& reader, OpenedRecord record, DisclosureRecord at_source) const {
   const std::string resource = absl::StrCat(record.resource_type, "/", record.id);
   at_source.provenance = DisclosureProvenance({at_source.facts.id, record.resource_type, record.id, record.version, at_source.facts.time,
                                                source.tenant, requester.tenant, reader.spiffe_id, reader.purpose});
@@ -117,6 +117,9 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Record(const tenants::
   if (absl::Status status = AddDisclosure(sealer_, at_source, write); !status.ok()) return status;
   const auto admitted = source.writer->Apply(std::move(write));
   if (!admitted.ok()) return admitted.status();
+  const auto record_id = sealer_.RecordIdOf(source.tenant.id, record.resource_type, record.id);
+  if (!record_id.ok()) return record_id.status();
+  if (absl::Status status = CheckStillSo(source, locator_, *record_id, record.version, at_source); !status.ok()) return status;
 
   tenants::Write at_reader = NewWrite();
   Entry opened;
@@ -127,7 +130,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Record(const tenants::
                                            {"resource", Json::String(resource)},
                                            {"tenant", Json::String(source.tenant.id.text())},
                                            {"version", Json::Integer(static_cast<std::int64_t>(record.version))}});
-  if (absl::Status status = SetDetail(sealer_, reader.tenant, patient_at_reader, opened_detail.Text(), kDetailBytes, opened); !status.ok()) {
+  if (absl::Status status = SetDetail(sealer_, reader.tenant, at_source.reader_patient, opened_detail.Text(), kDetailBytes, opened); !status.ok()) {
     return status;
   }
   at_reader.entries = {std::move(opened)};

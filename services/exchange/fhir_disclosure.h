@@ -61,7 +61,7 @@ class FhirDisclosure {
  private:
   [[nodiscard]] absl::StatusOr<std::optional<PatientId>> PatientAt(const PatientLink& patient, const TenantId& tenant) const;
   [[nodiscard]] absl::StatusOr<Disclosed> Record(const tenants::Partition& source, const tenants::Partition& requester,
-                                                 const tenants::Client& reader, const PatientId& patient_at_reader, OpenedRecord record,
+                                                 const tenants::Client& reader, OpenedRecord record,
                                                  DisclosureRecord at_source) const;
   [[nodiscard]] absl::StatusOr<std::string> Receipt(std::string_view origin, std::uint64_t index, absl::Duration wait) const;
 

@@ -72,8 +72,8 @@ Json InformationOf(const std::string& text) {
 }
 
 std::optional<Refusal> CheckOwnId(const std::string& id, const std::string& path) {
-  if (!id.starts_with(kDisclosurePrefix)) return std::nullopt;
-  return Refuse(422, "business-rule", "Ids that begin with 'disclosure-' are the custodian's.", path);
+  if (!id.starts_with(kDisclosurePrefix) && !id.starts_with(kCorrectionPrefix)) return std::nullopt;
+  return Refuse(422, "business-rule", "Ids that begin with 'disclosure-' or 'correction-' are the custodian's.", path);
 }
 
 }  // namespace
@@ -89,7 +89,8 @@ FhirService::FhirService(Options options, const tenants::Partitions& partitions,
       searcher_(sealer),
       match_(matcher ? std::move(matcher) : MatchWithin(locator, sealer), sealer),
       writer_(sealer, keys, FhirWriter::Limits{options_.patients_max}),
-      disclosure_(partitions, sealer, locator, network_clock, std::move(receipt), options_.rules, options_.refused) {}
+      disclosure_(partitions, sealer, locator, network_clock, std::move(receipt), options_.rules, options_.refused),
+      corrections_(options_.public_url, partitions, sealer, locator, network_clock) {}
 
 rpc::HttpResponse FhirService::Refusal(int status, std::string_view text) {
   const char* code = status == 404 ? "not-found" : status == 413 ? "too-long" : status == 405 ? "not-supported" : "processing";
@@ -156,6 +157,9 @@ rpc::HttpResponse FhirService::HandleOwn(const FhirCall& call) const {
     if (method != "GET") return MethodNotAllowed("GET");
     return depth == 3 ? reader_.History(call) : reader_.Read(call);
   }
+  if (depth == 3 && call.type() == "Communication" && call.segments[2] == "$acknowledge") {
+    return method == "POST" ? AcknowledgeCorrection(call) : MethodNotAllowed("POST");
+  }
   if (depth == 3 && call.type() == "Patient" && call.segments[2] == "$everything") {
     return method == "GET" ? searcher_.Everything(call, call.request.Parameters()) : MethodNotAllowed("GET");
   }
@@ -194,6 +198,9 @@ rpc::HttpResponse FhirService::HandleType(const FhirCall& call) const {
   }
   if (call.segments.size() == 2 && call.type() == "Patient" && call.id() == "$match") {
     return method == "POST" ? Match(call) : MethodNotAllowed("POST");
+  }
+  if (call.segments.size() == 2 && call.type() == "Communication" && call.id() == "$corrections") {
+    return method == "GET" ? OpenCorrections(call) : MethodNotAllowed("GET");
   }
   return FhirResponse(Refuse(404, "not-supported", "There is no such operation here."));
 }

@@ -1,6 +1,6 @@
 // The FHIR R4 endpoint of every tenant, `/fhir/<tenant id>/...`: who may ask for what, and which part answers. The tenant's own clients
 // read (fhir_reader.h), search (fhir_searcher.h) and write (fhir_writer.h), alone, in batches and in transactions; other tenants' read by
-// consent (fhir_disclosure.h). The caller is known by access token or client certificate; a token's scopes bound what it may do. Every refusal is an OperationOutcome and changes nothing.
+// consent (fhir_disclosure.h), and are told of what is corrected later (corrections.h). The caller is known by access token or client certificate; a token's scopes bound what it may do. Every refusal is an OperationOutcome and changes nothing.
 // Thread-safe; called from the HTTPS server's threads.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_FHIR_SERVICE_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_FHIR_SERVICE_H_
@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "services/exchange/corrections.h"
 #include "services/exchange/fhir_call.h"
 #include "services/exchange/fhir_disclosure.h"
 #include "services/exchange/fhir_patient_match.h"
@@ -80,6 +81,8 @@ class FhirService {
   [[nodiscard]] rpc::HttpResponse Written(const FhirCall& call, const StoredEntry& entry) const;
   [[nodiscard]] rpc::HttpResponse SearchOther(const FhirCall& call) const;
   [[nodiscard]] rpc::HttpResponse ReadOther(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse OpenCorrections(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse AcknowledgeCorrection(const FhirCall& call) const;
   [[nodiscard]] rpc::HttpResponse OwnDisclosure(const FhirCall& call) const;
   [[nodiscard]] Answer<Json> ReadBody(const FhirCall& call) const;
 
@@ -92,6 +95,7 @@ class FhirService {
   const FhirPatientMatch match_;
   const FhirWriter writer_;
   const FhirDisclosure disclosure_;
+  const Corrections corrections_;
 };
 
 }  // namespace custodian::exchange

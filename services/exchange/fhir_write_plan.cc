@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/exchange/correction.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/identifier_index.h"
 #include "services/exchange/locator.h"
@@ -423,12 +424,15 @@ absl::Status WritePlan::AddConsentEntries() {
 void WritePlan::AddOutboxRows() {
   std::set<PatientId> locator;
   std::set<PatientId> savings;
+  std::set<PatientId> corrected;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const bool of_patient = planned_[i].subject.has_value() || (deleted_.contains(planned_[i].record) && planned_[i].patient != tenant_resources_);
     if (entries_[i].exists || !of_patient) continue;
     if (entries_[i].type == "Patient") locator.insert(planned_[i].patient);
+    if (IsToldWhenCorrected(entries_[i].type) && planned_[i].version > 1) corrected.insert(planned_[i].patient);
     if (ConcernsSavings(entries_[i].type)) savings.insert(planned_[i].patient);
   }
+  for (const PatientId& patient : corrected) write_.rows.push_back(tenants::OutboxRow("correction", patient));
   for (const PatientId& patient : locator) write_.rows.push_back(tenants::OutboxRow("locator", patient));
   for (const PatientId& patient : savings) write_.rows.push_back(tenants::OutboxRow("savings", patient));
 }

@@ -34,7 +34,7 @@ constexpr char kActReason[] = "TREAT";
 // All details of one kind have one size, whatever happened.
 constexpr std::size_t kCheckDetailBytes = 2'048;
 constexpr std::size_t kShownDetailBytes = 2'048;
-// The consent may change between decision and commit; it is decided anew once.
+// Consent, record or link may change between decision and commit; it is decided anew once.
 constexpr int kAttempts = 2;
 
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
@@ -125,7 +125,7 @@ class OrderCheck::Attempt {
     return absl::OkStatus();
   }
 
-  // Records each disclosure at its source, before anything is recorded here or shown. FailedPrecondition when a consent changed.
+  // Records each disclosure at its source, before anything is recorded here or shown. FailedPrecondition when a consent, the record or the link changed.
   absl::Status Disclose(const AnswerClaim& claim) {
     for (Judged& judged : judged_) {
       if (!judged.has_card()) continue;
@@ -359,6 +359,7 @@ class OrderCheck::Attempt {
     const OpenedRecord& shown = *RecordOf(*judged.chart, *judged.source);
     const Judgement judgement = judged.chart->gate->Judge(shown);
     const DisclosureRecord record{.patient = judged.chart->link,
+                                  .reader_patient = patient_,
                                   .facts = {NewDisclosureId(), judged.chart->asked, source.tenant, tenant_, PatientIdIn(judged.chart->records),
                                             call_.token.issuer, request_.user_id, kActReason, absl::StrCat(ResourceOf(judged), "/_history/", version),
                                             judgement, judged.chart->gate->Explain(shown, judgement, judged.chart->consent_version).Text(), std::nullopt},
@@ -371,7 +372,9 @@ class OrderCheck::Attempt {
     const auto admitted = source.writer->Apply(std::move(write));
     if (!admitted.ok()) return admitted.status();
     judged.disclosure = absl::StrCat(source.tenant.origin, "#", admitted->first_index);
-    return absl::OkStatus();
+    const auto record_id = parts_.sealer.RecordIdOf(source.tenant.id, shown.resource_type, shown.id);
+    if (!record_id.ok()) return record_id.status();
+    return CheckStillSo(source, parts_.locator, *record_id, shown.version, record);
   }
 
   absl::StatusOr<Json> CardOf(const Judged& judged) const {

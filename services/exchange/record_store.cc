@@ -172,6 +172,20 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::ChartOfPatient(const Pati
                patient.bytes());
 }
 
+absl::StatusOr<std::vector<std::uint64_t>> RecordStore::AccountsOfPatient(const PatientId& patient) const {
+  std::vector<std::uint64_t> entries;
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = Execute(transaction,
+        absl::StrCat("SELECT DISTINCT entry_index FROM exchange.record WHERE patient_id = $1 AND account ORDER BY entry_index LIMIT ", kRowsMax + 1),
+        pqxx::binarystring(patient.bytes()));
+    if (rows.size() > kRowsMax) return absl::ResourceExhaustedError(absl::StrCat("more than ", kRowsMax, " accounts in one list"));
+    for (const pqxx::row& row : rows) entries.push_back(row[0].as<std::uint64_t>());
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return entries;
+}
+
 absl::StatusOr<std::set<RecordId>> RecordStore::LiveOfPatient(const PatientId& patient) const {
   std::set<RecordId> live;
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {

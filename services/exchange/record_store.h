@@ -73,6 +73,8 @@ class RecordStore {
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOfPatient(const PatientId& patient, std::uint64_t before = kNow) const;
   // The same without the accounts of disclosures, which grow with every look at the chart.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> ChartOfPatient(const PatientId& patient) const;
+  // Positions of the entries that stored accounts of disclosures and refusals of the patient, each once, oldest first.
+  [[nodiscard]] absl::StatusOr<std::vector<std::uint64_t>> AccountsOfPatient(const PatientId& patient) const;
   // The patient's records that are not deleted, without their bytes.
   [[nodiscard]] absl::StatusOr<std::set<RecordId>> LiveOfPatient(const PatientId& patient) const;
   // Every version of a patient's records but the accounts of disclosures, oldest first.

@@ -89,6 +89,8 @@ void AddOperation(const std::vector<std::string>& segments, std::vector<Need>& n
   const std::string type = segments.size() > 1 ? TypeOr(segments.front()) : "*";
   if (operation == "$match") return needs.push_back({"Patient", "rs"});
   if (operation == "$everything") return needs.push_back({"*", "rs"});
+  if (operation == "$corrections") return needs.push_back({"Communication", "rs"});
+  if (operation == "$acknowledge") return needs.push_back({"Communication", "u"});
   if (operation == "$validate") return needs.push_back({type, "r"});
   needs.push_back({"*", std::string(kAll)});
 }

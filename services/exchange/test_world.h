@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "ledger/signature.h"
+#include "services/exchange/corrections.h"
 #include "services/exchange/fhir_json.h"
 #include "services/exchange/fhir_service.h"
 #include "services/exchange/fhir_validator.h"
@@ -48,10 +49,12 @@ class TestWorld {
     EXPECT_TRUE(registry_->Load().ok());
     locator_ = std::make_unique<Locator>(network_->database(), key_process_->client());
     records_ = std::make_unique<PatientRecords>(partitions_, *sealer_);
+    corrections_ = std::make_unique<Corrections>("https://host", partitions_, *sealer_, *locator_, clock_);
     for (tenants::Partition* partition : partitions_.All()) {
       partition->outbox->Handle("locator", [this, id = partition->tenant.id](const PatientId& patient) {
-        return RegisterPatient(*locator_, *records_, {id, patient}, [](const PatientLink&) { return absl::OkStatus(); });
+        return RegisterPatient(*locator_, *records_, {id, patient}, [this](const PatientLink& changed) { return corrections_->AlertReaders(changed); });
       });
+      partition->outbox->Handle("correction", [this, id = partition->tenant.id](const PatientId& patient) { return corrections_->AlertReaders({id, patient}); });
       partition->outbox->Handle("savings", [this](const PatientId&) {
         ++savings_runs_;
         return absl::OkStatus();
@@ -124,6 +127,7 @@ class TestWorld {
   keys::Sealer& sealer() { return *sealer_; }
   FhirService& service() { return *service_; }
   PatientRecords& records() { return *records_; }
+  Corrections& corrections() { return *corrections_; }
   Locator& locator() { return *locator_; }
   tenants::Registry& registry() { return *registry_; }
   testing::KeyProcess& key_process() { return *key_process_; }
@@ -156,6 +160,7 @@ class TestWorld {
     options.author = kAuthor;
     partition->writer = tenants::PartitionWriter::Create(options, *partition->database, *signer_, roster_, clock_).value();
     partition->outbox = std::make_unique<tenants::Outbox>(*partition->database);
+    partition->log = std::make_unique<tenants::LogReader>(tenant.origin, *partition->database);
     threads_.emplace_back([writer = partition->writer.get()] { writer->Run(); });
     partitions_.Add(std::move(partition));
   }
@@ -172,6 +177,7 @@ class TestWorld {
   std::unique_ptr<tenants::Registry> registry_;
   std::unique_ptr<Locator> locator_;
   std::unique_ptr<PatientRecords> records_;
+  std::unique_ptr<Corrections> corrections_;
   std::unique_ptr<FhirService> service_;
   std::vector<std::thread> threads_;
   int savings_runs_ = 0;

@@ -141,6 +141,8 @@ void AuditStore::VisitProvedRows(const std::function<void(const StoredProvedRow&
       {"exchange.card", "card_id, patient_id, sealed"},
       {"exchange.card_outcome", "card_id, ordinal, outcome, sealed"},
       {"exchange.check_answer", "check_key, digest, patient_id, sealed"},
+      {"exchange.correction", "record_id, patient_id"},
+      {"exchange.correction_acknowledged", "record_id, patient_id"},
       {"exchange.identifier", "token, record_id, patient_id"},
       {"exchange.order_check", "order_key, check_key, position"},
       {"exchange.order_state", "order_key, state"},

@@ -19,6 +19,7 @@
 #include "services/exchange/card_store.h"
 #include "services/exchange/cds_hooks.h"
 #include "services/exchange/exam_tables.h"
+#include "services/exchange/corrections.h"
 #include "services/exchange/fhir_service.h"
 #include "services/exchange/jwt.h"
 #include "services/exchange/locator.h"
@@ -102,6 +103,8 @@ class Platform {
   [[nodiscard]] absl::Status StartPartitions();
   // The governed weights, when there are any.
   [[nodiscard]] absl::Status UseMatchWeights();
+  // What follows for a patient whose links changed.
+  [[nodiscard]] absl::Status FollowLink(const exchange::PatientLink& changed);
   [[nodiscard]] absl::Status DrainAll() const;
   [[nodiscard]] absl::Status ForgetTokens() const;
   void Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body);
@@ -119,6 +122,7 @@ class Platform {
   keys::Sealer sealer_;
   exchange::PatientRecords records_;
   exchange::Locator locator_;
+  exchange::Corrections corrections_;
   savings::Evaluator evaluator_;
   savings::Reporter reporter_;
   savings::Metrics metrics_;
@@ -251,6 +255,7 @@ Platform::Platform(const Config& config)
       sealer_(*network_->keys, machine_clock_),
       records_(network_->partitions, sealer_),
       locator_(*network_->database, *network_->keys),
+      corrections_(config.public_url, network_->partitions, sealer_, locator_, *network_->clock),
       evaluator_({.partitions = network_->partitions,
                   .registry = *network_->registry,
                   .network_database = *network_->database,
@@ -345,12 +350,15 @@ Platform::Platform(const Config& config)
     partition.outbox->Handle("locator", [this, &partition](const PatientId& patient) {
       return exchange::RegisterPatient(
           locator_, records_, {partition.tenant.id, patient},
-          [this](const exchange::PatientLink& changed) { return evaluator_.EvaluatePerson(changed); });
+          [this](const exchange::PatientLink& changed) { return FollowLink(changed); });
+    });
+    partition.outbox->Handle("correction", [this, &partition](const PatientId& patient) {
+      return corrections_.AlertReaders({partition.tenant.id, patient});
     });
     partition.outbox->Handle("match", [this, &partition](const PatientId& patient) {
       return exchange::ApplyDecisions(
           locator_, records_, {partition.tenant.id, patient},
-          [this](const exchange::PatientLink& changed) { return evaluator_.EvaluatePerson(changed); });
+          [this](const exchange::PatientLink& changed) { return FollowLink(changed); });
     });
     evaluator_.Attach(partition);
     partition.outbox->Handle("savings", [this, &partition](const PatientId& patient) {
@@ -374,6 +382,11 @@ Platform::Platform(const Config& config)
                                          .client_ca_file = config.grpc.client_ca_file},
                                         {ledger_service_.grpc(), feed_service_.grpc(), match_service_.grpc(), admin_service_.grpc()}));
   mllp_ = MakeMllpServer();
+}
+
+absl::Status Platform::FollowLink(const exchange::PatientLink& changed) {
+  if (absl::Status status = evaluator_.EvaluatePerson(changed); !status.ok()) return status;
+  return corrections_.AlertReaders(changed);
 }
 
 std::unique_ptr<rpc::MllpServer> Platform::MakeMllpServer() {

@@ -77,6 +77,8 @@ class TestNetwork {
           return evaluator->EvaluatePerson(changed);
         });
       });
+      // The exchange's; savings ask nothing of it.
+      partition->outbox->Handle("correction", [](const PatientId&) { return absl::OkStatus(); });
     }
     reporter = std::make_unique<Reporter>(network->database(), *registry, clock, [this] { return Drain(); });
   }
