@@ -134,6 +134,7 @@ class CardFeedback::Card {
                       kept_.TextOf("modality"),
                       kept_.TextOf("laterality"),
                       kept_.TextOf("source_tenant"),
+                      kept_.TextOf("resource"),
                       verdict.t,
                       kept_.TextOf("avoidance_id")};
       const std::string fact_id = RandomBytes(16);

@@ -23,6 +23,7 @@ std::string SerializeFact(const Fact& fact) {
                        {"laterality", Json::String(fact.laterality)},
                        {"modality", Json::String(fact.modality)},
                        {"order", Json::String(fact.order)},
+                       {"source_resource", Json::String(fact.source_resource)},
                        {"source_tenant", Json::String(fact.source_tenant)},
                        {"t_ms", Json::Integer(absl::ToUnixMillis(fact.t))}})
       .Text();
@@ -43,6 +44,7 @@ absl::StatusOr<Fact> ParseFact(std::string_view json) {
     if (member == nullptr || !member->is_string()) return absl::DataLossError("a savings fact lacks a field");
     *into = member->text();
   }
+  fact.source_resource = parsed->TextOf("source_resource");
   const std::string& kind = parsed->TextOf("kind");
   if (kind != "acceptance" && kind != "withdrawal") return absl::DataLossError("a savings fact is of no known kind");
   fact.kind = kind == "acceptance" ? Fact::Kind::kAcceptance : Fact::Kind::kWithdrawal;

@@ -28,6 +28,8 @@ struct Fact {
   // "left", "right", "bilateral" or empty.
   std::string laterality;
   std::string source_tenant;
+  // "Type/id" of the prior there; empty in facts of before corrections were told.
+  std::string source_resource;
   // outcomeTimestamp by T5.
   absl::Time t;
   // 32 hex digits, random: the one-time subject of this avoidance's entries.

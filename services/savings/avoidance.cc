@@ -47,6 +47,10 @@ Fate FateOf(const Acceptance& acceptance, const std::vector<Redo>& redos, const 
   if (acceptance.unlinked_at && KnownAt(*acceptance.unlinked_at, acceptance.unlink_arrived) <= as_of) {
     Reverse(fate, acceptance, *acceptance.unlinked_at, "unlink", "");
   }
+  // What was relied on is gone while the avoidance could still be undone: then it was none.
+  if (acceptance.prior_withdrawn_at && *acceptance.prior_withdrawn_at <= as_of && *acceptance.prior_withdrawn_at < deadline) {
+    Reverse(fate, acceptance, *acceptance.prior_withdrawn_at, "prior-withdrawn", "");
+  }
   // The ordering tenant's redos first, then by time: the first one given to Reverse() names the reason.
   const auto rank = [&](const Redo& redo) {
     return std::make_tuple(redo.performing_tenant != acceptance.tenant, redo.performed_begin, std::cref(redo.performing_tenant));

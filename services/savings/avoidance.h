@@ -41,6 +41,8 @@ struct Acceptance {
   std::string laterality;
   // Tenant where the accepted suggestion's prior is.
   std::string source_tenant;
+  // "Type/id" of that prior; empty when it is not known. For whoever follows it; Evaluate() does not read it.
+  std::string source_resource = {};
   absl::Time t;
   absl::Duration observe;
   // Classes that reverse (T7), for whoever picks the redos; Evaluate() does not read it.
@@ -56,6 +58,9 @@ struct Acceptance {
   // The link between the ordering patient and the prior's was unmade (T8), and when that became known.
   std::optional<absl::Time> unlinked_at;
   absl::Time unlink_arrived;
+  // Since when the prior is no result any more, as known at the `as_of` of the question: deleted, cancelled, entered in error or registered
+  // again, and not restored since.
+  std::optional<absl::Time> prior_withdrawn_at = {};
   // Redos of it once known, of tenants whose patients are linked to the person no longer (T8: known stays known). For whoever
   // picks the redos; Evaluate() does not read it.
   std::vector<Redo> known_redos = {};
@@ -81,9 +86,9 @@ struct Avoidance {
   // When what made it reversed or censored happened, and who performed the redo (empty for a withdrawal).
   std::optional<absl::Time> ended_at;
   std::string reversed_by_tenant;
-  // "withdrawn", "unlink", "redo", or a Censoring's why; empty otherwise. Of several reasons the one that the ordering tenant's
-  // own acts gave comes first (withdrawal, unlink, a redo of its own), then the earliest redo elsewhere: what a tenant sees of
-  // its own at once never turns into what it may see a month later.
+  // "withdrawn", "unlink", "prior-withdrawn", "redo", or a Censoring's why; empty otherwise. Of several reasons those that the ordering
+  // tenant knows at once come first (withdrawal, unlink, the prior withdrawn, a redo of its own), then the earliest redo elsewhere: what a
+  // tenant sees at once never turns into what it may see a month later.
   std::string why;
 };
 

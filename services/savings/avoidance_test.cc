@@ -223,6 +223,21 @@ TEST(Avoidance, AnUnmadeLinkReverses) {
   EXPECT_EQ(result[0].why, "unlink");
 }
 
+TEST(Avoidance, AWithdrawnPriorReversesWithinTheWindowOnly) {
+  auto a = AcceptanceAt(T0());
+  a.prior_withdrawn_at = T0() + a.observe - kMs;
+  const auto result = At(Late(), {a});
+  EXPECT_EQ(result[0].state, State::kReversed);
+  EXPECT_EQ(result[0].why, "prior-withdrawn");
+  EXPECT_EQ(result[0].reversed_by_tenant, "");
+  EXPECT_NE(StateOf({a}, {}, {}, *a.prior_withdrawn_at - kMs), State::kReversed);
+  // Before the acceptance, of which it then takes everything.
+  a.prior_withdrawn_at = T0() - kDay;
+  EXPECT_EQ(At(Late(), {a})[0].ended_at, T0());
+  a.prior_withdrawn_at = T0() + a.observe;
+  EXPECT_EQ(StateOf({a}, {}, {}, Late()), State::kConfirmed);
+}
+
 // T8: censoring.
 
 TEST(Avoidance, AGapCensorsWhatItOverlapsHalfOpen) {

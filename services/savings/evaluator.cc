@@ -190,6 +190,7 @@ absl::Status Evaluator::OpenFacts(const PatientLink& patient, Opened& opened) {
                                   .modality = std::move(fact->modality),
                                   .laterality = std::move(fact->laterality),
                                   .source_tenant = std::move(fact->source_tenant),
+                                  .source_resource = std::move(fact->source_resource),
                                   .t = fact->t,
                                   .observe = absl::ZeroDuration(),
                                   .reversal_set = {},

@@ -204,6 +204,35 @@ TEST_F(EvaluatorTest, ACancelledRedoReversesNoLonger) {
   EXPECT_EQ(net->Exams("", t0 + Days(5)), "1/0/0/1/0");
 }
 
+TEST_F(EvaluatorTest, AWithdrawnPriorReversesUntilItIsRestored) {
+  net->PutExam("summit", "P1", t0 - Days(3));
+  net->Accept("lakeside", "summit", "c1", "P1");
+  net->clock.Set(t0 + Days(2));
+  net->PutExam("summit", "P1", t0 - Days(3), "amended");
+  EXPECT_EQ(net->Exams(), "1/1/0/0/0");
+  net->clock.Set(t0 + Days(3));
+  net->PutExam("summit", "P1", t0 - Days(3), "entered-in-error");
+  EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+  EXPECT_EQ(net->network->One("SELECT why FROM savings.known_state ORDER BY known_from_ms DESC LIMIT 1"), "prior-withdrawn");
+  EXPECT_EQ(net->Exams("", t0 + Days(2)), "1/1/0/0/0");
+  EXPECT_THAT(net->MoneyOf("lakeside"), ::testing::Contains("AVOIDANCE_REVERSED ordering -9414 -1"));
+  net->clock.Set(t0 + Days(4));
+  net->PutExam("summit", "P1", t0 - Days(3), "corrected");
+  EXPECT_EQ(net->Exams(), "1/1/0/0/0");
+  EXPECT_EQ(net->Exams("", t0 + Days(3)), "1/0/0/1/0");
+  net->clock.Set(t0 + Days(5));
+  net->DeleteExam("summit", "P1");
+  EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+}
+
+TEST_F(EvaluatorTest, APriorWithdrawnAfterTheWindowReversesNothing) {
+  net->PutExam("summit", "P1", t0 - Days(3));
+  net->Accept("lakeside", "summit", "c1", "P1");
+  MoveTo(t0 + Days(91));
+  net->PutExam("summit", "P1", t0 - Days(3), "cancelled");
+  EXPECT_EQ(net->Exams(), "1/0/1/0/0");
+}
+
 TEST_F(EvaluatorTest, AnUnlinkedSourceReversesFromWhenItIsKnown) {
   net->Accept("lakeside", "summit", "c1");
   MoveTo(t0 + Days(91));

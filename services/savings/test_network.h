@@ -170,9 +170,25 @@ class TestNetwork {
                      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", performed, absl::UTCTimeZone()), R"("})"));
   }
 
-  // What the exchange writes for an acceptance at `tenant` of a prior at `source`, or for its withdrawal. Returns the avoidance
+  void DeleteExam(const std::string& tenant, const std::string& name) {
+    exchange::TransactionEntry entry;
+    entry.method = exchange::TransactionEntry::Method::kDelete;
+    entry.type = "DiagnosticReport";
+    entry.resource_path = entry.type;
+    entry.id = absl::StrCat(name, "-", year);
+    exchange::FhirWriter writer(*sealer, keys->client(), {});
+    const auto stored = writer.Apply({.partition = &At(tenant),
+                                      .client = "spiffe://custodian.example/tenant/x/fhir/test",
+                                      .base_url = "https://localhost/fhir/x",
+                                      .idempotency_key = "",
+                                      .content = entry.id,
+                                      .entries = {entry}});
+    if (const auto* refusal = std::get_if<exchange::Refusal>(&stored)) FAIL() << refusal->status << " " << refusal->issues.at(0).diagnostics;
+  }
+
+  // What the exchange writes for an acceptance at `tenant` of a prior (PutExam's name) at `source`, or for its withdrawal. Returns the avoidance
   // id.
-  std::string Accept(const std::string& tenant, const std::string& source, const std::string& card) {
+  std::string Accept(const std::string& tenant, const std::string& source, const std::string& card, const std::string& prior = "") {
     exchange::Fact fact{.kind = exchange::Fact::Kind::kAcceptance,
                         .card_id = card,
                         .order = "urn:orders|" + card,
@@ -180,6 +196,7 @@ class TestNetwork {
                         .modality = "MR",
                         .laterality = "",
                         .source_tenant = source,
+                        .source_resource = prior.empty() ? "" : absl::StrCat("DiagnosticReport/", prior, "-", year),
                         .t = clock.Now(),
                         .avoidance_id = HexEncode(RandomBytes(16))};
     WriteFact(tenant, fact, ledger::v1::KIND_CARD_ACCEPTED);

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "services/exchange/correction.h"
 #include "services/exchange/fhir_json.h"
 #include "services/exchange/fhir_time.h"
 
@@ -20,7 +21,7 @@ using Key = std::pair<std::string, std::string>;
 class Replay {
  public:
   Replay(const Evidence& evidence, const ExamsFunction& exams_of, const ZoneFunction& zone_of)
-      : evidence_(evidence), exams_of_(exams_of), zone_of_(zone_of), states_(evidence.acceptances.size()) {
+      : evidence_(evidence), exams_of_(exams_of), zone_of_(zone_of), states_(evidence.acceptances.size()), withdrawn_(evidence.acceptances.size()) {
     for (std::size_t i = 0; i < evidence.acceptances.size(); ++i) {
       const Acceptance& acceptance = evidence.acceptances[i];
       keys_[{acceptance.class_id, acceptance.laterality}].push_back(i);
@@ -71,6 +72,7 @@ class Replay {
       }
     }
     FindDeaths(known);
+    FindWithdrawnPriors(known);
     for (const Censoring& death : deaths_) {
       if (death.from > now) times_.insert(death.from);
     }
@@ -88,6 +90,24 @@ class Replay {
       std::optional<Censoring> death;
       for (const OpenedRecord* version : versions) death = DeathIn(*version, death);
       if (death) deaths_.push_back(*std::move(death));
+    }
+  }
+
+  // By the newest version of each prior; withdrawn since the first of the versions at its end that say so.
+  void FindWithdrawnPriors(const std::vector<OpenedRecord>& known) {
+    withdrawn_.assign(evidence_.acceptances.size(), std::nullopt);
+    for (std::size_t i = 0; i < evidence_.acceptances.size(); ++i) {
+      const Acceptance& acceptance = evidence_.acceptances[i];
+      std::vector<const OpenedRecord*> versions;
+      for (const OpenedRecord& record : known)
+        if (record.tenant_name == acceptance.source_tenant && record.resource_type + "/" + record.id == acceptance.source_resource)
+          versions.push_back(&record);
+      std::sort(versions.begin(), versions.end(), [](const auto* a, const auto* b) { return a->version < b->version; });
+      for (const OpenedRecord* version : versions) {
+        const auto resource = exchange::ResourceOf(*version);
+        const bool is_withdrawn = resource != nullptr && exchange::IsWithdrawn(*resource);
+        withdrawn_[i] = !is_withdrawn ? std::nullopt : withdrawn_[i] ? withdrawn_[i] : std::optional(version->arrived);
+      }
     }
   }
 
@@ -127,7 +147,10 @@ class Replay {
 
   void EvaluateKey(const std::vector<std::size_t>& members, absl::Time now) {
     std::vector<Acceptance> acceptances;
-    for (const std::size_t i : members) acceptances.push_back(evidence_.acceptances[i]);
+    for (const std::size_t i : members) {
+      acceptances.push_back(evidence_.acceptances[i]);
+      acceptances.back().prior_withdrawn_at = withdrawn_[i];
+    }
     std::vector<Censoring> censorings = evidence_.gaps;
     censorings.insert(censorings.end(), deaths_.begin(), deaths_.end());
     std::map<std::size_t, KnownState> known;
@@ -167,6 +190,8 @@ class Replay {
   // By ordering tenant.
   std::map<std::string, std::vector<Exam>> exams_;
   std::vector<Censoring> deaths_;
+  // Of each acceptance's prior.
+  std::vector<std::optional<absl::Time>> withdrawn_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@ import { byId, capital, day, dollars, make, minute } from "./format";
 const WHY: Record<string, string> = {
   redo: "performed again within the window",
   withdrawn: "the card was overridden after all",
+  "prior-withdrawn": "the result that was relied on was withdrawn",
   unlink: "the patients were not one person",
   death: "the patient died within the window",
   erasure: "the patient's records were erased",
