@@ -152,6 +152,32 @@ TEST_F(CorrectionsTest, AnUnmadeLinkIsToldAndThenNothingMore) {
   EXPECT_EQ(Waiting(), "unlinked");
 }
 
+TEST_F(CorrectionsTest, WhatAMergeShowedIsToldWhenItIsUndone) {
+  // A second chart at alpha, which nothing but alpha's word joins with the first.
+  const std::string first = id_;
+  id_ += "-b";
+  PutPatient("alpha", "Maiden" + id_);
+  Put("alpha", "Consent",
+      absl::StrCat(R"("status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},)",
+                   R"("category":[{"coding":[{"system":"http://loinc.org","code":"59284-0"}]}],"patient":{"reference":"Patient/)", id_,
+                   R"("},"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTIN"}]},"provision":{"type":"permit"})"));
+  PutReport("final");
+  EXPECT_EQ(world_->Send("beta", "alpha", "GET", Report()).status, 404);
+  const std::string patient = absl::StrCat(R"({"resourceType":"Patient","id":")", id_, R"(","gender":"female","birthDate":"1971-03-04","name":[{"family":"Maiden)", id_,
+                                           R"(","given":["Ada"]}])");
+  ASSERT_EQ(world_->Send("alpha", "alpha", "PUT", "Patient/" + id_,
+                         absl::StrCat(patient, R"(,"link":[{"other":{"reference":"Patient/)", first, R"("},"type":"replaced-by"}]})"))
+                .status,
+            200);
+  Read();
+  ASSERT_EQ(world_->Send("alpha", "alpha", "PUT", "Patient/" + id_, patient + "}").status, 200);
+  EXPECT_EQ(world_->Send("beta", "alpha", "GET", Report()).status, 404);
+  const Json open = Open();
+  ASSERT_EQ(open["entry"].items().size(), 1u);
+  EXPECT_EQ(open["entry"][0]["resource"]["reasonCode"][0]["coding"][0].TextOf("code"), "unlinked");
+  EXPECT_EQ(open["entry"][0]["resource"]["subject"].TextOf("reference"), "Patient/" + first);
+}
+
 TEST_F(CorrectionsTest, AnAcknowledgementClosesAnAlertOnceAndIsOnTheLedger) {
   Read();
   PutReport("amended");

@@ -240,24 +240,42 @@ absl::StatusOr<std::vector<PatientLink>> Locator::PatientsOf(const TenantId& ten
   return links;
 }
 
-absl::Status Locator::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version) {
-  if (patient == other) return absl::InvalidArgumentError("a patient is always the same as itself; name two");
-  const LocatorStore store(database_);
+absl::StatusOr<std::set<PatientLink>> Locator::ConnectedWith(const std::set<PatientLink>& patients) const {
+  std::set<PatientLink> connected = patients;
   const auto weights = Weights();
-  std::set<PatientLink> concerned{patient, other};
-  const absl::Status read = store.Read([&](LocatorRows& rows) -> absl::Status {
-    for (const PatientLink& one : {patient, other}) {
+  const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
+    for (const PatientLink& one : patients) {
       const auto row = rows.Find(one);
       if (!row.ok()) return row.status();
       if (!*row) continue;
       const auto judged = Judge(**row, rows, *weights);
       if (!judged.ok()) return judged.status();
-      AddLinks(judged->among, concerned);
+      AddLinks(judged->among, connected);
     }
     return absl::OkStatus();
   });
   if (!read.ok()) return read;
-  return store.Decide(patient, other, link, version, concerned);
+  return connected;
+}
+
+absl::Status Locator::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version) {
+  if (patient == other) return absl::InvalidArgumentError("a patient is always the same as itself; name two");
+  const auto concerned = ConnectedWith({patient, other});
+  if (!concerned.ok()) return concerned.status();
+  return LocatorStore(database_).Decide(patient, other, link, version, *concerned);
+}
+
+absl::Status Locator::Merge(const PatientLink& patient, const std::set<PatientId>& others) {
+  const LocatorStore store(database_);
+  const auto before = store.MergedWith(patient);
+  if (!before.ok()) return before.status();
+  if (*before == others) return absl::OkStatus();
+  std::set<PatientLink> asked{patient};
+  for (const std::set<PatientId>& some : {*before, others})
+    for (const PatientId& other : some) asked.insert({patient.tenant, other});
+  const auto concerned = ConnectedWith(asked);
+  if (!concerned.ok()) return concerned.status();
+  return store.Merge(patient, others, *concerned);
 }
 
 absl::StatusOr<MatchEstimate> EstimateFromRows(const tenants::Database& network_database, int patients_max, const MatchWeights& before) {
@@ -272,6 +290,25 @@ absl::StatusOr<MatchEstimate> EstimateFromRows(const tenants::Database& network_
   return EstimateWeights(ObservePairs(patients), before);
 }
 
+namespace {
+
+// Patients of the tenant that a Patient resource names as the same person. One that is not stored is passed over: it names this one, too, once it is.
+absl::StatusOr<std::set<PatientId>> LinkedWith(const PatientRecords& records, const PatientLink& patient, const Json& resource) {
+  constexpr std::string_view kPrefix = "Patient/";
+  std::set<PatientId> others;
+  for (const Json& link : resource["link"].items()) {
+    const std::string& reference = link["other"].TextOf("reference");
+    if (!reference.starts_with(kPrefix)) continue;
+    const auto other = records.FindPatient(patient.tenant, reference.substr(kPrefix.size()));
+    if (absl::IsNotFound(other.status())) continue;
+    if (!other.ok()) return other.status();
+    if (*other != patient.patient) others.insert(*other);
+  }
+  return others;
+}
+
+}  // namespace
+
 absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, const PatientLink& patient,
                              const std::function<absl::Status(const PatientLink&)>& follow) {
   const auto opened = records.Open(patient, "locator");
@@ -279,6 +316,9 @@ absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, co
   for (const OpenedRecord& record : *opened) {
     if (record.resource_type != "Patient") continue;
     if (absl::Status status = locator.Register(patient, record.json); !status.ok()) return status;
+    const auto others = LinkedWith(records, patient, *ResourceOf(record));
+    if (!others.ok()) return others.status();
+    if (absl::Status status = locator.Merge(patient, *others); !status.ok()) return status;
     break;
   }
   return locator.FollowChanges(patient, follow);

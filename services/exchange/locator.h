@@ -75,7 +75,14 @@ class Locator {
   // step.
   [[nodiscard]] absl::Status Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version);
 
+  // The charts of its own tenant that the patient's Patient resource is linked with (Patient.link): they are one person until it says otherwise,
+  // unless their identifiers contradict each other. Replaces what it said before. Idempotent; FollowChanges() is the caller's next step.
+  [[nodiscard]] absl::Status Merge(const PatientLink& patient, const std::set<PatientId>& others);
+
  private:
+  // Everyone who is connected with one of these now.
+  [[nodiscard]] absl::StatusOr<std::set<PatientLink>> ConnectedWith(const std::set<PatientLink>& patients) const;
+
   const tenants::Database& database_;
   keys::KeyClient& keys_;
   const Options options_;
@@ -87,7 +94,7 @@ class Locator {
 [[nodiscard]] absl::StatusOr<MatchEstimate> EstimateFromRows(const tenants::Database& network_database, int patients_max,
                                                              const MatchWeights& before);
 
-// What the outbox kind "locator" asks for: registers the patient's newest Patient resource, then FollowChanges(). Idempotent.
+// What the outbox kind "locator" asks for: registers the patient's newest Patient resource and its links, then FollowChanges(). Idempotent.
 [[nodiscard]] absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, const PatientLink& patient,
                                            const std::function<absl::Status(const PatientLink&)>& follow);
 

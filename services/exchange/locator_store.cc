@@ -153,28 +153,39 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Decided(const std::vect
     ids += (ids.size() > 1 ? "," : "") + patient.link.patient.hex();
   }
   std::map<std::pair<PatientLink, PatientLink>, std::set<TenantId>> said;
+  std::set<std::pair<PatientLink, PatientLink>> joined;
   for (const pqxx::row& row : Execute(transaction_,
            "WITH asked (tenant_id, patient_id) AS (SELECT tenant, decode(id, 'hex') FROM unnest($1::text[], $2::text[]) AS one (tenant, id)) "
            "SELECT decision.tenant_id, decision.patient_id, other_tenant_id, other_patient_id, decision FROM locator.decision "
            "JOIN asked USING (tenant_id, patient_id) UNION "
            "SELECT decision.tenant_id, decision.patient_id, other_tenant_id, other_patient_id, decision FROM locator.decision "
-           "JOIN asked ON other_tenant_id = asked.tenant_id AND other_patient_id = asked.patient_id ORDER BY 1, 2, 3, 4",
+           "JOIN asked ON other_tenant_id = asked.tenant_id AND other_patient_id = asked.patient_id UNION "
+           "SELECT tenant_id, merged.patient_id, tenant_id, other_patient_id, 'merge' FROM locator.merged JOIN asked USING (tenant_id, patient_id) UNION "
+           "SELECT merged.tenant_id, merged.patient_id, merged.tenant_id, other_patient_id, 'merge' FROM locator.merged "
+           "JOIN asked ON merged.tenant_id = asked.tenant_id AND other_patient_id = asked.patient_id ORDER BY 1, 2, 3, 4",
            tenants + "}", ids + "}")) {
     auto one = LinkOf(row), other = LinkOf(row, 2);
     if (!one.ok()) return one.status();
     if (!other.ok()) return other.status();
     const std::pair<PatientLink, PatientLink> pair = std::minmax(*one, *other);
-    if (row[4].as<std::string>() == "unlink") {
+    const auto decision = row[4].as<std::string>();
+    if (decision == "unlink") {
       decisions.unlinked.insert(pair);
+    } else if (decision == "merge") {
+      decisions.merged.insert(pair);
+      joined.insert(pair);
     } else {
       said[pair].insert(one->tenant);
     }
   }
   // Each tenant speaks for its own patient: a link between two tenants wants both, its end either.
-  std::vector<LocatedPatient> found;
   for (const auto& [pair, tenants_of] : said) {
     if (!tenants_of.contains(pair.first.tenant) || !tenants_of.contains(pair.second.tenant)) continue;
     decisions.linked.insert(pair);
+    joined.insert(pair);
+  }
+  std::vector<LocatedPatient> found;
+  for (const auto& pair : joined) {
     for (const PatientLink& link : {pair.first, pair.second}) {
       auto patient = Find(link);
       if (!patient.ok()) return patient.status();
@@ -264,6 +275,34 @@ absl::StatusOr<LocatorStore::Vetoes> LocatorStore::VetoesOf(const TenantId& tena
   });
   if (!status.ok()) return status;
   return vetoes;
+}
+
+absl::StatusOr<std::set<PatientId>> LocatorStore::MergedWith(const PatientLink& patient) const {
+  std::set<PatientId> others;
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    for (const pqxx::row& row : Execute(transaction, "SELECT other_patient_id FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2",
+                                        patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()))) {
+      auto other = PatientId::FromBytes(pqxx::binarystring(row[0]).str());
+      if (!other.ok()) return other.status();
+      others.insert(*std::move(other));
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return others;
+}
+
+absl::Status LocatorStore::Merge(const PatientLink& patient, const std::set<PatientId>& others, const std::set<PatientLink>& concerned) const {
+  return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
+    const std::string& tenant = patient.tenant.text();
+    const pqxx::binarystring id(patient.patient.bytes());
+    Execute(transaction, "DELETE FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
+    for (const PatientId& other : others)
+      Execute(transaction, "INSERT INTO locator.merged (tenant_id, patient_id, other_patient_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", tenant, id,
+              pqxx::binarystring(other.bytes()));
+    NoteChanged(transaction, patient, concerned);
+    return absl::OkStatus();
+  });
 }
 
 absl::Status LocatorStore::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,

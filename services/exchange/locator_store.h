@@ -67,6 +67,9 @@ class LocatorStore {
     std::int64_t patients = 0;
   };
   [[nodiscard]] absl::StatusOr<Vetoes> VetoesOf(const TenantId& tenant) const;
+  // Charts of its tenant with which this patient's Patient resource says it is one; set anew as a whole by Merge().
+  [[nodiscard]] absl::StatusOr<std::set<PatientId>> MergedWith(const PatientLink& patient) const;
+  [[nodiscard]] absl::Status Merge(const PatientLink& patient, const std::set<PatientId>& others, const std::set<PatientLink>& concerned) const;
   // The tenant of `patient` decided; an older version never replaces a newer one. Notes whom it concerns.
   [[nodiscard]] absl::Status Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,
                                     const std::set<PatientLink>& concerned) const;

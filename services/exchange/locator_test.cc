@@ -130,6 +130,37 @@ TEST_F(LocatorTest, ALinkWantsBothTenantsAndAnUnlinkOne) {
   EXPECT_FALSE(LocatorTest::locator().Decide(alpha, alpha, /*link=*/true, 7).ok());
 }
 
+TEST_F(LocatorTest, MergedChartsAreOnePersonUntilTheyAreUnmerged) {
+  const PatientLink one = Link("alpha"), other = Link("alpha"), beta = Link("beta");
+  ASSERT_TRUE(Register(one, "Merged", kAddress).ok());
+  ASSERT_TRUE(Register(beta, "Merged", kAddress).ok());
+  ASSERT_TRUE(Register(other, "Formerly", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])").ok());
+  Followed(one), Followed(beta), Followed(other);
+  EXPECT_EQ(SameAs(other), 1u);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(locator().Merge(other, {one.patient}).ok());
+  EXPECT_EQ(SameAs(other), 3u);
+  EXPECT_EQ(SameAs(beta), 3u);
+  EXPECT_THAT(Followed(other), ::testing::UnorderedElementsAre(one, other, beta));
+  // The other one says so, too; the pair is merged as long as one does.
+  ASSERT_TRUE(locator().Merge(one, {other.patient}).ok());
+  ASSERT_TRUE(locator().Merge(other, {}).ok());
+  EXPECT_EQ(SameAs(beta), 3u);
+  Followed(one), Followed(other);
+  ASSERT_TRUE(locator().Merge(one, {}).ok());
+  EXPECT_EQ(SameAs(other), 1u);
+  EXPECT_EQ(SameAs(beta), 2u);
+  EXPECT_THAT(Followed(one), ::testing::UnorderedElementsAre(one, other, beta));
+}
+
+TEST_F(LocatorTest, ChartsWhoseIdentifiersContradictAreNotMerged) {
+  const PatientLink one = Link("alpha"), other = Link("alpha");
+  const std::string ssn = R"("identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"SS"}]},"system":"http://hl7.org/fhir/sid/us-ssn","value":")";
+  ASSERT_TRUE(Register(one, "Contra", ssn + "501-11-2222\"}]").ok());
+  ASSERT_TRUE(Register(other, "Dicted", ssn + "501-11-3333\"}]").ok());
+  ASSERT_TRUE(locator().Merge(other, {one.patient}).ok());
+  EXPECT_EQ(SameAs(other), 1u);
+}
+
 TEST_F(LocatorTest, DoubtsAreProbableAndUndecided) {
   const PatientLink alpha = Link("alpha"), beta = Link("beta");
   ASSERT_TRUE(Register(alpha, "Doubtful", kAddress).ok());

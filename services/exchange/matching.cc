@@ -34,7 +34,7 @@ absl::StatusOr<Match> Matched(const LocatedPatient& a, const LocatedPatient& b, 
 
 Tie TieOf(const LocatedPatient& a, const LocatedPatient& b, const Match& match, const MatchDecisions& decisions) {
   if (Decided(decisions.unlinked, a.link, b.link)) return Tie::kNone;
-  if (Decided(decisions.linked, a.link, b.link)) return Tie::kIdentified;
+  if (Decided(decisions.linked, a.link, b.link) || Decided(decisions.merged, a.link, b.link)) return Tie::kIdentified;
   if (match.grade != MatchGrade::kCertain) return Tie::kNone;
   if (match.agreement.national == National::kSame) return Tie::kIdentified;
   return a.muted || b.muted ? Tie::kNone : Tie::kAlike;

@@ -30,8 +30,10 @@ struct Match {
 
 // What people decided about pairs (match_review.h), each pair as (smaller, larger).
 struct MatchDecisions {
-  std::set<std::pair<PatientLink, PatientLink>> linked;
-  std::set<std::pair<PatientLink, PatientLink>> unlinked;
+  std::set<std::pair<PatientLink, PatientLink>> linked = {};
+  std::set<std::pair<PatientLink, PatientLink>> unlinked = {};
+  // Charts that a tenant merged (Patient.link): nobody looked at what contradicts that, so identifiers still may.
+  std::set<std::pair<PatientLink, PatientLink>> merged = {};
 };
 
 // Everyone whom certain matches and decisions connect, and what is needed to judge them.

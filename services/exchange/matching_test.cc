@@ -226,6 +226,7 @@ TEST(Matching, PeopleDecide) {
   const auto pair = [](const LocatedPatient& one, const LocatedPatient& other) { return std::pair(std::minmax(one.link, other.link)); };
   EXPECT_EQ(Same(a, {a, b, c}), "ab");
   EXPECT_EQ(Same(a, {a, b, c}, {{pair(b, c)}, {}}), "abc");
+  EXPECT_EQ(Same(a, {a, b, c}, {{}, {}, {pair(b, c)}}), "abc");
   EXPECT_EQ(Same(a, {a, b, c}, {{}, {pair(a, b)}}), "a");
   // Whoever is unlinked from one of them is not joined again by way of another.
   const auto d = LocatedAt(kEast, 'd', PatientJson("Roe", "Jane", kAddress));
