@@ -26,6 +26,7 @@ void AddNode(CLI::App& app);
 void AddMigrate(CLI::App& app);
 void AddTenant(CLI::App& app);
 void AddImport(CLI::App& app);
+void AddCorrections(CLI::App& app);
 void AddFeed(CLI::App& app);
 void AddMatch(CLI::App& app);
 void AddSavings(CLI::App& app);

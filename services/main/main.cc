@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
   AddMigrate(app);
   AddTenant(app);
   AddImport(app);
+  AddCorrections(app);
   AddFeed(app);
   AddMatch(app);
   AddSavings(app);
