@@ -141,6 +141,31 @@ class ConsentDisclosure : public ::testing::Test {
 };
 TestWorld* ConsentDisclosure::world_ = nullptr;
 
+TEST_F(ConsentDisclosure, ConsentsOfAllChartsOfAPersonCount) {
+  const std::string first = id_;
+  PutConsent();
+  // A second chart at alpha, without a consent of its own.
+  id_ = first + "-b";
+  const std::string patient = absl::StrCat(R"("gender":"female","birthDate":"1971-03-04","name":[{"family":"Family)", id_, R"(","given":["Ada"]}])");
+  const std::string link = absl::StrCat(R"(,"link":[{"other":{"reference":"Patient/)", first, R"("},"type":"replaced-by"}])");
+  Put("alpha", "Patient", patient);
+  PutReport();
+  EXPECT_TRUE(IsNone(Get(Report())));
+  Put("alpha", "Patient", patient + link);
+  EXPECT_EQ(Get(Report()).status, 200);
+  // A later denial in either closes both.
+  PutConsent("", "active", "deny");
+  EXPECT_TRUE(IsNone(Get(Report())));
+  ASSERT_TRUE(refusals_.WriteBatches().ok());
+  record_ = *world_->records().FindPatient(world_->partition("alpha").tenant.id, id_);
+  bool told = false;
+  for (const OpenedRecord& audit : Stored("AuditEvent")) told = told || audit.parsed->TextOf("outcomeDesc") == "Refused: a consent denies it";
+  EXPECT_TRUE(told);
+  id_ = first;
+  PutReport();
+  EXPECT_TRUE(IsNone(Get(Report())));
+}
+
 TEST_F(ConsentDisclosure, ASensitiveRecordIsNoneUnlessTheConsentNamesItsLabel) {
   PutReport(R"(,"conclusionCode":[{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"B20"}]}])");
   PutConsent();

@@ -75,15 +75,16 @@ const OpenedRecord* ConsentGate::Find(const std::string& reference) const {
   return found == newest_.end() ? nullptr : found->second;
 }
 
-// A date that leaves month or day open is the last that it may be: nobody is of age too early.
+// A date that leaves month or day open is the last that it may be, and of several charts' the last counts: nobody is of age too early.
 std::optional<absl::CivilDay> ConsentGate::BirthDate() const {
+  std::optional<absl::CivilDay> latest;
   for (auto record = newest_.lower_bound("Patient/"); record != newest_.end() && record->second->resource_type == "Patient"; ++record) {
     const auto json = ResourceOf(*record->second);
     if (json == nullptr) continue;
     if (const auto time = ParseFhirTime(json->TextOf("birthDate"), absl::UTCTimeZone()))
-      return absl::ToCivilDay(time->end - absl::Milliseconds(1), absl::UTCTimeZone());
+      latest = std::max(latest, std::optional(absl::ToCivilDay(time->end - absl::Milliseconds(1), absl::UTCTimeZone())));
   }
-  return std::nullopt;
+  return latest;
 }
 
 std::vector<std::string> ConsentGate::LabelsOf(const RecordFacts& facts, std::set<std::string>& seen) const {

@@ -82,7 +82,7 @@ class ConsentGate {
 
 // The rules that were made of these tables, and of no others; an error when they are not to be had.
 using RulesMadeOf = std::function<absl::StatusOr<std::shared_ptr<const consent::TenantRules>>(const std::vector<consent::UsedTable>&)>;
-// OK when the decision that `explanation` states follows from what it names. `history`: the patient's records at the tenant, every version.
+// OK when the decision that `explanation` states follows from what it names. `history`: the records of all charts of the patient at the tenant, every version.
 // NotFound when a version or a table is not to be had; DataLoss when another decision follows.
 [[nodiscard]] absl::Status CheckExplanation(const Json& explanation, const std::vector<OpenedRecord>& history, const RulesMadeOf& rules);
 

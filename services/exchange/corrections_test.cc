@@ -183,6 +183,7 @@ TEST_F(CorrectionsTest, AnAcknowledgementClosesAnAlertOnceAndIsOnTheLedger) {
   PutReport("amended");
   const std::string id = Open()["entry"][0]["resource"].TextOf("id");
   EXPECT_EQ(Acknowledge(id, std::string(Corrections::kNoteBytesMax + 1, 'x')).status, 400);
+  EXPECT_EQ(Acknowledge(id, "no\\u0001text").status, 400);
   EXPECT_EQ(Waiting(), "amended");
   const auto first = Acknowledge(id, "Seen by Dr. Ruiz");
   const Json acknowledged = TestWorld::Body(first, 200);

@@ -1,11 +1,12 @@
 // What a disclosure leaves at its source, whatever the path it took: the DISCLOSURE entry, the patient's AuditEvent, and (where the reader gets one)
-// the Provenance, in one Write that is conditional on the consent version that was decided on. Thread-safe (it holds nothing).
+// the Provenance, in one Write that is conditional on the consent versions that were decided on. Thread-safe (it holds nothing).
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_DISCLOSURE_RECORD_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_DISCLOSURE_RECORD_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "services/exchange/audit_event.h"
@@ -30,7 +31,8 @@ struct DisclosureRecord {
   Json detail;
   // Null: none.
   Json provenance;
-  std::int64_t consent_version = 0;
+  // Consent versions that were decided on: the patient's, then those of its other charts at the source.
+  std::vector<tenants::ExpectConsentVersion> consents;
 };
 // Adds to `write`, which has no entries yet: DISCLOSURE first, then RECORD_STORED.
 [[nodiscard]] absl::Status AddDisclosure(keys::Sealer& sealer, const DisclosureRecord& record, tenants::Write& write);

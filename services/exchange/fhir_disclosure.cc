@@ -42,13 +42,21 @@ FhirDisclosure::FhirDisclosure(const tenants::Partitions& partitions, keys::Seal
     : partitions_(partitions), sealer_(sealer), locator_(locator), clock_(network_clock), receipt_(std::move(receipt)),
       rules_(std::move(rules)), refused_(std::move(refused)) {}
 
-absl::StatusOr<std::optional<PatientId>> FhirDisclosure::PatientAt(const PatientLink& patient, const TenantId& tenant) const {
+absl::StatusOr<FhirDisclosure::Person> FhirDisclosure::PersonOf(const PatientLink& patient, const TenantId& reader) const {
   const auto links = locator_.SamePerson(patient);
   if (!links.ok()) return links.status();
+  Person person{std::nullopt, {patient}, {}};
   for (const PatientLink& link : *links) {
-    if (link.tenant == tenant) return std::optional(link.patient);
+    if (link.tenant == reader && !person.at_reader) person.at_reader = link.patient;
+    if (link.tenant == patient.tenant && link != patient) person.charts.push_back(link);
   }
-  return std::optional<PatientId>();
+  if (!person.at_reader) return person;
+  for (const PatientLink& chart : person.charts) {
+    const auto version = PatientRecords(partitions_, sealer_).ConsentVersion(chart);
+    if (!version.ok()) return version.status();
+    person.consents.push_back({chart.patient, *version});
+  }
+  return person;
 }
 
 absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants::Partition& source, const tenants::Client& reader,
@@ -65,13 +73,11 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
     if (!row.ok()) return row.status();
     if (!row->has_value() || (*row)->deleted) return NotForReader();
     const PatientLink patient{source.tenant.id, (*row)->patient};
-    const auto own = PatientAt(patient, reader.tenant);
-    if (!own.ok()) return own.status();
-    if (!own->has_value()) return NotForReader();
-    // The version first: a consent that changes while we decide refuses the write.
-    const auto consent_version = store.ConsentVersion(patient.patient);
-    if (!consent_version.ok()) return consent_version.status();
-    const auto records = patients.Open(patient, kPurpose);
+    // With the consent versions, first: a consent that changes while we decide refuses the write.
+    const auto person = PersonOf(patient, reader.tenant);
+    if (!person.ok()) return person.status();
+    if (!person->at_reader) return NotForReader();
+    const auto records = patients.OpenAll(person->charts, kPurpose);
     if (!records.ok()) return records.status();
     auto opened = OpenRecord(source.tenant, **row, sealer_, kPurpose);
     if (!opened.ok()) return opened.status();
@@ -83,19 +89,19 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
     const bool by_emergency = emergency.has_value() && IsForEmergencies(reader) && gate.EmergencyOpens(judgement);
     if (!judgement.decision.permit && !by_emergency) {
       if (refused_)
-        refused_({patient, opened->resource_type, opened->id, reader.tenant, reader.spiffe_id, "", reader.purpose, now, *consent_version, rules});
+        refused_({patient, opened->resource_type, opened->id, reader.tenant, reader.spiffe_id, "", reader.purpose, now, person->consents.front().version, rules, person->charts});
       return NotForReader();
     }
     DisclosureRecord at_source{.patient = patient,
-                               .reader_patient = **own,
+                               .reader_patient = *person->at_reader,
                                .facts = {NewDisclosureId(), now, source.tenant, requester->tenant, PatientIdIn(*records), reader.spiffe_id, "",
                                          reader.purpose, absl::StrCat(opened->resource_type, "/", opened->id, "/_history/", opened->version), judgement,
-                                         gate.Explain(*opened, judgement, *consent_version).Text(),
+                                         gate.Explain(*opened, judgement, person->consents.front().version).Text(),
                                          by_emergency ? emergency : std::nullopt},
                                .record_sha256 = HashText(ledger::Sha256((*row)->sealed)),
                                .detail = Json::Object({{"reader", Json::String(reader.spiffe_id)}}),
                                .provenance = Json(),
-                               .consent_version = *consent_version};
+                               .consents = person->consents};
     auto disclosed = Record(source, *requester, reader, *std::move(opened), std::move(at_source));
     if (disclosed.ok() && by_emergency) {
       ++emergencies_;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/exchange/fhir_bundle.h"
 #include "services/exchange/fhir_service.h"
+#include "services/exchange/fhir_validator.h"
 
 namespace custodian::exchange {
 namespace {
@@ -41,6 +42,7 @@ rpc::HttpResponse FhirService::AcknowledgeCorrection(const FhirCall& call) const
     if (const auto* refusal = std::get_if<exchange::Refusal>(&body)) return FhirResponse(*refusal);
     const auto& parameters = std::get<Json>(body);
     const bool is_parameters = parameters.TextOf("resourceType") == "Parameters";
+    if (auto issues = ValidateResource(parameters, "Parameters"); is_parameters && !issues.empty()) return FhirResponse(exchange::Refusal{400, std::move(issues)});
     for (const Json& parameter : parameters["parameter"].items())
       if (parameter.TextOf("name") == "note") note = parameter.TextOf("valueString");
     if (!is_parameters || note.size() > Corrections::kNoteBytesMax) {

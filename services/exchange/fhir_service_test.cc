@@ -8,6 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/exchange/test_world.h"
@@ -32,6 +33,11 @@ constexpr char kPatient[] = R"({"resourceType":"Patient","name":[{"family":"Okon
   "birthDate":"1971-03-04","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"SS"}]},
   "system":"http://hl7.org/fhir/sid/us-ssn","value":"999-10-2030"},{"system":"urn:mrn","value":"m1"}],
   "telecom":[{"system":"phone","value":"555-100-2000"}],"address":[{"line":["1 Long Road"],"city":"Boston"}]})";
+
+// A person of a test's own: kPatient's charts at alpha are one person's, damaged ones among them.
+std::string PersonOf(const std::string& number) {
+  return absl::StrReplaceAll(kPatient, {{"Okonkwo-Test", "Own-Test" + number}, {"2030", number}, {"100-2000", "100-" + number}, {"1 Long Road", number + " Short Road"}});
+}
 
 std::string Report(const std::string& subject, const std::string& status = "final") {
   return R"({"resourceType":"DiagnosticReport","status":")" + status +
@@ -299,8 +305,8 @@ TEST_F(Fhir, AnAlteredRowIsReportedNotShown) {
 }
 
 TEST_F(Fhir, OthersReadOnlyByConsentAndEachReadIsRecordedFirst) {
-  const std::string at_alpha = Post("alpha", "Patient", kPatient);
-  const std::string at_beta = Post("beta", "Patient", kPatient);
+  const std::string at_alpha = Post("alpha", "Patient", PersonOf("4041"));
+  const std::string at_beta = Post("beta", "Patient", PersonOf("4041"));
   const std::string report = Post("alpha", "DiagnosticReport", Report(at_alpha));
   const auto nothing = world_->Send("beta", "alpha", "GET", "DiagnosticReport/no-such");
   EXPECT_EQ(nothing.status, 404);
@@ -368,8 +374,8 @@ TEST_F(Fhir, AConsentRevokedBetweenDecisionAndCommitIsNotPassedOver) {
 }
 
 TEST_F(Fhir, ADamagedRecordLooksToOthersLikeNone) {
-  const std::string patient = Post("alpha", "Patient", kPatient);
-  Post("beta", "Patient", kPatient);
+  const std::string patient = Post("alpha", "Patient", PersonOf("4042"));
+  Post("beta", "Patient", PersonOf("4042"));
   const std::string report = Post("alpha", "DiagnosticReport", Report(patient));
   std::string consent = Permit(patient, "beta");
   consent.replace(consent.find("\"c1\""), 4, "\"c3\"");

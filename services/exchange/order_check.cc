@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -45,8 +46,11 @@ struct Chart {
   PatientLink link;
   const tenants::Partition* partition = nullptr;
   std::vector<OpenedRecord> records;
-  // Of other tenants' charts: the consent version that the decision was made on.
-  std::int64_t consent_version = 0;
+  // Of other tenants' charts: those that the person has there, this one first, with the consent versions that the decision is made on.
+  std::vector<PatientLink> of_person;
+  std::vector<tenants::ExpectConsentVersion> consents;
+  // The records of all of them; empty where this is the only one.
+  std::vector<OpenedRecord> joined;
   absl::Time asked;
   // What the requester may see of it; none for its own.
   std::unique_ptr<ConsentGate> gate;
@@ -231,6 +235,7 @@ class OrderCheck::Attempt {
   absl::Status OpenCharts() {
     const auto links = parts_.locator.SamePerson({tenant_.id, patient_});
     if (!links.ok()) return links.status();
+    std::set<TenantId> unreadable;
     for (const PatientLink& link : *links) {
       Chart chart;
       chart.link = link;
@@ -241,13 +246,15 @@ class OrderCheck::Attempt {
         // The version first: a consent that changes while we read refuses the disclosure.
         const auto version = parts_.records.ConsentVersion(link);
         if (!version.ok()) return version.status();
-        chart.consent_version = *version;
+        chart.of_person = {link};
+        chart.consents = {{link.patient, *version}};
       }
       auto records = parts_.records.Open(link, kPurpose);
       if (!own && IsOfTheChart(records.status())) {
         // A fault would tell the requester that the patient is known there.
         spdlog::error("event=chart_unreadable alarm=true tenant={} code={}", link.tenant.text(),
                       absl::StatusCodeToString(records.status().code()));
+        unreadable.insert(link.tenant);
         continue;
       }
       if (!records.ok()) return records.status();
@@ -256,15 +263,30 @@ class OrderCheck::Attempt {
       chart.asked = std::max(now_, parts_.network_clock.Now());
       charts_.push_back(std::move(chart));
     }
+    // What a chart that cannot be read forbids is not known.
+    std::erase_if(charts_, [&unreadable](const Chart& chart) { return unreadable.contains(chart.link.tenant); });
     // Once the charts stay where they are.
+    for (Chart& chart : charts_) Join(chart);
     for (Chart& chart : charts_)
       if (chart.link.tenant != tenant_.id)
-        chart.gate = std::make_unique<ConsentGate>(chart.records, parts_.rules(chart.link.tenant), ZoneOf(chart.partition->tenant.time_zone),
+        chart.gate = std::make_unique<ConsentGate>(chart.joined.empty() ? chart.records : chart.joined, parts_.rules(chart.link.tenant), ZoneOf(chart.partition->tenant.time_zone),
                                                    consent::Party{tenant_.organization_system, tenant_.organization_value}, kActReason, chart.asked);
     std::vector<OpenedRecord> all;
     for (const Chart& chart : charts_) all.insert(all.end(), chart.records.begin(), chart.records.end());
     exams_ = ExamsOf(all, table_, parts_.registry);
     return absl::OkStatus();
+  }
+
+  // The consents of all the charts that the person has at another tenant count for each of them.
+  void Join(Chart& chart) const {
+    if (chart.link.tenant == tenant_.id) return;
+    for (const Chart& other : charts_) {
+      if (&other == &chart || other.link.tenant != chart.link.tenant) continue;
+      if (chart.joined.empty()) chart.joined = chart.records;
+      chart.joined.insert(chart.joined.end(), other.records.begin(), other.records.end());
+      chart.of_person.push_back(other.link);
+      chart.consents.push_back({other.link.patient, other.consents.front().version});
+    }
   }
 
   // The chart that holds a copy.
@@ -288,7 +310,7 @@ class OrderCheck::Attempt {
       if (chart == nullptr) return false;
       if (chart->gate == nullptr || chart->gate->Judge(*RecordOf(*chart, holding)).decision.permit) return true;
       refused.push_back({chart->link, holding.resource_type, holding.id, tenant_.id, call_.token.issuer, request_.user_id, kActReason, chart->asked,
-                         chart->consent_version, parts_.rules(chart->link.tenant)});
+                         chart->consents.front().version, parts_.rules(chart->link.tenant), chart->of_person});
       return false;
     });
     switch (prior.outcome) {
@@ -348,7 +370,7 @@ class OrderCheck::Attempt {
     const std::int64_t version = VersionOf(judged);
     // The same disclosure on the same consent is one entry, however often a check is repeated.
     const std::string what = absl::StrCat(check_key_, "\n", judged.order->order, "\n", ResourceOf(judged), "\n", version, "\n",
-                                          judged.chart->consent_version);
+                                          judged.chart->consents.front().version);
     tenants::Write write;
     auto idempotency_key = parts_.sealer.IndexToken(source.tenant.id, "disclosure\n" + what);
     if (!idempotency_key.ok()) return idempotency_key.status();
@@ -362,11 +384,11 @@ class OrderCheck::Attempt {
                                   .reader_patient = patient_,
                                   .facts = {NewDisclosureId(), judged.chart->asked, source.tenant, tenant_, PatientIdIn(judged.chart->records),
                                             call_.token.issuer, request_.user_id, kActReason, absl::StrCat(ResourceOf(judged), "/_history/", version),
-                                            judgement, judged.chart->gate->Explain(shown, judgement, judged.chart->consent_version).Text(), std::nullopt},
+                                            judgement, judged.chart->gate->Explain(shown, judgement, judged.chart->consents.front().version).Text(), std::nullopt},
                                   .record_sha256 = "",
                                   .detail = Json::Object({{"card", Text(UuidText(judged.card_id))}, {"reader", Text(request_.user_id)}}),
                                   .provenance = Json(),
-                                  .consent_version = judged.chart->consent_version};
+                                  .consents = judged.chart->consents};
     judged.notice = Part2Notice(record.facts);
     if (absl::Status status = AddDisclosure(parts_.sealer, record, write); !status.ok()) return status;
     const auto admitted = source.writer->Apply(std::move(write));

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -40,6 +41,8 @@ struct Refused {
   std::int64_t consent_version = 0;
   // Those that were in force.
   std::shared_ptr<const consent::TenantRules> rules;
+  // Every chart that the person has at that tenant, the patient's first.
+  std::vector<PatientLink> charts;
 };
 // Takes a refusal in; at once, and without waiting for anything.
 using OnRefused = std::function<void(Refused)>;
