@@ -51,14 +51,17 @@ absl::Status AddAlert(keys::Sealer& sealer, const PatientLink& reader, const Rec
 
 }  // namespace
 
-// One disclosure, as its entry says.
+// What one reader was shown of one result, as the DISCLOSURE entries say.
 struct Corrections::Shown {
   PatientLink reader;
   // "Type/id".
   std::string resource;
+  // Of the first time; `index` is that entry's.
   std::uint64_t version = 0;
   std::uint64_t index = 0;
   absl::Time time;
+  // The entry of the last time.
+  std::uint64_t last_index = 0;
 };
 
 struct Corrections::Found {
@@ -91,11 +94,11 @@ absl::Status Corrections::AlertReaders(const PatientLink& patient) const {
   return absl::OkStatus();
 }
 
-// The oldest of each reader's patient and result.
+// One for each reader's patient and result.
 absl::StatusOr<std::vector<Corrections::Shown>> Corrections::ShownOf(const tenants::Partition& source, const PatientId& patient) const {
   const auto accounts = RecordStore(*source.database).AccountsOfPatient(patient);
   if (!accounts.ok()) return accounts.status();
-  std::map<std::pair<PatientLink, std::string>, Shown> oldest;
+  std::map<std::pair<PatientLink, std::string>, Shown> known;
   for (const std::uint64_t account : *accounts) {
     // An account's RECORD_STORED stands right behind the entry that it accounts for.
     const std::uint64_t index = account - 1;
@@ -123,10 +126,10 @@ absl::StatusOr<std::vector<Corrections::Shown>> Corrections::ShownOf(const tenan
     shown.resource = resource[0];
     shown.index = index;
     shown.time = absl::FromUnixSeconds(leaf->entry.time().seconds()) + absl::Nanoseconds(leaf->entry.time().nanos());
-    oldest.try_emplace({shown.reader, shown.resource}, shown);
+    known.try_emplace({shown.reader, shown.resource}, shown).first->second.last_index = index;
   }
   std::vector<Shown> all;
-  for (auto& [key, shown] : oldest) all.push_back(std::move(shown));
+  for (auto& [key, shown] : known) all.push_back(std::move(shown));
   return all;
 }
 
@@ -170,8 +173,10 @@ absl::Status Corrections::Alert(const tenants::Partition& source, const Found& f
   const PatientLink& reader = found.shown.reader;
   const tenants::Partition* partition = partitions_.FindById(reader.tenant);
   if (partition == nullptr) return absl::UnavailableError("the reader's partition does not run here");
+  // Told once of each version; of a link once for what was shown under it, and anew when it was made and used again.
+  const std::uint64_t occasion = found.correction == Correction::kUnlinked ? found.shown.last_index : found.version;
   const auto key = sealer_.IndexToken(reader.tenant, absl::StrCat("correction\n", source.tenant.id.text(), "\n", reader.patient.hex(), "\n", found.shown.resource,
-                                                                  "\n", std::string(NameOf(found.correction)), "\n", found.version));
+                                                                  "\n", std::string(NameOf(found.correction)), "\n", occasion));
   if (!key.ok()) return key.status();
   const std::string id = absl::StrCat(std::string(kCorrectionPrefix), HexEncode(key->substr(0, 16)));
   const auto record = sealer_.RecordIdOf(reader.tenant, "Communication", id);

@@ -152,6 +152,20 @@ TEST_F(CorrectionsTest, AnUnmadeLinkIsToldAndThenNothingMore) {
   EXPECT_EQ(Waiting(), "unlinked");
 }
 
+TEST_F(CorrectionsTest, WhatWasShownAgainUnderALinkIsToldAgainWhenThatIsUnmade) {
+  for (int round = 0; round < 2; ++round) {
+    PutPatient("beta", "Family" + id_);
+    Read();
+    PutPatient("beta", "Other" + id_, "other-" + id_);
+    ASSERT_EQ(Waiting(), "unlinked") << round;
+    EXPECT_EQ(Acknowledge(Open()["entry"][0]["resource"].TextOf("id")).status, 200);
+  }
+  // Linked again and not looked at, it has been told.
+  PutPatient("beta", "Family" + id_);
+  PutPatient("beta", "Other" + id_, "other-" + id_);
+  EXPECT_EQ(Waiting(), "");
+}
+
 TEST_F(CorrectionsTest, WhatAMergeShowedIsToldWhenItIsUndone) {
   // A second chart at alpha, which nothing but alpha's word joins with the first.
   const std::string first = id_;
