@@ -18,6 +18,13 @@ Json Text(std::string_view text) { return Json::String(std::string(text)); }
 std::string NameOf(const OpenedRecord& record) { return absl::StrCat(record.resource_type, "/", record.id); }
 std::string VersionOf(const OpenedRecord& record) { return absl::StrCat(NameOf(record), "/_history/", record.version); }
 
+std::vector<const OpenedRecord*> PointersTo(const std::vector<OpenedRecord>& records) {
+  std::vector<const OpenedRecord*> pointers;
+  pointers.reserve(records.size());
+  for (const OpenedRecord& record : records) pointers.push_back(&record);
+  return pointers;
+}
+
 bool AsksReferrers(const consent::Provision& provision) {
   return std::any_of(provision.data.begin(), provision.data.end(),
                      [](const consent::DataReference& data) { return data.meaning == consent::DataMeaning::kRelated; }) ||
@@ -39,11 +46,15 @@ RulesOf BuiltInRules() {
 
 ConsentGate::ConsentGate(const std::vector<OpenedRecord>& chart, std::shared_ptr<const consent::TenantRules> rules, absl::TimeZone zone,
                          consent::Party reader, std::string purpose, absl::Time time)
-    : chart_(chart), rules_(std::move(rules)), zone_(zone), reader_(std::move(reader)), purpose_(std::move(purpose)), time_(time) {
-  for (const OpenedRecord& record : chart_) {
-    if (record.arrived > time_) continue;
-    const OpenedRecord*& known = newest_[NameOf(record)];
-    if (known == nullptr || known->version < record.version) known = &record;
+    : ConsentGate(PointersTo(chart), std::move(rules), zone, std::move(reader), std::move(purpose), time) {}
+
+ConsentGate::ConsentGate(const std::vector<const OpenedRecord*>& records, std::shared_ptr<const consent::TenantRules> rules, absl::TimeZone zone,
+                         consent::Party reader, std::string purpose, absl::Time time)
+    : rules_(std::move(rules)), zone_(zone), reader_(std::move(reader)), purpose_(std::move(purpose)), time_(time) {
+  for (const OpenedRecord* record : records) {
+    if (record->arrived > time_) continue;
+    const OpenedRecord*& known = newest_[NameOf(*record)];
+    if (known == nullptr || known->version < record->version) known = record;
   }
   if (rules_ == nullptr) return;
   std::map<std::string, std::shared_ptr<const Json>> persons;
@@ -77,14 +88,14 @@ const OpenedRecord* ConsentGate::Find(const std::string& reference) const {
 
 // A date that leaves month or day open is the last that it may be, and of several charts' the last counts: nobody is of age too early.
 std::optional<absl::CivilDay> ConsentGate::BirthDate() const {
-  std::optional<absl::CivilDay> latest;
+  std::optional<absl::CivilDay> last;
   for (auto record = newest_.lower_bound("Patient/"); record != newest_.end() && record->second->resource_type == "Patient"; ++record) {
     const auto json = ResourceOf(*record->second);
     if (json == nullptr) continue;
     if (const auto time = ParseFhirTime(json->TextOf("birthDate"), absl::UTCTimeZone()))
-      latest = std::max(latest, std::optional(absl::ToCivilDay(time->end - absl::Milliseconds(1), absl::UTCTimeZone())));
+      last = std::max(last, std::optional(absl::ToCivilDay(time->end - absl::Milliseconds(1), absl::UTCTimeZone())));
   }
-  return latest;
+  return last;
 }
 
 std::vector<std::string> ConsentGate::LabelsOf(const RecordFacts& facts, std::set<std::string>& seen) const {

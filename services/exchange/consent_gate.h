@@ -1,6 +1,6 @@
-// What one reader may see of a patient's chart at one tenant, for one purpose at one time: the one place where records meet consents, for
+// What one reader may see of a person's records at one tenant, for one purpose at one time: the one place where records meet consents, for
 // cards, reads and searches alike. Pure over the records handed in; made for a request, used by one thread. Whoever discloses on it reads
-// the consent version before the chart, and makes the DISCLOSURE conditional on it (tenants::ExpectConsentVersion).
+// the consent version before each chart, and makes the DISCLOSURE conditional on it (tenants::ExpectConsentVersion; person_chart.h).
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_CONSENT_GATE_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_CONSENT_GATE_H_
 
@@ -40,11 +40,16 @@ struct Judgement {
 
 class ConsentGate {
  public:
-  // `chart`: what is stored about the patient at the tenant, all of it; of several versions the newest counts, and what arrived after `time`
-  // does not exist. Must outlive the gate. `zone` is the tenant's. A Consent that cannot be read denies.
+  // `records`: what is stored about the person at the tenant, all of it; of several versions the newest counts, and what arrived after `time`
+  // does not exist. They must outlive the gate. `zone` is the tenant's. A Consent that cannot be read denies.
+  ConsentGate(const std::vector<const OpenedRecord*>& records, std::shared_ptr<const consent::TenantRules> rules, absl::TimeZone zone,
+              consent::Party reader, std::string purpose, absl::Time time);
+  // The same of one chart.
   ConsentGate(const std::vector<OpenedRecord>& chart, std::shared_ptr<const consent::TenantRules> rules, absl::TimeZone zone,
               consent::Party reader, std::string purpose, absl::Time time);
   ~ConsentGate();
+
+  [[nodiscard]] const std::shared_ptr<const consent::TenantRules>& rules() const { return rules_; }
 
   [[nodiscard]] Judgement Judge(const OpenedRecord& record) const;
   // The same for a record whose JSON is parsed already.
@@ -63,7 +68,6 @@ class ConsentGate {
   [[nodiscard]] std::optional<absl::CivilDay> BirthDate() const;
   [[nodiscard]] std::vector<std::string> ReferrersOf(const std::string& reference) const;
 
-  const std::vector<OpenedRecord>& chart_;
   const std::shared_ptr<const consent::TenantRules> rules_;
   const absl::TimeZone zone_;
   const consent::Party reader_;
@@ -82,7 +86,7 @@ class ConsentGate {
 
 // The rules that were made of these tables, and of no others; an error when they are not to be had.
 using RulesMadeOf = std::function<absl::StatusOr<std::shared_ptr<const consent::TenantRules>>(const std::vector<consent::UsedTable>&)>;
-// OK when the decision that `explanation` states follows from what it names. `history`: the records of all charts of the patient at the tenant, every version.
+// OK when the decision that `explanation` states follows from what it names. `history`: the person's records at the tenant, every version.
 // NotFound when a version or a table is not to be had; DataLoss when another decision follows.
 [[nodiscard]] absl::Status CheckExplanation(const Json& explanation, const std::vector<OpenedRecord>& history, const RulesMadeOf& rules);
 

@@ -37,7 +37,7 @@ absl::Status AddDisclosure(keys::Sealer& sealer, const DisclosureRecord& record,
   if (!record.record_sha256.empty()) disclosure.add_record_sha256(record.record_sha256);
   Json detail = record.detail;
   detail.Set("audit", Json::String(record.facts.id));
-  detail.Set("consent_version", Json::Integer(record.consents.front().version));
+  detail.Set("consent_version", Json::Integer(record.consent_version));
   detail.Set("emergency", Json::Bool(record.facts.emergency.has_value()));
   detail.Set("purpose", Json::String(record.facts.purpose));
   detail.Set("reader_patient", Json::String(record.reader_patient.hex()));
@@ -56,7 +56,8 @@ absl::Status AddDisclosure(keys::Sealer& sealer, const DisclosureRecord& record,
     if (absl::Status status = AddStored(sealer, record.patient, "Provenance", record.facts.id, record.provenance, stored, write); !status.ok())
       return status;
   write.entries = {std::move(disclosure), std::move(stored)};
-  write.expectations.insert(write.expectations.end(), record.consents.begin(), record.consents.end());
+  write.expectations = record.judged_with;
+  write.expectations.push_back({record.patient.patient, record.consent_version});
   return absl::OkStatus();
 }
 
@@ -72,6 +73,12 @@ absl::Status CheckStillSo(const tenants::Partition& source, const Locator& locat
   const PatientLink reader{disclosed.facts.recipient.id, disclosed.reader_patient};
   if (std::find(same->begin(), same->end(), reader) == same->end())
     return absl::FailedPreconditionError("the patients were unlinked while a record was disclosed");
+  for (const PatientLink& link : *same) {
+    const bool counted = link.tenant != disclosed.patient.tenant || link == disclosed.patient ||
+                         std::any_of(disclosed.judged_with.begin(), disclosed.judged_with.end(),
+                                     [&link](const tenants::ExpectConsentVersion& other) { return other.patient == link.patient; });
+    if (!counted) return absl::FailedPreconditionError("charts were merged while a record was disclosed");
+  }
   return absl::OkStatus();
 }
 

@@ -1,12 +1,11 @@
 // What a disclosure leaves at its source, whatever the path it took: the DISCLOSURE entry, the patient's AuditEvent, and (where the reader gets one)
-// the Provenance, in one Write that is conditional on the consent versions that were decided on. Thread-safe (it holds nothing).
+// the Provenance, in one Write that is conditional on the consent version that was decided on. Thread-safe (it holds nothing).
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_DISCLOSURE_RECORD_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_DISCLOSURE_RECORD_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "services/exchange/audit_event.h"
@@ -31,14 +30,15 @@ struct DisclosureRecord {
   Json detail;
   // Null: none.
   Json provenance;
-  // Consent versions that were decided on: the patient's, then those of its other charts at the source.
-  std::vector<tenants::ExpectConsentVersion> consents;
+  std::int64_t consent_version = 0;
+  // The person's other charts at the source, whose consents were counted, too.
+  std::vector<tenants::ExpectConsentVersion> judged_with = {};
 };
 // Adds to `write`, which has no entries yet: DISCLOSURE first, then RECORD_STORED.
 [[nodiscard]] absl::Status AddDisclosure(keys::Sealer& sealer, const DisclosureRecord& record, tenants::Write& write);
 
-// OK when the source's record is still of that version and the two patients are still one person: to be asked once the DISCLOSURE is on the
-// log, so that a correction that came before is seen here, and one that comes after sees the entry. FailedPrecondition otherwise.
+// OK when the source's record is still of that version, the two patients are still one person, and no chart of the source's has come to
+// that person whose consents nobody counted: to be asked once the DISCLOSURE is on the log, so that a correction that came before is seen here, and one that comes after sees the entry. FailedPrecondition otherwise.
 [[nodiscard]] absl::Status CheckStillSo(const tenants::Partition& source, const Locator& locator, const RecordId& record, std::uint64_t version,
                                         const DisclosureRecord& disclosed);
 

@@ -1,11 +1,14 @@
 #include "services/exchange/fhir_disclosure.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/fhir_answer.h"
 #include "services/exchange/fhir_time.h"
+#include "services/exchange/person_chart.h"
 #include "services/exchange/provenance.h"
 #include "services/exchange/record_store.h"
 #include "services/exchange/redisclosure.h"
@@ -42,23 +45,6 @@ FhirDisclosure::FhirDisclosure(const tenants::Partitions& partitions, keys::Seal
     : partitions_(partitions), sealer_(sealer), locator_(locator), clock_(network_clock), receipt_(std::move(receipt)),
       rules_(std::move(rules)), refused_(std::move(refused)) {}
 
-absl::StatusOr<FhirDisclosure::Person> FhirDisclosure::PersonOf(const PatientLink& patient, const TenantId& reader) const {
-  const auto links = locator_.SamePerson(patient);
-  if (!links.ok()) return links.status();
-  Person person{std::nullopt, {patient}, {}};
-  for (const PatientLink& link : *links) {
-    if (link.tenant == reader && !person.at_reader) person.at_reader = link.patient;
-    if (link.tenant == patient.tenant && link != patient) person.charts.push_back(link);
-  }
-  if (!person.at_reader) return person;
-  for (const PatientLink& chart : person.charts) {
-    const auto version = PatientRecords(partitions_, sealer_).ConsentVersion(chart);
-    if (!version.ok()) return version.status();
-    person.consents.push_back({chart.patient, *version});
-  }
-  return person;
-}
-
 absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants::Partition& source, const tenants::Client& reader,
                                                                    std::string_view type, std::string_view id,
                                                                    const std::optional<Emergency>& emergency) const {
@@ -73,35 +59,37 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
     if (!row.ok()) return row.status();
     if (!row->has_value() || (*row)->deleted) return NotForReader();
     const PatientLink patient{source.tenant.id, (*row)->patient};
-    // With the consent versions, first: a consent that changes while we decide refuses the write.
-    const auto person = PersonOf(patient, reader.tenant);
+    const auto person = locator_.SamePerson(patient);
     if (!person.ok()) return person.status();
-    if (!person->at_reader) return NotForReader();
-    const auto records = patients.OpenAll(person->charts, kPurpose);
-    if (!records.ok()) return records.status();
+    const std::vector<PatientLink> own = LinksAt(reader.tenant, *person);
+    if (own.empty()) return NotForReader();
+    const auto charts = PersonCharts::Open({partitions_, patients, rules_, clock_}, LinksAt(source.tenant.id, *person), {requester->tenant, reader.purpose},
+                                           kPurpose);
+    if (!charts.ok()) return charts.status();
+    const auto chart = std::find_if(charts->charts().begin(), charts->charts().end(), [&patient](const PersonChart& each) { return each.link == patient; });
+    if (chart == charts->charts().end()) return NotForReader();
     auto opened = OpenRecord(source.tenant, **row, sealer_, kPurpose);
     if (!opened.ok()) return opened.status();
-    const absl::Time now = clock_.Now();
-    const auto rules = rules_(source.tenant.id);
-    const ConsentGate gate(*records, rules, ZoneOf(source.tenant.time_zone),
-                           {requester->tenant.organization_system, requester->tenant.organization_value}, reader.purpose, now);
-    const Judgement judgement = gate.Judge(*opened);
-    const bool by_emergency = emergency.has_value() && IsForEmergencies(reader) && gate.EmergencyOpens(judgement);
+    const std::vector<tenants::ExpectConsentVersion> judged_with = charts->JudgedWith(*chart);
+    const Judgement judgement = chart->gate->Judge(*opened);
+    const bool by_emergency = emergency.has_value() && IsForEmergencies(reader) && chart->gate->EmergencyOpens(judgement);
     if (!judgement.decision.permit && !by_emergency) {
       if (refused_)
-        refused_({patient, opened->resource_type, opened->id, reader.tenant, reader.spiffe_id, "", reader.purpose, now, person->consents.front().version, rules, person->charts});
+        refused_({patient, opened->resource_type, opened->id, reader.tenant, reader.spiffe_id, "", reader.purpose, chart->asked, chart->consent_version,
+                  chart->gate->rules(), judged_with});
       return NotForReader();
     }
     DisclosureRecord at_source{.patient = patient,
-                               .reader_patient = *person->at_reader,
-                               .facts = {NewDisclosureId(), now, source.tenant, requester->tenant, PatientIdIn(*records), reader.spiffe_id, "",
+                               .reader_patient = own.front().patient,
+                               .facts = {NewDisclosureId(), chart->asked, source.tenant, requester->tenant, PatientIdIn(chart->records), reader.spiffe_id, "",
                                          reader.purpose, absl::StrCat(opened->resource_type, "/", opened->id, "/_history/", opened->version), judgement,
-                                         gate.Explain(*opened, judgement, person->consents.front().version).Text(),
+                                         chart->gate->Explain(*opened, judgement, chart->consent_version).Text(),
                                          by_emergency ? emergency : std::nullopt},
                                .record_sha256 = HashText(ledger::Sha256((*row)->sealed)),
                                .detail = Json::Object({{"reader", Json::String(reader.spiffe_id)}}),
                                .provenance = Json(),
-                               .consents = person->consents};
+                               .consent_version = chart->consent_version,
+                               .judged_with = judged_with};
     auto disclosed = Record(source, *requester, reader, *std::move(opened), std::move(at_source));
     if (disclosed.ok() && by_emergency) {
       ++emergencies_;

@@ -59,14 +59,6 @@ class FhirDisclosure {
                                                   absl::Duration wait) const;
 
  private:
-  // Of the patient behind a record: the patient at the reader's tenant (none: nobody there is certainly the same), and the charts at its own, it first, with
-  // the version of each one's consents.
-  struct Person {
-    std::optional<PatientId> at_reader;
-    std::vector<PatientLink> charts;
-    std::vector<tenants::ExpectConsentVersion> consents;
-  };
-  [[nodiscard]] absl::StatusOr<Person> PersonOf(const PatientLink& patient, const TenantId& reader) const;
   [[nodiscard]] absl::StatusOr<Disclosed> Record(const tenants::Partition& source, const tenants::Partition& requester,
                                                  const tenants::Client& reader, OpenedRecord record,
                                                  DisclosureRecord at_source) const;

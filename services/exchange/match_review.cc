@@ -10,6 +10,7 @@
 #include "services/exchange/detail.h"
 #include "services/exchange/fhir_json.h"
 #include "services/exchange/fhir_time.h"
+#include "services/exchange/person_chart.h"
 #include "services/exchange/record_store.h"
 #include "tenants/outbox.h"
 
@@ -89,15 +90,15 @@ absl::StatusOr<bool> MatchReview::MayKnow(const TenantId& reader, const PatientL
   const auto tenant = registry_.FindById(reader.text());
   const tenants::Partition* partition = partitions_.FindById(other.tenant);
   if (!tenant || partition == nullptr) return false;
-  const auto records = records_.Open(other, kPurpose);
+  const auto person = locator_.SamePerson(other);
+  if (!person.ok()) return person.status();
+  const auto charts = PersonCharts::Open({partitions_, records_, rules_, clock_}, LinksAt(other.tenant, *person), {*tenant, std::string(kActReason)}, kPurpose);
   // What cannot be read there looks like what is not there.
-  if (!records.ok()) return false;
-  auto rules = rules_(other.tenant);
-  if (rules == nullptr) return false;
-  const ConsentGate gate(*records, std::move(rules), ZoneOf(partition->tenant.time_zone),
-                         {tenant->organization_system, tenant->organization_value}, std::string(kActReason), clock_.Now());
-  return std::any_of(records->begin(), records->end(), [&gate](const OpenedRecord& record) {
-    return record.resource_type == "Patient" && gate.Judge(record).decision.permit;
+  if (!charts.ok()) return false;
+  return std::any_of(charts->charts().begin(), charts->charts().end(), [&other](const PersonChart& chart) {
+    return chart.link == other && std::any_of(chart.records.begin(), chart.records.end(), [&chart](const OpenedRecord& record) {
+             return record.resource_type == "Patient" && chart.gate->Judge(record).decision.permit;
+           });
   });
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "services/exchange/disclosure_record.h"
 #include "services/exchange/exam.h"
 #include "services/exchange/fhir_time.h"
+#include "services/exchange/person_chart.h"
 #include "services/exchange/prior.h"
 #include "services/exchange/provenance.h"
 #include "services/exchange/record_store.h"
@@ -41,21 +41,6 @@ constexpr int kAttempts = 2;
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
 std::string HashText(const ledger::Hash& hash) { return std::string(ledger::AsBytes(hash)); }
 
-// A patient of the person, at one tenant.
-struct Chart {
-  PatientLink link;
-  const tenants::Partition* partition = nullptr;
-  std::vector<OpenedRecord> records;
-  // Of other tenants' charts: those that the person has there, this one first, with the consent versions that the decision is made on.
-  std::vector<PatientLink> of_person;
-  std::vector<tenants::ExpectConsentVersion> consents;
-  // The records of all of them; empty where this is the only one.
-  std::vector<OpenedRecord> joined;
-  absl::Time asked;
-  // What the requester may see of it; none for its own.
-  std::unique_ptr<ConsentGate> gate;
-};
-
 // What became of one order.
 struct Judged {
   const DraftOrder* order = nullptr;
@@ -72,7 +57,7 @@ struct Judged {
   std::string avoidance_id;
   const Exam* exam = nullptr;
   const ExamHolding* source = nullptr;
-  const Chart* chart = nullptr;
+  const PersonChart* chart = nullptr;
   // "<origin>#<index>" of the DISCLOSURE.
   std::string disclosure;
   // Of 42 CFR part 2.
@@ -226,91 +211,32 @@ class OrderCheck::Attempt {
     return absl::OkStatus();
   }
 
-  // Damage, or a key that its tenant took away; not a process that is away for a moment, after which the check is sent again.
-  static bool IsOfTheChart(const absl::Status& status) {
-    return absl::IsDataLoss(status) || absl::IsFailedPrecondition(status) || absl::IsNotFound(status) ||
-           absl::IsPermissionDenied(status);
-  }
-
   absl::Status OpenCharts() {
     const auto links = parts_.locator.SamePerson({tenant_.id, patient_});
     if (!links.ok()) return links.status();
-    std::set<TenantId> unreadable;
-    for (const PatientLink& link : *links) {
-      Chart chart;
-      chart.link = link;
-      chart.partition = parts_.partitions.FindById(link.tenant);
-      if (chart.partition == nullptr) return absl::UnavailableError("a tenant's partition does not run here");
-      const bool own = link.tenant == tenant_.id;
-      if (!own) {
-        // The version first: a consent that changes while we read refuses the disclosure.
-        const auto version = parts_.records.ConsentVersion(link);
-        if (!version.ok()) return version.status();
-        chart.of_person = {link};
-        chart.consents = {{link.patient, *version}};
-      }
-      auto records = parts_.records.Open(link, kPurpose);
-      if (!own && IsOfTheChart(records.status())) {
-        // A fault would tell the requester that the patient is known there.
-        spdlog::error("event=chart_unreadable alarm=true tenant={} code={}", link.tenant.text(),
-                      absl::StatusCodeToString(records.status().code()));
-        unreadable.insert(link.tenant);
-        continue;
-      }
-      if (!records.ok()) return records.status();
-      chart.records = *std::move(records);
-      // By the present and not by the check's beginning: what was refused since then counts, for the version above covers it.
-      chart.asked = std::max(now_, parts_.network_clock.Now());
-      charts_.push_back(std::move(chart));
-    }
-    // What a chart that cannot be read forbids is not known.
-    std::erase_if(charts_, [&unreadable](const Chart& chart) { return unreadable.contains(chart.link.tenant); });
-    // Once the charts stay where they are.
-    for (Chart& chart : charts_) Join(chart);
-    for (Chart& chart : charts_)
-      if (chart.link.tenant != tenant_.id)
-        chart.gate = std::make_unique<ConsentGate>(chart.joined.empty() ? chart.records : chart.joined, parts_.rules(chart.link.tenant), ZoneOf(chart.partition->tenant.time_zone),
-                                                   consent::Party{tenant_.organization_system, tenant_.organization_value}, kActReason, chart.asked);
+    auto charts = PersonCharts::Open({parts_.partitions, parts_.records, parts_.rules, parts_.network_clock}, *links, {tenant_, kActReason, now_}, kPurpose);
+    if (!charts.ok()) return charts.status();
+    charts_ = *std::move(charts);
     std::vector<OpenedRecord> all;
-    for (const Chart& chart : charts_) all.insert(all.end(), chart.records.begin(), chart.records.end());
+    for (const PersonChart& chart : charts_.charts()) all.insert(all.end(), chart.records.begin(), chart.records.end());
     exams_ = ExamsOf(all, table_, parts_.registry);
     return absl::OkStatus();
   }
 
-  // The consents of all the charts that the person has at another tenant count for each of them.
-  void Join(Chart& chart) const {
-    if (chart.link.tenant == tenant_.id) return;
-    for (const Chart& other : charts_) {
-      if (&other == &chart || other.link.tenant != chart.link.tenant) continue;
-      if (chart.joined.empty()) chart.joined = chart.records;
-      chart.joined.insert(chart.joined.end(), other.records.begin(), other.records.end());
-      chart.of_person.push_back(other.link);
-      chart.consents.push_back({other.link.patient, other.consents.front().version});
-    }
-  }
-
   // The chart that holds a copy.
-  [[nodiscard]] const Chart* ChartOf(const ExamHolding& holding) const {
-    for (const Chart& chart : charts_) {
-      if (chart.partition->tenant.name == holding.tenant_name && RecordOf(chart, holding) != nullptr) return &chart;
-    }
-    return nullptr;
-  }
-  [[nodiscard]] static const OpenedRecord* RecordOf(const Chart& chart, const ExamHolding& holding) {
-    for (const OpenedRecord& record : chart.records)
-      if (record.resource_type == holding.resource_type && record.id == holding.id) return &record;
-    return nullptr;
+  [[nodiscard]] const PersonChart* ChartOf(const ExamHolding& holding) const {
+    return charts_.ChartOf(holding.tenant_name, holding.resource_type, holding.id);
   }
 
   absl::Status Judge(Judged& judged) {
     const PriorQuestion question{tenant_.name, judged.exam_class, judged.laterality, now_};
     std::vector<Refused> refused;
     const Prior prior = FindPrior(exams_, question, [&, this](const ExamHolding& holding) {
-      const Chart* chart = ChartOf(holding);
+      const PersonChart* chart = ChartOf(holding);
       if (chart == nullptr) return false;
-      if (chart->gate == nullptr || chart->gate->Judge(*RecordOf(*chart, holding)).decision.permit) return true;
+      if (chart->gate == nullptr || chart->gate->Judge(*chart->Find(holding.resource_type, holding.id)).decision.permit) return true;
       refused.push_back({chart->link, holding.resource_type, holding.id, tenant_.id, call_.token.issuer, request_.user_id, kActReason, chart->asked,
-                         chart->consents.front().version, parts_.rules(chart->link.tenant), chart->of_person});
+                         chart->consent_version, chart->gate->rules(), charts_.JudgedWith(*chart)});
       return false;
     });
     switch (prior.outcome) {
@@ -331,7 +257,7 @@ class OrderCheck::Attempt {
     judged.chart = ChartOf(*prior.source);
     if (judged.exam_class->mode == Mode::kSuggest) {
       std::vector<OpenedRecord> own;
-      for (const Chart& chart : charts_)
+      for (const PersonChart& chart : charts_.charts())
         if (chart.link.tenant == tenant_.id) own.insert(own.end(), chart.records.begin(), chart.records.end());
       judged.gate = InformationOnly({judged.order, judged.exam_class, request_.patient_id, &request_.prefetch, &own,
                                      prior.exam->performed_begin, now_, ZoneOf(tenant_.time_zone)});
@@ -361,16 +287,18 @@ class OrderCheck::Attempt {
     return absl::StrCat(judged.source->resource_type, "/", judged.source->id);
   }
   [[nodiscard]] static std::int64_t VersionOf(const Judged& judged) {
-    const OpenedRecord* record = RecordOf(*judged.chart, *judged.source);
+    const OpenedRecord* record = judged.chart->Find(judged.source->resource_type, judged.source->id);
     return record == nullptr ? 0 : static_cast<std::int64_t>(record->version);
   }
 
   absl::Status DiscloseOne(Judged& judged) {
     const tenants::Partition& source = *judged.chart->partition;
     const std::int64_t version = VersionOf(judged);
+    const std::vector<tenants::ExpectConsentVersion> judged_with = charts_.JudgedWith(*judged.chart);
     // The same disclosure on the same consent is one entry, however often a check is repeated.
-    const std::string what = absl::StrCat(check_key_, "\n", judged.order->order, "\n", ResourceOf(judged), "\n", version, "\n",
-                                          judged.chart->consents.front().version);
+    std::string what = absl::StrCat(check_key_, "\n", judged.order->order, "\n", ResourceOf(judged), "\n", version, "\n",
+                                    judged.chart->consent_version);
+    for (const tenants::ExpectConsentVersion& other : judged_with) absl::StrAppend(&what, "\n", other.patient.hex(), " ", other.version);
     tenants::Write write;
     auto idempotency_key = parts_.sealer.IndexToken(source.tenant.id, "disclosure\n" + what);
     if (!idempotency_key.ok()) return idempotency_key.status();
@@ -378,17 +306,18 @@ class OrderCheck::Attempt {
     if (!digest.ok()) return digest.status();
     write.idempotency_key = *std::move(idempotency_key);
     write.request_digest = *std::move(digest);
-    const OpenedRecord& shown = *RecordOf(*judged.chart, *judged.source);
+    const OpenedRecord& shown = *judged.chart->Find(judged.source->resource_type, judged.source->id);
     const Judgement judgement = judged.chart->gate->Judge(shown);
     const DisclosureRecord record{.patient = judged.chart->link,
                                   .reader_patient = patient_,
                                   .facts = {NewDisclosureId(), judged.chart->asked, source.tenant, tenant_, PatientIdIn(judged.chart->records),
                                             call_.token.issuer, request_.user_id, kActReason, absl::StrCat(ResourceOf(judged), "/_history/", version),
-                                            judgement, judged.chart->gate->Explain(shown, judgement, judged.chart->consents.front().version).Text(), std::nullopt},
+                                            judgement, judged.chart->gate->Explain(shown, judgement, judged.chart->consent_version).Text(), std::nullopt},
                                   .record_sha256 = "",
                                   .detail = Json::Object({{"card", Text(UuidText(judged.card_id))}, {"reader", Text(request_.user_id)}}),
                                   .provenance = Json(),
-                                  .consents = judged.chart->consents};
+                                  .consent_version = judged.chart->consent_version,
+                                  .judged_with = judged_with};
     judged.notice = Part2Notice(record.facts);
     if (absl::Status status = AddDisclosure(parts_.sealer, record, write); !status.ok()) return status;
     const auto admitted = source.writer->Apply(std::move(write));
@@ -478,7 +407,7 @@ class OrderCheck::Attempt {
   // The patient, or the tenant's pseudo patient for one that is not known here.
   PatientId patient_;
   bool known_ = false;
-  std::vector<Chart> charts_;
+  PersonCharts charts_;
   std::vector<Exam> exams_;
   std::vector<Judged> judged_;
   // Of priors that would have been offered.

@@ -1,6 +1,5 @@
 #include "services/exchange/patient_records.h"
 
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -71,16 +70,6 @@ absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Opened(const PatientLi
 
 absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Open(const PatientLink& link, std::string_view purpose) const {
   return Opened(link, purpose, /*history=*/false);
-}
-
-absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::OpenAll(const std::vector<PatientLink>& charts, std::string_view purpose) const {
-  std::vector<OpenedRecord> all;
-  for (const PatientLink& chart : charts) {
-    auto opened = Open(chart, purpose);
-    if (!opened.ok()) return opened.status();
-    std::move(opened->begin(), opened->end(), std::back_inserter(all));
-  }
-  return all;
 }
 
 absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::OpenHistory(const PatientLink& link, std::string_view purpose) const {

@@ -39,8 +39,6 @@ class PatientRecords {
   // Newest versions of the patient's chart (deleted ones left out, and the accounts of disclosures), opened. DataLoss when a row was
   // altered.
   [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> Open(const PatientLink& link, std::string_view purpose) const;
-  // Of several charts of one tenant, one after the other: what consent looks at where a person has more than one there.
-  [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> OpenAll(const std::vector<PatientLink>& charts, std::string_view purpose) const;
   // With every version, oldest first, for what was known when.
   [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> OpenHistory(const PatientLink& link, std::string_view purpose) const;
   // The patient's consent version (0 before the first Consent).

@@ -115,17 +115,20 @@ absl::Status Refusals::WriteBatch(const tenants::Partition& partition) {
 absl::StatusOr<std::string> Refusals::AuditOf(const tenants::Partition& partition, const Refused& refused, const std::string& id) const {
   const tenants::Partition* reader = partitions_.FindById(refused.reader);
   if (reader == nullptr) return absl::NotFoundError("the reader's tenant is gone");
-  std::vector<OpenedRecord> history;
-  for (const PatientLink& chart : refused.charts) {
-    auto opened = PatientRecords(partitions_, sealer_).OpenHistory(chart, kPurpose);
-    if (!opened.ok()) return opened.status();
-    std::move(opened->begin(), opened->end(), std::back_inserter(history));
+  const PatientRecords records(partitions_, sealer_);
+  auto history = records.OpenHistory(refused.patient, kPurpose);
+  if (!history.ok()) return history.status();
+  const std::string patient_id = PatientIdIn(*history);
+  for (const tenants::ExpectConsentVersion& other : refused.judged_with) {
+    auto more = records.OpenHistory({refused.patient.tenant, other.patient}, kPurpose);
+    if (!more.ok()) return more.status();
+    std::move(more->begin(), more->end(), std::back_inserter(*history));
   }
   // As it was then: the gate leaves out what arrived later.
-  const ConsentGate gate(history, refused.rules, ZoneOf(partition.tenant.time_zone),
+  const ConsentGate gate(*history, refused.rules, ZoneOf(partition.tenant.time_zone),
                          {reader->tenant.organization_system, reader->tenant.organization_value}, refused.purpose, refused.time);
   const OpenedRecord* record = nullptr;
-  for (const OpenedRecord& each : history)
+  for (const OpenedRecord& each : *history)
     if (each.resource_type == refused.resource_type && each.id == refused.resource_id && each.arrived <= refused.time &&
         (record == nullptr || record->version < each.version))
       record = &each;
@@ -135,7 +138,7 @@ absl::StatusOr<std::string> Refusals::AuditOf(const tenants::Partition& partitio
                          refused.time,
                          partition.tenant,
                          reader->tenant,
-                         PatientIdIn(history),
+                         patient_id,
                          refused.client,
                          refused.user,
                          refused.purpose,

@@ -13,7 +13,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -41,8 +40,8 @@ struct Refused {
   std::int64_t consent_version = 0;
   // Those that were in force.
   std::shared_ptr<const consent::TenantRules> rules;
-  // Every chart that the person has at that tenant, the patient's first.
-  std::vector<PatientLink> charts;
+  // The person's other charts at that tenant, whose consents were counted, too.
+  std::vector<tenants::ExpectConsentVersion> judged_with = {};
 };
 // Takes a refusal in; at once, and without waiting for anything.
 using OnRefused = std::function<void(Refused)>;
