@@ -328,6 +328,24 @@ absl::Status Evaluator::Price(std::vector<Acceptance>& acceptances) {
   return absl::OkStatus();
 }
 
+namespace {
+
+// A prior that lies in none of the person's charts is somebody else's, though its tenant keeps another chart of the person: a merge was
+// undone. Acceptances of before priors were named are as Recall() left them.
+void UnlinkLostPriors(Evidence& evidence, absl::Time now) {
+  std::set<std::string> held;
+  for (const exchange::OpenedRecord& record : evidence.history)
+    held.insert(absl::StrCat(record.tenant_name, "\n", record.resource_type, "/", record.id));
+  for (Acceptance& acceptance : evidence.acceptances) {
+    if (acceptance.unlinked_at || acceptance.source_resource.empty()) continue;
+    if (held.contains(absl::StrCat(acceptance.source_tenant, "\n", acceptance.source_resource))) continue;
+    acceptance.unlinked_at = now;
+    acceptance.unlink_arrived = now;
+  }
+}
+
+}  // namespace
+
 absl::StatusOr<Evidence> Evaluator::Gather(const std::vector<PatientLink>& person, std::vector<Acceptance> acceptances) {
   Evidence evidence{.acceptances = std::move(acceptances), .history = {}, .gaps = {}};
   if (evidence.acceptances.empty()) return evidence;
@@ -336,6 +354,7 @@ absl::StatusOr<Evidence> Evaluator::Gather(const std::vector<PatientLink>& perso
     if (!history.ok()) return history.status();
     std::move(history->begin(), history->end(), std::back_inserter(evidence.history));
   }
+  UnlinkLostPriors(evidence, parts_.network_clock.Now());
   absl::Time from = absl::InfiniteFuture();
   absl::Time to = absl::InfinitePast();
   for (const Acceptance& acceptance : evidence.acceptances) {

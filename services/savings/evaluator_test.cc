@@ -251,6 +251,44 @@ TEST_F(EvaluatorTest, AnUnlinkedSourceReversesFromWhenItIsKnown) {
   EXPECT_EQ(net->Exams(), "1/0/0/1/0");
 }
 
+TEST_F(EvaluatorTest, AnUndoneMergeUnlinksWhatLiesInTheOtherChart) {
+  // Summit keeps two charts, which nothing but its merge joins; the prior lies in the second.
+  const std::string second = net->PatientName() + "-b";
+  const auto put_second = [&](const std::string& link) {
+    net->Put("summit", "Patient/" + second,
+             absl::StrCat(R"({"resourceType":"Patient","id":")", second, R"(","name":[{"family":"Maiden","given":["Ada"]}],"birthDate":"1970-02-03")", link, "}"));
+  };
+  const std::string merge = absl::StrCat(R"(,"link":[{"other":{"reference":"Patient/)", net->PatientName(), R"("},"type":"replaced-by"}])");
+  put_second(merge);
+  net->PutExam("summit", "P1", t0 - Days(3), "final", second);
+  net->PutExam("summit", "P2", t0 - Days(9));
+  net->Accept("lakeside", "summit", "c1", "P1");
+  EXPECT_EQ(net->Exams(), "1/1/0/0/0");
+  net->clock.Set(t0 + Days(2));
+  put_second("");
+  EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+  EXPECT_EQ(net->network->One("SELECT why FROM savings.known_state ORDER BY known_from_ms DESC LIMIT 1"), "unlink");
+  EXPECT_EQ(net->Exams("", t0 + Days(1)), "1/1/0/0/0");
+  // Known is known (T8), though the charts are merged again.
+  net->clock.Set(t0 + Days(3));
+  put_second(merge);
+  EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+}
+
+TEST_F(EvaluatorTest, AMergeUndoneElsewhereLeavesThePriorLinked) {
+  const std::string second = net->PatientName() + "-b";
+  const auto put_second = [&](const std::string& link) {
+    net->Put("summit", "Patient/" + second,
+             absl::StrCat(R"({"resourceType":"Patient","id":")", second, R"(","name":[{"family":"Maiden","given":["Ada"]}],"birthDate":"1970-02-03")", link, "}"));
+  };
+  put_second(absl::StrCat(R"(,"link":[{"other":{"reference":"Patient/)", net->PatientName(), R"("},"type":"seealso"}])"));
+  net->PutExam("summit", "P1", t0 - Days(3));
+  net->Accept("lakeside", "summit", "c1", "P1");
+  EXPECT_EQ(net->Exams(), "1/1/0/0/0");
+  put_second("");
+  EXPECT_EQ(net->Exams(), "1/1/0/0/0");
+}
+
 TEST_F(EvaluatorTest, AnUnlinkedOrderingPatientReversesToo) {
   net->Accept("lakeside", "summit", "c1");
   Drain();

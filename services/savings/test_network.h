@@ -156,7 +156,7 @@ class TestNetwork {
                      R"("})"));
   }
   // MR of the lumbar spine, performed and reported.
-  void PutExam(const std::string& tenant, const std::string& name, absl::Time performed, const std::string& status = "final") {
+  void PutExam(const std::string& tenant, const std::string& name, absl::Time performed, const std::string& status = "final", const std::string& patient = "") {
     const std::string accession = absl::StrCat(name, "-", year);
     Put(tenant, "DiagnosticReport/" + accession,
         absl::StrCat(R"({"resourceType":"DiagnosticReport","id":")", accession,
@@ -164,7 +164,7 @@ class TestNetwork {
                      R"("http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},"system":"urn:accession:)",
                      tenant, R"(","value":")", accession, R"("}],"status":")", status,
                      R"(","code":{"coding":[{"system":"http://loinc.org","code":"30679-5"}]},"subject":{"reference":"Patient/)",
-                     PatientName(),
+                     patient.empty() ? PatientName() : patient,
                      R"("},)"
                      R"("effectiveDateTime":")",
                      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", performed, absl::UTCTimeZone()), R"("})"));
