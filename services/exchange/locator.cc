@@ -265,17 +265,17 @@ absl::Status Locator::Decide(const PatientLink& patient, const PatientLink& othe
   return LocatorStore(database_).Decide(patient, other, link, version, *concerned);
 }
 
-absl::Status Locator::Merge(const PatientLink& patient, const std::set<PatientId>& others) {
+absl::Status Locator::Merge(const PatientLink& patient, const ChartLinks& links) {
   const LocatorStore store(database_);
-  const auto before = store.MergedWith(patient);
+  const auto before = store.MergesOf(patient, links.record);
   if (!before.ok()) return before.status();
-  if (*before == others) return absl::OkStatus();
+  if (before->said == links && before->awaiting.empty()) return absl::OkStatus();
   std::set<PatientLink> asked{patient};
-  for (const std::set<PatientId>& some : {*before, others})
+  for (const std::set<PatientId>& some : {before->said.others, before->awaiting, links.others})
     for (const PatientId& other : some) asked.insert({patient.tenant, other});
   const auto concerned = ConnectedWith(asked);
   if (!concerned.ok()) return concerned.status();
-  return store.Merge(patient, others, *concerned);
+  return store.Merge(patient, links, *concerned);
 }
 
 absl::StatusOr<MatchEstimate> EstimateFromRows(const tenants::Database& network_database, int patients_max, const MatchWeights& before) {
@@ -292,19 +292,28 @@ absl::StatusOr<MatchEstimate> EstimateFromRows(const tenants::Database& network_
 
 namespace {
 
-// Patients of the tenant that a Patient resource names as the same person. One that is not stored is passed over: it names this one, too, once it is.
-absl::StatusOr<std::set<PatientId>> LinkedWith(const PatientRecords& records, const PatientLink& patient, const Json& resource) {
+// Patients of the tenant that a Patient resource names as the same person.
+absl::StatusOr<ChartLinks> LinksIn(const PatientRecords& records, const PatientLink& patient, const Json& resource) {
   constexpr std::string_view kPrefix = "Patient/";
-  std::set<PatientId> others;
+  ChartLinks links;
+  const auto own = records.PatientRecordId(patient.tenant, resource.TextOf("id"));
+  if (!own.ok()) return own.status();
+  links.record = *own;
   for (const Json& link : resource["link"].items()) {
-    const std::string& reference = link["other"].TextOf("reference");
+    std::string reference = link["other"].TextOf("reference");
     if (!reference.starts_with(kPrefix)) continue;
-    const auto other = records.FindPatient(patient.tenant, reference.substr(kPrefix.size()));
-    if (absl::IsNotFound(other.status())) continue;
+    reference = reference.substr(kPrefix.size(), reference.find("/_history/") - kPrefix.size());
+    const auto other = records.FindPatient(patient.tenant, reference);
+    if (absl::IsNotFound(other.status())) {
+      const auto awaited = records.PatientRecordId(patient.tenant, reference);
+      if (!awaited.ok()) return awaited.status();
+      links.awaited.insert(*awaited);
+      continue;
+    }
     if (!other.ok()) return other.status();
-    if (*other != patient.patient) others.insert(*other);
+    if (*other != patient.patient) links.others.insert(*other);
   }
-  return others;
+  return links;
 }
 
 }  // namespace
@@ -316,9 +325,9 @@ absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, co
   for (const OpenedRecord& record : *opened) {
     if (record.resource_type != "Patient") continue;
     if (absl::Status status = locator.Register(patient, record.json); !status.ok()) return status;
-    const auto others = LinkedWith(records, patient, *ResourceOf(record));
-    if (!others.ok()) return others.status();
-    if (absl::Status status = locator.Merge(patient, *others); !status.ok()) return status;
+    const auto links = LinksIn(records, patient, *ResourceOf(record));
+    if (!links.ok()) return links.status();
+    if (absl::Status status = locator.Merge(patient, *links); !status.ok()) return status;
     break;
   }
   return locator.FollowChanges(patient, follow);

@@ -76,8 +76,9 @@ class Locator {
   [[nodiscard]] absl::Status Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version);
 
   // The charts of its own tenant that the patient's Patient resource is linked with (Patient.link): they are one person until it says otherwise,
-  // unless their identifiers contradict each other. Replaces what it said before. Idempotent; FollowChanges() is the caller's next step.
-  [[nodiscard]] absl::Status Merge(const PatientLink& patient, const std::set<PatientId>& others);
+  // unless their identifiers contradict each other. Replaces what it said before, and merges those who named this one before it was stored.
+  // Idempotent; FollowChanges() is the caller's next step.
+  [[nodiscard]] absl::Status Merge(const PatientLink& patient, const ChartLinks& links);
 
  private:
   // Everyone who is connected with one of these now.

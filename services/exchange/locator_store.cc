@@ -277,29 +277,46 @@ absl::StatusOr<LocatorStore::Vetoes> LocatorStore::VetoesOf(const TenantId& tena
   return vetoes;
 }
 
-absl::StatusOr<std::set<PatientId>> LocatorStore::MergedWith(const PatientLink& patient) const {
-  std::set<PatientId> others;
+absl::StatusOr<LocatorStore::Merges> LocatorStore::MergesOf(const PatientLink& patient, const RecordId& record) const {
+  Merges merges;
+  merges.said.record = record;
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
-    for (const pqxx::row& row : Execute(transaction, "SELECT other_patient_id FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2",
-                                        patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()))) {
-      auto other = PatientId::FromBytes(pqxx::binarystring(row[0]).str());
-      if (!other.ok()) return other.status();
-      others.insert(*std::move(other));
+    // The columns' CHECKs keep all of them at 16 bytes.
+    for (const pqxx::row& row : Execute(transaction,
+             "SELECT 'other', other_patient_id FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2 UNION ALL "
+             "SELECT 'awaited', other_record_id FROM locator.merge_awaited WHERE tenant_id = $1 AND patient_id = $2 UNION ALL "
+             "SELECT 'awaiting', patient_id FROM locator.merge_awaited WHERE tenant_id = $1 AND other_record_id = $3 ORDER BY 1, 2",
+             patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), pqxx::binarystring(record.bytes()))) {
+      const auto what = row[0].as<std::string>();
+      const std::string id = pqxx::binarystring(row[1]).str();
+      if (what == "awaited") {
+        merges.said.awaited.insert(RecordId::FromBytes(id).value());
+      } else {
+        (what == "other" ? merges.said.others : merges.awaiting).insert(PatientId::FromBytes(id).value());
+      }
     }
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  return others;
+  return merges;
 }
 
-absl::Status LocatorStore::Merge(const PatientLink& patient, const std::set<PatientId>& others, const std::set<PatientLink>& concerned) const {
+absl::Status LocatorStore::Merge(const PatientLink& patient, const ChartLinks& links, const std::set<PatientLink>& concerned) const {
   return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
     const std::string& tenant = patient.tenant.text();
     const pqxx::binarystring id(patient.patient.bytes());
     Execute(transaction, "DELETE FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
-    for (const PatientId& other : others)
+    for (const PatientId& other : links.others)
       Execute(transaction, "INSERT INTO locator.merged (tenant_id, patient_id, other_patient_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", tenant, id,
               pqxx::binarystring(other.bytes()));
+    Execute(transaction, "DELETE FROM locator.merge_awaited WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
+    for (const RecordId& other : links.awaited)
+      Execute(transaction, "INSERT INTO locator.merge_awaited (tenant_id, patient_id, other_record_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", tenant, id,
+              pqxx::binarystring(other.bytes()));
+    Execute(transaction,
+        "WITH found AS (DELETE FROM locator.merge_awaited WHERE tenant_id = $1 AND other_record_id = $3 RETURNING patient_id) "
+        "INSERT INTO locator.merged (tenant_id, patient_id, other_patient_id) SELECT $1, patient_id, $2 FROM found WHERE patient_id <> $2 ON CONFLICT DO NOTHING",
+        tenant, id, pqxx::binarystring(links.record.bytes()));
     NoteChanged(transaction, patient, concerned);
     return absl::OkStatus();
   });

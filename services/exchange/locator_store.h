@@ -67,9 +67,16 @@ class LocatorStore {
     std::int64_t patients = 0;
   };
   [[nodiscard]] absl::StatusOr<Vetoes> VetoesOf(const TenantId& tenant) const;
-  // Charts of its tenant with which this patient's Patient resource says it is one; set anew as a whole by Merge().
-  [[nodiscard]] absl::StatusOr<std::set<PatientId>> MergedWith(const PatientLink& patient) const;
-  [[nodiscard]] absl::Status Merge(const PatientLink& patient, const std::set<PatientId>& others, const std::set<PatientLink>& concerned) const;
+  // What is kept of merges that concern a patient whose Patient resource is `record`.
+  struct Merges {
+    // What the resource says, as Merge() was told.
+    ChartLinks said;
+    // Those who await this one.
+    std::set<PatientId> awaiting;
+  };
+  [[nodiscard]] absl::StatusOr<Merges> MergesOf(const PatientLink& patient, const RecordId& record) const;
+  // Puts what the resource says in place of what it said, merges with it those who awaited it, and notes whom that concerns.
+  [[nodiscard]] absl::Status Merge(const PatientLink& patient, const ChartLinks& links, const std::set<PatientLink>& concerned) const;
   // The tenant of `patient` decided; an older version never replaces a newer one. Notes whom it concerns.
   [[nodiscard]] absl::Status Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,
                                     const std::set<PatientLink>& concerned) const;

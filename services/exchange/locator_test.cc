@@ -137,12 +137,12 @@ TEST_F(LocatorTest, MergedChartsAreOnePersonUntilTheyAreUnmerged) {
   ASSERT_TRUE(Register(other, "Formerly", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])").ok());
   Followed(one), Followed(beta), Followed(other);
   EXPECT_EQ(SameAs(other), 1u);
-  for (int i = 0; i < 2; ++i) ASSERT_TRUE(locator().Merge(other, {one.patient}).ok());
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(locator().Merge(other, {.others = {one.patient}}).ok());
   EXPECT_EQ(SameAs(other), 3u);
   EXPECT_EQ(SameAs(beta), 3u);
   EXPECT_THAT(Followed(other), ::testing::UnorderedElementsAre(one, other, beta));
   // The other one says so, too; the pair is merged as long as one does.
-  ASSERT_TRUE(locator().Merge(one, {other.patient}).ok());
+  ASSERT_TRUE(locator().Merge(one, {.others = {other.patient}}).ok());
   ASSERT_TRUE(locator().Merge(other, {}).ok());
   EXPECT_EQ(SameAs(beta), 3u);
   Followed(one), Followed(other);
@@ -152,12 +152,34 @@ TEST_F(LocatorTest, MergedChartsAreOnePersonUntilTheyAreUnmerged) {
   EXPECT_THAT(Followed(one), ::testing::UnorderedElementsAre(one, other, beta));
 }
 
+TEST_F(LocatorTest, AMergeWithAChartThatIsNotStoredYetComesWithIt) {
+  const PatientLink former = Link("alpha"), survivor = Link("alpha"), stranger = Link("beta");
+  const RecordId record = RecordId::Random();
+  ASSERT_TRUE(Register(former, "Former", kAddress).ok());
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(locator().Merge(former, {.record = RecordId::Random(), .awaited = {record}}).ok());
+  Followed(former);
+  // The same id at another tenant is somebody else's.
+  ASSERT_TRUE(Register(stranger, "Stranger", R"("address":[{"line":["3 Elm Court"],"city":"Bath"}])").ok());
+  ASSERT_TRUE(locator().Merge(stranger, {.record = record}).ok());
+  EXPECT_EQ(SameAs(former), 1u);
+  ASSERT_TRUE(Register(survivor, "Survivor", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])").ok());
+  EXPECT_EQ(SameAs(survivor), 1u);
+  ASSERT_TRUE(locator().Merge(survivor, {.record = record}).ok());
+  EXPECT_EQ(SameAs(survivor), 2u);
+  EXPECT_THAT(Followed(survivor), ::testing::UnorderedElementsAre(former, survivor));
+  // It is the former's word, who takes it back.
+  ASSERT_TRUE(locator().Merge(survivor, {.record = record}).ok());
+  EXPECT_EQ(SameAs(survivor), 2u);
+  ASSERT_TRUE(locator().Merge(former, {.record = RecordId::Random()}).ok());
+  EXPECT_EQ(SameAs(survivor), 1u);
+}
+
 TEST_F(LocatorTest, ChartsWhoseIdentifiersContradictAreNotMerged) {
   const PatientLink one = Link("alpha"), other = Link("alpha");
   const std::string ssn = R"("identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"SS"}]},"system":"http://hl7.org/fhir/sid/us-ssn","value":")";
   ASSERT_TRUE(Register(one, "Contra", ssn + "501-11-2222\"}]").ok());
   ASSERT_TRUE(Register(other, "Dicted", ssn + "501-11-3333\"}]").ok());
-  ASSERT_TRUE(locator().Merge(other, {one.patient}).ok());
+  ASSERT_TRUE(locator().Merge(other, {.others = {one.patient}}).ok());
   EXPECT_EQ(SameAs(other), 1u);
 }
 

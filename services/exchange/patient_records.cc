@@ -41,10 +41,14 @@ absl::StatusOr<PatientId> TenantResources(const TenantId& tenant, keys::Sealer& 
 
 PatientRecords::PatientRecords(const tenants::Partitions& partitions, keys::Sealer& sealer) : partitions_(partitions), sealer_(sealer) {}
 
+absl::StatusOr<RecordId> PatientRecords::PatientRecordId(const TenantId& tenant, std::string_view fhir_patient_id) const {
+  return sealer_.RecordIdOf(tenant, "Patient", fhir_patient_id);
+}
+
 absl::StatusOr<PatientId> PatientRecords::FindPatient(const TenantId& tenant, std::string_view fhir_patient_id) const {
   const tenants::Partition* partition = partitions_.FindById(tenant);
   if (partition == nullptr) return NoPartition(tenant);
-  const absl::StatusOr<RecordId> record = sealer_.RecordIdOf(tenant, "Patient", fhir_patient_id);
+  const absl::StatusOr<RecordId> record = PatientRecordId(tenant, fhir_patient_id);
   if (!record.ok()) return record.status();
   const absl::StatusOr<std::optional<PatientId>> patient = RecordStore(*partition->database).PatientOf(*record);
   if (!patient.ok()) return patient.status();

@@ -3,6 +3,7 @@
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_PATIENT_RECORDS_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_PATIENT_RECORDS_H_
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,16 @@ struct PatientLink {
   auto operator<=>(const PatientLink&) const = default;
 };
 
+// What a Patient resource says of other charts of its tenant (Patient.link): that they are the same person's.
+struct ChartLinks {
+  // The resource's own record.
+  RecordId record = {};
+  std::set<PatientId> others = {};
+  // Those that are not stored.
+  std::set<RecordId> awaited = {};
+  bool operator==(const ChartLinks&) const = default;
+};
+
 struct SealedRecord;
 
 // Opens one stored version. DataLoss, naming record and version, when the row was altered.
@@ -34,6 +45,8 @@ class PatientRecords {
  public:
   PatientRecords(const tenants::Partitions& partitions, keys::Sealer& sealer);
 
+  // What a FHIR Patient id of this tenant is stored as, whether there is such a patient or not.
+  [[nodiscard]] absl::StatusOr<RecordId> PatientRecordId(const TenantId& tenant, std::string_view fhir_patient_id) const;
   // Patient behind a FHIR Patient id of this tenant; NotFound.
   [[nodiscard]] absl::StatusOr<PatientId> FindPatient(const TenantId& tenant, std::string_view fhir_patient_id) const;
   // Newest versions of the patient's chart (deleted ones left out, and the accounts of disclosures), opened. DataLoss when a row was

@@ -86,6 +86,17 @@ TEST_F(PersonChartTest, APermissionInOneChartCountsForTheOtherWhileTheyAreMerged
   EXPECT_EQ(Read(), 404);
 }
 
+TEST_F(PersonChartTest, AMergeIsMadeInWhateverOrderTheChartsCome) {
+  const std::string third = id_ + "-c";
+  Put("alpha", "Patient", Second(),
+      absl::StrCat(R"("birthDate":"1971-03-04","name":[{"family":"Maiden)", id_, R"(","given":["Ada"]}],"link":[{"other":{"reference":"Patient/)", third, R"("},"type":"seealso"}])"));
+  Consent(Second(), "permit");
+  EXPECT_EQ(Read(), 404);
+  Put("alpha", "Patient", third, absl::StrCat(R"("birthDate":"1971-03-04","name":[{"family":"Family)", id_, R"(","given":["Ada"]}],"address":[{"line":["1 Road )", id_,
+                                              R"("],"city":"Boston"}],"link":[{"other":{"reference":"Patient/)", id_, R"("},"type":"replaced-by"}])"));
+  EXPECT_EQ(Read(), 200);
+}
+
 TEST_F(PersonChartTest, ARefusalInOneChartClosesTheOther) {
   Consent(Second(), "permit");
   Consent(id_, "deny");
