@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -233,6 +234,45 @@ TEST_F(CorrectionsTest, WhatCouldNotBeToldIsToldLater) {
   EXPECT_EQ(Waiting(), "");
   ASSERT_TRUE(world_->partition("alpha").outbox->Drain().ok());
   EXPECT_EQ(Waiting(), "amended");
+}
+
+TEST_F(CorrectionsTest, WhatWasToldAndNotNotedAsDoneIsToldOnce) {
+  Read();
+  ASSERT_TRUE(world_->database("alpha").Sql("CREATE FUNCTION ledger.keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'kept'; END $$").ok());
+  ASSERT_TRUE(world_->database("alpha").Sql("CREATE TRIGGER keep BEFORE DELETE ON ledger.outbox FOR EACH ROW EXECUTE FUNCTION ledger.keep()").ok());
+  PutReport("amended");
+  EXPECT_EQ(Waiting(), "amended");
+  EXPECT_NE(world_->database("alpha").One("SELECT count(*) FROM ledger.outbox WHERE kind = 'correction'"), "0");
+  const std::uint64_t size = Size("beta");
+  ASSERT_TRUE(world_->database("alpha").Sql("DROP FUNCTION ledger.keep() CASCADE").ok());
+  ASSERT_TRUE(world_->partition("alpha").outbox->Drain().ok());
+  EXPECT_EQ(world_->database("alpha").One("SELECT count(*) FROM ledger.outbox WHERE kind = 'correction'"), "0");
+  EXPECT_EQ(Size("beta"), size);
+}
+
+TEST_F(CorrectionsTest, AnAcknowledgementThatFailsLeavesTheAlertOpen) {
+  Read();
+  PutReport("amended");
+  const std::string id = Open()["entry"][0]["resource"].TextOf("id");
+  ASSERT_TRUE(world_->database("beta").Sql("ALTER TABLE exchange.correction_acknowledged RENAME TO away").ok());
+  EXPECT_GE(Acknowledge(id).status, 500);
+  ASSERT_TRUE(world_->database("beta").Sql("ALTER TABLE exchange.away RENAME TO correction_acknowledged").ok());
+  EXPECT_EQ(Waiting(), "amended");
+  EXPECT_TRUE(Entries(ledger::v1::KIND_CORRECTION_ACKNOWLEDGED).empty());
+  EXPECT_EQ(Acknowledge(id).status, 200);
+  EXPECT_EQ(Entries(ledger::v1::KIND_CORRECTION_ACKNOWLEDGED).size(), 1u);
+}
+
+TEST_F(CorrectionsTest, TwoWhoAcknowledgeAtOnceGetTheSameAnswer) {
+  Read();
+  PutReport("amended");
+  const std::string id = Open()["entry"][0]["resource"].TextOf("id");
+  std::vector<std::thread> threads;
+  std::vector<std::string> answers(4);
+  for (std::string& answer : answers) threads.emplace_back([&answer, &id] { answer = Acknowledge(id).body; });
+  for (std::thread& thread : threads) thread.join();
+  for (const std::string& answer : answers) EXPECT_EQ(answer, answers.front());
+  EXPECT_EQ(Entries(ledger::v1::KIND_CORRECTION_ACKNOWLEDGED).size(), 1u);
 }
 
 TEST_F(CorrectionsTest, ACorrectionBetweenDecisionAndDisclosureIsSeenByTheReader) {
