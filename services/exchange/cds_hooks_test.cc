@@ -140,6 +140,17 @@ class CdsHooksTest : public ::testing::Test {
             R"(","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},"system":"urn:accession:)",
             tenant, R"(","value":"A-)", patient_, R"("}]})"));
   }
+  // A report in a second chart of alpha's, which nothing but its merge joins with the first.
+  void AddMergedReport() {
+    const std::string second = "merged-" + patient_;
+    Put("alpha", "Patient", second,
+        absl::StrCat(R"({"resourceType":"Patient","id":")", second, R"(","birthDate":"1970-04-05","name":[{"family":"Maiden)", family_,
+                     R"(","given":["Jane"]}],"link":[{"other":{"reference":"Patient/)", patient_, R"("},"type":"replaced-by"}]})"));
+    Put("alpha", "DiagnosticReport", "report-" + patient_,
+        absl::StrCat(R"({"resourceType":"DiagnosticReport","id":"report-)", patient_,
+                     R"(","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"29252-4"}]},"subject":{"reference":"Patient/)", second,
+                     R"("},"effectiveDateTime":")", FormatInstant(world_->clock().Now() - absl::Hours(48)), R"("})"));
+  }
   void AddConsent(const std::string& type = "permit", const std::string& status = "active") {
     Put("alpha", "Consent", "consent-" + patient_,
         absl::StrCat(
@@ -751,6 +762,30 @@ TEST_F(CdsHooksTest, ARefusalSetBeforeItsVersionIsReadBindsThoughTheCheckBeganEa
   const std::uint64_t alpha = SizeOf("alpha");
   EXPECT_EQ(Send(hooks, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_)).body, "{\"cards\":[]}");
   for (const Entry& entry : Entries("alpha", alpha)) EXPECT_NE(entry.kind(), ledger::v1::KIND_DISCLOSURE);
+}
+
+TEST_F(CdsHooksTest, ConsentsOfAllOfAPersonsChartsCount) {
+  AddPatient("beta"), AddPatient("alpha"), AddMergedReport();
+  const auto closed = Order(OrderBody("closed-" + patient_));
+  EXPECT_EQ(closed.body, "{\"cards\":[]}");
+  AddConsent();
+  const std::uint64_t alpha = SizeOf("alpha");
+  // The answer is lost once the disclosure stands.
+  ASSERT_TRUE(world_->database("beta").Sql("ALTER TABLE exchange.card RENAME TO away").ok());
+  EXPECT_EQ(Order(OrderBody("merged-" + patient_)).body, "{\"cards\":[]}");
+  ASSERT_TRUE(world_->database("beta").Sql("ALTER TABLE exchange.away RENAME TO card").ok());
+  const auto disclosures = [&] {
+    const auto entries = Entries("alpha", alpha);
+    return std::count_if(entries.begin(), entries.end(), [](const Entry& entry) { return entry.kind() == ledger::v1::KIND_DISCLOSURE; });
+  };
+  EXPECT_EQ(disclosures(), 1);
+  // A new word in the other chart: what is repeated is disclosed on that.
+  AddConsent();
+  EXPECT_FALSE(CardIn(Order(OrderBody("merged-" + patient_))).is_null());
+  EXPECT_EQ(disclosures(), 2);
+  AddConsent("deny");
+  EXPECT_EQ(Order(OrderBody("denied-" + patient_)).body, "{\"cards\":[]}");
+  EXPECT_EQ(disclosures(), 2);
 }
 
 TEST_F(CdsHooksTest, AnotherTenantsUnreadableChartLooksLikeNone) {
