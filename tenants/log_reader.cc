@@ -11,6 +11,7 @@
 #include "fmt/format.h"
 #include "ledger/checkpoint.h"
 #include "ledger/tiles.h"
+#include "tenants/execute.h"
 #include "tenants/log_rows.h"
 
 namespace custodian::tenants {
@@ -23,7 +24,7 @@ constexpr std::size_t kCachedRootsMax = 65'536;
 constexpr std::uint64_t kLeavesMax = 65'536;
 
 absl::StatusOr<LogReader::PendingCheckpoint> ReadHead(ReadTransaction& transaction) {
-  const pqxx::result rows = transaction.sql().exec("SELECT size, root FROM ledger.head");
+  const pqxx::result rows = Execute(transaction, "SELECT size, root FROM ledger.head");
   if (rows.empty()) return absl::DataLossError("the log has no head");
   auto root = ledger::HashFromBytes(pqxx::binarystring(rows[0][1]).str());
   if (!root.ok()) return absl::DataLossError("the head of the log is malformed");
@@ -31,9 +32,8 @@ absl::StatusOr<LogReader::PendingCheckpoint> ReadHead(ReadTransaction& transacti
 }
 
 std::uint64_t ReadPublishedSize(ReadTransaction& transaction) {
-  const pqxx::row row =
-      transaction.sql().exec1("SELECT coalesce(max(size), 0) FROM ledger.checkpoint WHERE published_note IS NOT NULL");
-  return static_cast<std::uint64_t>(row[0].as<std::int64_t>());
+  const pqxx::result rows = Execute(transaction, "SELECT coalesce(max(size), 0) FROM ledger.checkpoint WHERE published_note IS NOT NULL");
+  return static_cast<std::uint64_t>(rows.at(0)[0].as<std::int64_t>());
 }
 
 // Nodes of tree level 8 * level in a tree of `size` leaves.
@@ -158,7 +158,7 @@ absl::StatusOr<LogReader::PendingCheckpoint> LogReader::Head() const {
 absl::StatusOr<std::string> LogReader::PublishedCheckpoint() const {
   std::string note;
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec(
+    const pqxx::result rows = Execute(transaction,
         "SELECT published_note FROM ledger.checkpoint WHERE published_note IS NOT NULL ORDER BY size DESC LIMIT 1");
     if (rows.empty()) return absl::NotFoundError(fmt::format("log {} has no published checkpoint yet", origin_));
     note = rows[0][0].as<std::string>();
@@ -171,7 +171,7 @@ absl::StatusOr<std::string> LogReader::PublishedCheckpoint() const {
 absl::StatusOr<std::string> LogReader::CheckpointCovering(std::uint64_t size) const {
   std::string note;
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec_params(
+    const pqxx::result rows = Execute(transaction,
         "SELECT published_note FROM ledger.checkpoint WHERE published_note IS NOT NULL AND size >= $1 ORDER BY size LIMIT 1",
         static_cast<std::int64_t>(size));
     if (rows.empty()) return absl::NotFoundError(fmt::format("log {} has no published checkpoint of size {} or more yet", origin_, size));
@@ -185,7 +185,7 @@ absl::StatusOr<std::string> LogReader::CheckpointCovering(std::uint64_t size) co
 absl::StatusOr<std::string> LogReader::SignedCheckpoint(std::uint64_t size) const {
   std::string note;
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = transaction.sql().exec_params(
+    const pqxx::result rows = Execute(transaction,
         "SELECT signed_note FROM ledger.checkpoint WHERE signed_note IS NOT NULL AND size = $1", static_cast<std::int64_t>(size));
     if (rows.empty()) return absl::NotFoundError(fmt::format("log {} signed no checkpoint of size {}", origin_, size));
     note = rows[0][0].as<std::string>();
@@ -200,7 +200,7 @@ namespace {
 // InvalidArgument unless the note's text is the checkpoint that the row stands for.
 absl::Status CheckNote(ReadTransaction& transaction, const std::string& origin, std::uint64_t size, const std::string& note) {
   const pqxx::result rows =
-      transaction.sql().exec_params("SELECT root FROM ledger.checkpoint WHERE size = $1", static_cast<std::int64_t>(size));
+      Execute(transaction, "SELECT root FROM ledger.checkpoint WHERE size = $1", static_cast<std::int64_t>(size));
   if (rows.empty()) return absl::NotFoundError(fmt::format("log {}: no commit ended at size {}", origin, size));
   auto root = ledger::HashFromBytes(pqxx::binarystring(rows[0][0]).str());
   if (!root.ok()) return absl::DataLossError(fmt::format("log {}: checkpoint {} is malformed", origin, size));
@@ -217,7 +217,7 @@ absl::Status CheckNote(ReadTransaction& transaction, const std::string& origin, 
 absl::Status LogReader::StoreSigned(std::uint64_t size, const std::string& note) const {
   return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
     if (absl::Status status = CheckNote(transaction, origin_, size, note); !status.ok()) return status;
-    transaction.sql().exec_params("UPDATE ledger.checkpoint SET signed_note = $2 WHERE size = $1", static_cast<std::int64_t>(size), note);
+    Execute(transaction, "UPDATE ledger.checkpoint SET signed_note = $2 WHERE size = $1", static_cast<std::int64_t>(size), note);
     return absl::OkStatus();
   });
 }
@@ -225,7 +225,7 @@ absl::Status LogReader::StoreSigned(std::uint64_t size, const std::string& note)
 absl::Status LogReader::Publish(std::uint64_t size, const std::string& note) const {
   return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
     if (absl::Status status = CheckNote(transaction, origin_, size, note); !status.ok()) return status;
-    const pqxx::result updated = transaction.sql().exec_params(
+    const pqxx::result updated = Execute(transaction,
         "UPDATE ledger.checkpoint SET published_note = $2 WHERE size = $1 AND signed_note IS NOT NULL", static_cast<std::int64_t>(size), note);
     if (updated.affected_rows() != 1) {
       return absl::FailedPreconditionError(fmt::format("log {}: checkpoint {} is published before it is signed", origin_, size));
