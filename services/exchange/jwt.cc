@@ -17,15 +17,12 @@ namespace {
 
 constexpr std::size_t kTokenBytesMax = 16'384;
 constexpr std::size_t kJtiBytesMax = 1'024;
-constexpr int kRsaBytesMin = 256;
+constexpr std::size_t kRsaBitsMin = 2'048;
 // Any later is no time that a clock will show.
 constexpr double kSecondsMax = 253'402'300'799.0;
 
 struct JwsRelease {
   void operator()(cjose_jws_t* jws) const { cjose_jws_release(jws); }
-};
-struct JwkRelease {
-  void operator()(cjose_jwk_t* jwk) const { cjose_jwk_release(jwk); }
 };
 
 absl::Status Refuse(std::string_view why) { return absl::UnauthenticatedError(std::string(why)); }
@@ -112,17 +109,12 @@ absl::StatusOr<Jws> ParseJws(std::string_view token) {
   return Jws{std::string(token), *std::move(payload), algorithm, header->TextOf("kid")};
 }
 
-absl::Status VerifyJws(const Jws& jws, const Json& key) {
+absl::Status VerifyJws(const Jws& jws, const PublicKey& key) {
+  if (key.jwk().TextOf("kty") == "RSA" && key.rsa_bits() < kRsaBitsMin) return Refuse("the token's key is shorter than 2048 bits");
   cjose_err error;
-  const std::string key_text = key.Text();
-  const std::unique_ptr<cjose_jwk_t, JwkRelease> jwk(cjose_jwk_import(key_text.data(), key_text.size(), &error));
-  if (jwk == nullptr) return absl::InternalError("a registered JWK cannot be read");
-  // For RSA the key size is that of the modulus in bits.
-  if (cjose_jwk_get_kty(jwk.get(), &error) == CJOSE_JWK_KTY_RSA && cjose_jwk_get_keysize(jwk.get(), &error) < kRsaBytesMin * 8)
-    return Refuse("the token's key is shorter than 2048 bits");
   const std::unique_ptr<cjose_jws_t, JwsRelease> signature(cjose_jws_import(jws.text.data(), jws.text.size(), &error));
   if (signature == nullptr) return Refuse("the token is not a JWT");
-  if (!cjose_jws_verify(signature.get(), jwk.get(), &error)) return Refuse("the token's signature is wrong");
+  if (!cjose_jws_verify(signature.get(), &key.key(), &error)) return Refuse("the token's signature is wrong");
   return absl::OkStatus();
 }
 
@@ -137,7 +129,7 @@ absl::StatusOr<VerifiedJwt> JwtVerifier::Verify(std::string_view authorization, 
   if (!client) return Refuse("the token's iss and tenant are not registered here");
   const auto key = keys_.Find(client->keys, jws->kid, jws->algorithm);
   if (!key.ok()) return key.status();
-  if (absl::Status status = VerifyJws(*jws, *key); !status.ok()) return status;
+  if (absl::Status status = VerifyJws(*jws, **key); !status.ok()) return status;
 
   VerifiedJwt verified;
   verified.tenant = std::move(client->tenant);

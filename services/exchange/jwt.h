@@ -42,8 +42,8 @@ struct Jws {
 };
 // Unauthenticated with a sentence on what to mend.
 [[nodiscard]] absl::StatusOr<Jws> ParseJws(std::string_view token);
-// Unauthenticated unless `key` (a public JWK) signed it.
-[[nodiscard]] absl::Status VerifyJws(const Jws& jws, const Json& key);
+// Unauthenticated unless `key` signed it.
+[[nodiscard]] absl::Status VerifyJws(const Jws& jws, const PublicKey& key);
 
 // The claims that every token has, checked against the clock. `audience` is the exact URL; of a list one must be it.
 struct Claims {

@@ -9,21 +9,18 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "cjose/cjose.h"
 #include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
 namespace {
 
-constexpr int kRsaBitsMin = 2'048;
+constexpr std::size_t kRsaBitsMin = 2'048;
 constexpr std::size_t kJwksBytesMax = 256u << 10;
 // A set that ends within this is fetched ahead, when it was used lately.
 constexpr absl::Duration kRefreshAhead = absl::Seconds(30);
 constexpr absl::Duration kUsedLately = absl::Hours(1);
-
-struct JwkRelease {
-  void operator()(cjose_jwk_t* jwk) const { cjose_jwk_release(jwk); }
-};
+// Registered sets that are kept read; more than there are clients, and few bytes.
+constexpr std::size_t kRegisteredMax = 10'000;
 
 bool IsUsable(const Json& key, const std::string& algorithm) {
   const bool elliptic = algorithm == "ES384";
@@ -31,44 +28,15 @@ bool IsUsable(const Json& key, const std::string& algorithm) {
          (key.Find("alg") == nullptr || key.TextOf("alg") == algorithm) && (key.Find("use") == nullptr || key.TextOf("use") == "sig");
 }
 
-// Unauthenticated when the set holds no key of that id; `known` tells whether one has the id at least.
-absl::StatusOr<Json> FindIn(const Json& set, const std::string& kid, const std::string& algorithm, bool& known) {
-  known = false;
-  for (const Json& key : set["keys"].items()) {
-    if (key.TextOf("kid") != kid) continue;
-    known = true;
-    if (IsUsable(key, algorithm)) return key;
-  }
-  return absl::UnauthenticatedError(known ? "the token's key is not for its algorithm" : "the token's kid is not in the registered JWK set");
-}
-
-absl::Status CheckKey(const Json& key, const std::string& which) {
+absl::StatusOr<std::shared_ptr<const PublicKey>> ReadKey(const Json& key, const std::string& which) {
   for (const char* part : {"d", "p", "q", "dp", "dq", "qi", "k"})
     if (key.Find(part) != nullptr) return absl::InvalidArgumentError(which + "has a private part; register the public key only");
   const bool elliptic = key.TextOf("kty") == "EC" && key.TextOf("crv") == "P-384";
   if (!elliptic && key.TextOf("kty") != "RSA") return absl::InvalidArgumentError(which + "must be EC P-384 or RSA");
-  cjose_err error;
-  for (const char* number : {"x", "y", "n", "e"})
-    if (key.Find(number) != nullptr && !IsBase64Url(key.TextOf(number))) return absl::InvalidArgumentError(which + number + " must be base64url");
-  const std::string text = key.Text();
-  const std::unique_ptr<cjose_jwk_t, JwkRelease> jwk(cjose_jwk_import(text.data(), text.size(), &error));
-  if (jwk == nullptr) return absl::InvalidArgumentError(which + "cannot be read");
-  if (!elliptic && cjose_jwk_get_keysize(jwk.get(), &error) < kRsaBitsMin)
-    return absl::InvalidArgumentError(which + "is shorter than 2048 bits");
-  return absl::OkStatus();
-}
-
-// The keys of a fetched set that can verify; a set made for others too may hold keys that are not for us.
-absl::StatusOr<Json> ReadFetched(const rpc::HttpResponse& response) {
-  if (response.status != 200) return absl::UnavailableError(absl::StrCat("the key server answered ", response.status, " instead of 200"));
-  const auto set = Json::Parse(response.body, {.bytes_max = kJwksBytesMax, .depth_max = 16});
-  if (!set.ok() || !(*set)["keys"].is_array()) return absl::UnavailableError("the key server's answer is no JWK set");
-  Json usable = Json::Array();
-  std::set<std::string> kids;
-  for (const Json& key : (*set)["keys"].items())
-    if (!key.TextOf("kid").empty() && CheckKey(key, "").ok() && kids.insert(key.TextOf("kid")).second) usable.Append(key);
-  if (usable.items().empty()) return absl::UnavailableError("the key server's JWK set holds no public P-384 or RSA key with a kid");
-  return Json::Object({{"keys", std::move(usable)}});
+  auto read = PublicKey::FromJwk(key);
+  if (!read.ok()) return absl::InvalidArgumentError(which + std::string(read.status().message()));
+  if (!elliptic && (*read)->rsa_bits() < kRsaBitsMin) return absl::InvalidArgumentError(which + "is shorter than 2048 bits");
+  return read;
 }
 
 }  // namespace
@@ -76,6 +44,21 @@ absl::StatusOr<Json> ReadFetched(const rpc::HttpResponse& response) {
 bool IsBase64Url(std::string_view text) {
   return !text.empty() && text.size() % 4 != 1 &&
          std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; });
+}
+
+absl::StatusOr<std::shared_ptr<const PublicKey>> PublicKey::FromJwk(const Json& jwk) {
+  for (const char* number : {"x", "y", "n", "e"})
+    if (jwk.Find(number) != nullptr && !IsBase64Url(jwk.TextOf(number))) return absl::InvalidArgumentError(absl::StrCat(number, " must be base64url"));
+  cjose_err error;
+  const std::string text = jwk.Text();
+  cjose_jwk_t* key = cjose_jwk_import(text.data(), text.size(), &error);
+  if (key == nullptr) return absl::InvalidArgumentError("cannot be read");
+  return std::shared_ptr<const PublicKey>(new PublicKey(jwk, key));
+}
+
+std::size_t PublicKey::rsa_bits() const {
+  cjose_err error;
+  return cjose_jwk_get_kty(key_.get(), &error) == CJOSE_JWK_KTY_RSA ? cjose_jwk_get_keysize(key_.get(), &error) : 0;
 }
 
 absl::Status CheckJwks(std::string_view jwks) {
@@ -88,7 +71,7 @@ absl::Status CheckJwks(std::string_view jwks) {
     const std::string which = absl::StrCat("keys[", i, "] ");
     if (key.TextOf("kid").empty() || !kids.insert(key.TextOf("kid")).second)
       return absl::InvalidArgumentError(which + "needs a kid of its own");
-    if (absl::Status status = CheckKey(key, which); !status.ok()) return status;
+    if (const auto read = ReadKey(key, which); !read.ok()) return read.status();
   }
   return absl::OkStatus();
 }
@@ -109,17 +92,64 @@ absl::Duration KeptFor(const rpc::HttpResponse& response) {
   return KeySets::kKept;
 }
 
-absl::StatusOr<Json> KeySets::Find(const KeySource& source, const std::string& kid, const std::string& algorithm) const {
-  if (!source.jwks_url.empty()) return FindByUrl(source.jwks_url, kid, algorithm);
-  const auto set = Json::Parse(source.jwks);
-  if (!set.ok()) return absl::InternalError("the registered JWK set cannot be read");
-  bool known = false;
-  return FindIn(*set, kid, algorithm, known);
+absl::StatusOr<std::shared_ptr<const PublicKey>> KeySets::FindIn(const Set& set, const std::string& kid, const std::string& algorithm,
+                                                                bool& known) {
+  known = false;
+  for (const std::shared_ptr<const PublicKey>& key : set) {
+    if (key->jwk().TextOf("kid") != kid) continue;
+    known = true;
+    if (IsUsable(key->jwk(), algorithm)) return key;
+  }
+  return absl::UnauthenticatedError(known ? "the token's key is not for its algorithm" : "the token's kid is not in the registered JWK set");
 }
 
-absl::StatusOr<Json> KeySets::FindByUrl(const std::string& url, const std::string& kid, const std::string& algorithm) const {
+absl::StatusOr<KeySets::Set> KeySets::ReadFetched(const rpc::HttpResponse& response) {
+  if (response.status != 200) return absl::UnavailableError(absl::StrCat("the key server answered ", response.status, " instead of 200"));
+  const auto json = Json::Parse(response.body, {.bytes_max = kJwksBytesMax, .depth_max = 16});
+  if (!json.ok() || !(*json)["keys"].is_array()) return absl::UnavailableError("the key server's answer is no JWK set");
+  Set usable;
+  std::set<std::string> kids;
+  for (const Json& key : (*json)["keys"].items()) {
+    if (key.TextOf("kid").empty()) continue;
+    auto read = ReadKey(key, "");
+    if (read.ok() && kids.insert(key.TextOf("kid")).second) usable.push_back(*std::move(read));
+  }
+  if (usable.empty()) return absl::UnavailableError("the key server's JWK set holds no public P-384 or RSA key with a kid");
+  return usable;
+}
+
+absl::StatusOr<std::shared_ptr<const KeySets::Set>> KeySets::Registered(const std::string& jwks) const {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (const auto found = registered_.find(jwks); found != registered_.end()) return found->second;
+  }
+  const auto json = Json::Parse(jwks);
+  if (!json.ok()) return absl::InternalError("the registered JWK set cannot be read");
+  auto set = std::make_shared<Set>();
+  for (const Json& key : (*json)["keys"].items()) {
+    auto read = PublicKey::FromJwk(key);
+    if (!read.ok()) return absl::InternalError("a registered JWK cannot be read");
+    set->push_back(*std::move(read));
+  }
+  const absl::MutexLock lock(&mutex_);
+  // Sets that were replaced stay behind; beginning anew costs each client one reading.
+  if (registered_.size() >= kRegisteredMax) registered_.clear();
+  registered_.emplace(jwks, set);
+  return set;
+}
+
+absl::StatusOr<std::shared_ptr<const PublicKey>> KeySets::Find(const KeySource& source, const std::string& kid, const std::string& algorithm) const {
+  if (!source.jwks_url.empty()) return FindByUrl(source.jwks_url, kid, algorithm);
+  const auto set = Registered(source.jwks);
+  if (!set.ok()) return set.status();
+  bool known = false;
+  return FindIn(**set, kid, algorithm, known);
+}
+
+absl::StatusOr<std::shared_ptr<const PublicKey>> KeySets::FindByUrl(const std::string& url, const std::string& kid,
+                                                                    const std::string& algorithm) const {
   for (bool again = false;; again = true) {
-    std::shared_ptr<const Json> set;
+    std::shared_ptr<const Set> set;
     absl::Status failure;
     {
       const absl::MutexLock lock(&mutex_);
@@ -153,13 +183,13 @@ void KeySets::Refetch(const std::string& url) const {
     kept.tried = clock_.Now();
   }
   const auto response = fetch_(url);
-  absl::StatusOr<Json> set = response.ok() ? ReadFetched(*response) : response.status();
+  absl::StatusOr<Set> set = response.ok() ? ReadFetched(*response) : response.status();
   const absl::MutexLock lock(&mutex_);
   Kept& kept = kept_[url];
   kept.fetching = false;
   kept.failure = set.ok() ? absl::OkStatus() : absl::UnavailableError(std::string(set.status().message()));
   if (set.ok()) {
-    kept.set = std::make_shared<const Json>(*std::move(set));
+    kept.set = std::make_shared<const Set>(*std::move(set));
     kept.until = clock_.Now() + KeptFor(*response);
   } else {
     spdlog::warn("event=jwks_fetch_failed code={} reason=\"{}\"", absl::StatusCodeToString(set.status().code()),

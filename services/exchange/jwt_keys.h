@@ -9,12 +9,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "cjose/cjose.h"
 #include "services/exchange/fhir_json.h"
 #include "services/rpc/http.h"
 #include "tenants/clock.h"
@@ -27,6 +29,27 @@ namespace custodian::exchange {
 
 // Unpadded base64url (RFC 7515, section 2), whole bytes. libcjose aborts on text that is none: ask this first.
 [[nodiscard]] bool IsBase64Url(std::string_view text);
+
+// A public JWK, ready to verify with: whether its point lies on the curve is found out once, which takes as long as a verification. Thread-safe.
+class PublicKey {
+ public:
+  // InvalidArgument when it cannot be read.
+  [[nodiscard]] static absl::StatusOr<std::shared_ptr<const PublicKey>> FromJwk(const Json& jwk);
+
+  [[nodiscard]] const Json& jwk() const { return jwk_; }
+  [[nodiscard]] const cjose_jwk_t& key() const { return *key_; }
+  // Of an RSA key's modulus.
+  [[nodiscard]] std::size_t rsa_bits() const;
+
+ private:
+  struct Release {
+    void operator()(cjose_jwk_t* key) const { cjose_jwk_release(key); }
+  };
+  PublicKey(Json jwk, cjose_jwk_t* key) : jwk_(std::move(jwk)), key_(key) {}
+
+  const Json jwk_;
+  const std::unique_ptr<cjose_jwk_t, Release> key_;
+};
 
 // Exactly one of the two.
 struct KeySource {
@@ -51,7 +74,8 @@ class KeySets {
 
   // The one key of the source with that id, if it may sign with that algorithm; Unauthenticated when there is none. Unavailable when
   // the set is needed and cannot be fetched.
-  [[nodiscard]] absl::StatusOr<Json> Find(const KeySource& source, const std::string& kid, const std::string& algorithm) const;
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<const PublicKey>> Find(const KeySource& source, const std::string& kid,
+                                                                      const std::string& algorithm) const;
 
   // Fetches anew the kept sets that soon end, so that no call waits for them. Called every few seconds by a thread of services/main.
   void RefreshDue() const;
@@ -60,15 +84,23 @@ class KeySets {
   [[nodiscard]] absl::Status Probe(const std::string& url) const;
 
  private:
+  using Set = std::vector<std::shared_ptr<const PublicKey>>;
   struct Kept {
-    std::shared_ptr<const Json> set;
+    std::shared_ptr<const Set> set;
     absl::Time until = absl::InfinitePast();
     absl::Time tried = absl::InfinitePast();
     absl::Time used = absl::InfinitePast();
     bool fetching = false;
     absl::Status failure;
   };
-  [[nodiscard]] absl::StatusOr<Json> FindByUrl(const std::string& url, const std::string& kid, const std::string& algorithm) const;
+  // Unauthenticated when the set holds no such key; `known` tells whether one has the id at least.
+  [[nodiscard]] static absl::StatusOr<std::shared_ptr<const PublicKey>> FindIn(const Set& set, const std::string& kid,
+                                                                               const std::string& algorithm, bool& known);
+  // The keys of a fetched set that can verify; a set made for others too may hold keys that are not for us.
+  [[nodiscard]] static absl::StatusOr<Set> ReadFetched(const rpc::HttpResponse& response);
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<const Set>> Registered(const std::string& jwks) const;
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<const PublicKey>> FindByUrl(const std::string& url, const std::string& kid,
+                                                                           const std::string& algorithm) const;
   // Fetches unless another does or it was tried just now; waits for the one under way.
   void Refetch(const std::string& url) const;
 
@@ -77,6 +109,8 @@ class KeySets {
   mutable absl::Mutex mutex_;
   // By URL: as many as the registry names.
   mutable std::map<std::string, Kept> kept_ ABSL_GUARDED_BY(mutex_);
+  // By the text of a registered set.
+  mutable std::map<std::string, std::shared_ptr<const Set>> registered_ ABSL_GUARDED_BY(mutex_);
 };
 
 // How long an answer may be kept (RFC 9111: no-store, no-cache, max-age), within the bounds above.

@@ -38,6 +38,9 @@ constexpr char kNobodysRsa[] =
     "J_A1WPLnl1jQ"
     R"("})";
 
+// Never freed: it is asked for until the process ends.
+const PublicKey& NobodysKey(std::string_view jwk) { return **new auto(PublicKey::FromJwk(Json::Parse(jwk).value()).value()); }
+
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
 
 rpc::HttpResponse JsonAnswer(int status, const Json& body) {
@@ -168,15 +171,16 @@ absl::StatusOr<SmartService::Asker> SmartService::Identify(const tenants::Partit
                      !(access->access.jwks().empty() && access->access.jwks_url().empty());
   const absl::Status refused = absl::PermissionDeniedError("not let in");
   const auto key = known ? keys_.Find({access->access.jwks(), access->access.jwks_url()}, jws->kid, jws->algorithm)
-                         : absl::StatusOr<Json>(absl::UnauthenticatedError("unknown"));
+                         : absl::StatusOr<std::shared_ptr<const PublicKey>>(absl::UnauthenticatedError("unknown"));
   if (absl::IsUnavailable(key.status())) return key.status();
   if (!key.ok()) {
-    const auto nobody = Json::Parse(jws->algorithm == "ES384" ? kNobodysElliptic : kNobodysRsa);
+    static const PublicKey& elliptic = NobodysKey(kNobodysElliptic);
+    static const PublicKey& rsa = NobodysKey(kNobodysRsa);
     // Its outcome is known.
-    if (nobody.ok()) (void)VerifyJws(*jws, *nobody).ok();
+    (void)VerifyJws(*jws, jws->algorithm == "ES384" ? elliptic : rsa).ok();
     return refused;
   }
-  if (!VerifyJws(*jws, *key).ok()) return refused;
+  if (!VerifyJws(*jws, **key).ok()) return refused;
   // One namespace with CDS Hooks' tokens, whose issuers are no client ids.
   if (absl::Status status = RememberJti(partition, HashText(absl::StrCat("client\n", claims->issuer, "\n", claims->jti)), claims->expires);
       !status.ok())

@@ -182,7 +182,7 @@ class Doctor {
                        absl::StrCat("the registered JWK set has no ", key_->algorithm, " key with kid ", key_->kid, "; register the public key of --key"));
     const auto own = Json::Parse(key_->public_jwk);
     for (const char* part : {"x", "y", "n", "e"})
-      if (own.ok() && own->TextOf(part) != registered->TextOf(part))
+      if (own.ok() && own->TextOf(part) != (*registered)->jwk().TextOf(part))
         return (void)Say("registration", false, absl::StrCat("kid ", key_->kid, " is registered with another key; register the public key of --key"));
     Say("registration", true, summary);
   }
