@@ -16,7 +16,7 @@ using Element = BinaryArray::Element;
 pqxx::binarystring Parameter(const BinaryArray& array) { return pqxx::binarystring(array.Encode()); }
 pqxx::binarystring Parameter(std::string_view bytes) { return pqxx::binarystring(bytes.data(), bytes.size()); }
 
-absl::Status LookUpAnswers(ReadTransaction& transaction, std::span<QueuedWrite* const> writes, Lookups& lookups) {
+void LookUpAnswers(ReadTransaction& transaction, std::span<QueuedWrite* const> writes, Lookups& lookups) {
   BinaryArray authors(Element::kText);
   BinaryArray keys(Element::kBytea);
   for (const QueuedWrite* write : writes) {
@@ -36,12 +36,14 @@ absl::Status LookUpAnswers(ReadTransaction& transaction, std::span<QueuedWrite* 
                            .time_ms = row[5].as<std::int64_t>(),
                            .witnessed_by_ms = row[6].as<std::int64_t>(),
                            .leaf_hashes = {}};
-    auto hashes = ReadLeafHashes(transaction, answer.first_index, answer.count);
-    if (!hashes.ok()) return hashes.status();
-    answer.leaf_hashes = *std::move(hashes);
-    lookups.answers.emplace(std::pair(row[0].as<std::string>(), pqxx::binarystring(row[1]).str()), std::move(answer));
+    lookups.answers.insert_or_assign(std::pair(row[0].as<std::string>(), pqxx::binarystring(row[1]).str()), std::move(answer));
   }
-  return absl::OkStatus();
+}
+
+bool AnyCounter(std::span<QueuedWrite* const> writes) {
+  return std::any_of(writes.begin(), writes.end(), [](const QueuedWrite* write) {
+    return std::any_of(write->items.begin(), write->items.end(), [](const IdempotencyItem& item) { return item.counter.has_value(); });
+  });
 }
 
 void LookUpCounters(ReadTransaction& transaction, std::span<QueuedWrite* const> writes, Lookups& lookups) {
@@ -54,7 +56,6 @@ void LookUpCounters(ReadTransaction& transaction, std::span<QueuedWrite* const> 
       counters.AddBigint(*item.counter);
     }
   }
-  if (counters.size() == 0) return;
   for (const pqxx::row& row : Execute(transaction,
            "SELECT i.author, i.counter FROM ledger.idempotency AS i JOIN unnest($1::text[], $2::bigint[]) AS asked(author, counter) "
            "ON i.author = asked.author AND i.counter = asked.counter",
@@ -63,13 +64,17 @@ void LookUpCounters(ReadTransaction& transaction, std::span<QueuedWrite* const> 
   }
 }
 
-void LookUpConsents(ReadTransaction& transaction, std::span<QueuedWrite* const> writes, Lookups& lookups) {
+// Those whose consent version matters.
+std::set<std::string_view> PatientsIn(std::span<QueuedWrite* const> writes) {
   std::set<std::string_view> patients;
   for (const QueuedWrite* write : writes) {
     for (const ExpectConsentVersion& expected : write->write.expectations) patients.insert(expected.patient.bytes());
     for (const PatientId& patient : write->write.consent_changed) patients.insert(patient.bytes());
   }
-  if (patients.empty()) return;
+  return patients;
+}
+
+void LookUpConsents(ReadTransaction& transaction, const std::set<std::string_view>& patients, Lookups& lookups) {
   BinaryArray ids(Element::kBytea);
   for (const std::string_view patient : patients) ids.Add(patient);
   for (const pqxx::row& row : Execute(transaction,
@@ -163,15 +168,32 @@ void SetConsentVersions(WriteTransaction& transaction, const CommitPlan& plan) {
 
 }  // namespace
 
+// Each statement by itself: only this writer changes what they read, and one that has been taken over changes nothing any more (SwapHead).
 absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes) {
   Lookups lookups;
-  absl::Status status = database.Read([&](ReadTransaction& transaction) -> absl::Status {
-    lookups = Lookups();
-    if (absl::Status answers = LookUpAnswers(transaction, writes, lookups); !answers.ok()) return answers;
-    LookUpCounters(transaction, writes, lookups);
-    LookUpConsents(transaction, writes, lookups);
+  absl::Status status = database.ReadOne([&](ReadTransaction& transaction) {
+    LookUpAnswers(transaction, writes, lookups);
     return absl::OkStatus();
   });
+  if (status.ok() && !lookups.answers.empty())
+    status = database.Read([&](ReadTransaction& transaction) -> absl::Status {
+      for (auto& [item, answer] : lookups.answers) {
+        auto hashes = ReadLeafHashes(transaction, answer.first_index, answer.count);
+        if (!hashes.ok()) return hashes.status();
+        answer.leaf_hashes = *std::move(hashes);
+      }
+      return absl::OkStatus();
+    });
+  if (status.ok() && AnyCounter(writes))
+    status = database.ReadOne([&](ReadTransaction& transaction) {
+      LookUpCounters(transaction, writes, lookups);
+      return absl::OkStatus();
+    });
+  if (const std::set<std::string_view> patients = PatientsIn(writes); status.ok() && !patients.empty())
+    status = database.ReadOne([&](ReadTransaction& transaction) {
+      LookUpConsents(transaction, patients, lookups);
+      return absl::OkStatus();
+    });
   if (!status.ok()) return status;
   return lookups;
 }
