@@ -103,6 +103,11 @@ absl::Status Registry::Load() {
 
 std::vector<Tenant> Registry::Tenants() const { return state_->Get()->tenants; }
 
+std::shared_ptr<const std::vector<Tenant>> Registry::Shared() const {
+  auto snapshot = state_->Get();
+  return {snapshot, &snapshot->tenants};
+}
+
 std::optional<Tenant> Registry::FindById(std::string_view tenant_id) const {
   return state_->FindIf([tenant_id](const Tenant& tenant) { return tenant.id.text() == tenant_id; });
 }

@@ -57,6 +57,8 @@ class Registry {
 
   [[nodiscard]] absl::Status Load();
   [[nodiscard]] std::vector<Tenant> Tenants() const;
+  // The same without copies.
+  [[nodiscard]] std::shared_ptr<const std::vector<Tenant>> Shared() const;
   [[nodiscard]] std::optional<Tenant> FindById(std::string_view tenant_id) const;
   [[nodiscard]] std::optional<Tenant> FindByName(std::string_view name) const;
   [[nodiscard]] std::optional<Tenant> FindByOrigin(std::string_view origin) const;

@@ -18,13 +18,6 @@ Json Text(std::string_view text) { return Json::String(std::string(text)); }
 std::string NameOf(const OpenedRecord& record) { return absl::StrCat(record.resource_type, "/", record.id); }
 std::string VersionOf(const OpenedRecord& record) { return absl::StrCat(NameOf(record), "/_history/", record.version); }
 
-std::vector<const OpenedRecord*> PointersTo(const std::vector<OpenedRecord>& records) {
-  std::vector<const OpenedRecord*> pointers;
-  pointers.reserve(records.size());
-  for (const OpenedRecord& record : records) pointers.push_back(&record);
-  return pointers;
-}
-
 bool AsksReferrers(const consent::Provision& provision) {
   return std::any_of(provision.data.begin(), provision.data.end(),
                      [](const consent::DataReference& data) { return data.meaning == consent::DataMeaning::kRelated; }) ||

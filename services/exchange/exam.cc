@@ -107,7 +107,7 @@ std::string SeriesLaterality(const Json& study) {
 // Everything about one person, indexed.
 class Chart {
  public:
-  Chart(const std::vector<OpenedRecord>& records, const ExamTable& table, std::span<const tenants::Tenant> tenants,
+  Chart(const std::vector<const OpenedRecord*>& records, const ExamTable& table, std::span<const tenants::Tenant> tenants,
         bool performed_decide = false)
       : table_(table), tenants_(tenants), performed_decide_(performed_decide) {
     Index(records);
@@ -128,12 +128,12 @@ class Chart {
   }
 
  private:
-  void Index(const std::vector<OpenedRecord>& records) {
+  void Index(const std::vector<const OpenedRecord*>& records) {
     std::map<Place, std::vector<const OpenedRecord*>> versions;
-    for (const OpenedRecord& record : records)
-      if (record.resource_type == kReport || record.resource_type == kObservation || record.resource_type == kStudy ||
-          record.resource_type == kOrder)
-        versions[{record.tenant_name, record.resource_type, record.id}].push_back(&record);
+    for (const OpenedRecord* record : records)
+      if (record->resource_type == kReport || record->resource_type == kObservation || record->resource_type == kStudy ||
+          record->resource_type == kOrder)
+        versions[{record->tenant_name, record->resource_type, record->id}].push_back(record);
     for (auto& [place, list] : versions) {
       std::sort(list.begin(), list.end(), [](const OpenedRecord* a, const OpenedRecord* b) { return a->version < b->version; });
       auto newest = ResourceOf(*list.back());
@@ -315,27 +315,35 @@ class Chart {
 
 }  // namespace
 
+std::vector<const OpenedRecord*> PointersTo(const std::vector<OpenedRecord>& records) {
+  std::vector<const OpenedRecord*> pointers;
+  pointers.reserve(records.size());
+  for (const OpenedRecord& record : records) pointers.push_back(&record);
+  return pointers;
+}
+
 std::shared_ptr<const Json> ResourceOf(const OpenedRecord& record) {
   if (record.parsed != nullptr) return record.parsed;
   auto json = Json::Parse(record.json);
   return json.ok() ? std::make_shared<const Json>(*std::move(json)) : nullptr;
 }
 
-std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table,
+std::vector<Exam> ExamsOf(const std::vector<const OpenedRecord*>& records, const ExamTable& table,
                           std::span<const tenants::Tenant> tenants) {
   return Chart(records, table, tenants).Exams();
 }
 
-std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table, const tenants::Registry& registry) {
-  return ExamsOf(records, table, registry.Tenants());
+std::vector<Exam> ExamsOf(const std::vector<const OpenedRecord*>& records, const ExamTable& table, const tenants::Registry& registry) {
+  const auto tenants = registry.Shared();
+  return ExamsOf(records, table, *tenants);
 }
 
-std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table, const tenants::Registry& registry) {
-  const std::vector<tenants::Tenant> tenants = registry.Tenants();
-  return CarriedOut(records, table, tenants);
+std::vector<Exam> CarriedOut(const std::vector<const OpenedRecord*>& records, const ExamTable& table, const tenants::Registry& registry) {
+  const auto tenants = registry.Shared();
+  return CarriedOut(records, table, *tenants);
 }
 
-std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table, std::span<const tenants::Tenant> tenants) {
+std::vector<Exam> CarriedOut(const std::vector<const OpenedRecord*>& records, const ExamTable& table, std::span<const tenants::Tenant> tenants) {
   return Chart(records, table, tenants, /*performed_decide=*/true).Exams();
 }
 

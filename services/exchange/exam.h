@@ -35,6 +35,8 @@ struct OpenedRecord {
 // The resource that a record holds, parsed once for all who look at it; null when it holds no JSON.
 [[nodiscard]] std::shared_ptr<const Json> ResourceOf(const OpenedRecord& record);
 
+[[nodiscard]] std::vector<const OpenedRecord*> PointersTo(const std::vector<OpenedRecord>& records);
+
 // A copy of an exam at a tenant.
 struct ExamHolding {
   std::string tenant_name;
@@ -69,17 +71,17 @@ struct Exam {
 // moment, leave out what arrived after it. A record that is no result, or has no time, makes no exam. The record that decides is,
 // for each fact, the first that states it: reports before observations before studies, and among equals the performing tenant's
 // own before copies, then by tenant name, the newest first.
-[[nodiscard]] std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table,
+[[nodiscard]] std::vector<Exam> ExamsOf(const std::vector<const OpenedRecord*>& records, const ExamTable& table,
                                         const tenants::Registry& registry);
 // The same for tenants given as values.
-[[nodiscard]] std::vector<Exam> ExamsOf(const std::vector<OpenedRecord>& records, const ExamTable& table,
+[[nodiscard]] std::vector<Exam> ExamsOf(const std::vector<const OpenedRecord*>& records, const ExamTable& table,
                                         std::span<const tenants::Tenant> tenants);
 
 // The same exams as redos see them (T7): one is `performed` when any of its resources is, and those decide before the others, so
 // that a cancelled report hides no study that was made.
-[[nodiscard]] std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table,
+[[nodiscard]] std::vector<Exam> CarriedOut(const std::vector<const OpenedRecord*>& records, const ExamTable& table,
                                            const tenants::Registry& registry);
-[[nodiscard]] std::vector<Exam> CarriedOut(const std::vector<OpenedRecord>& records, const ExamTable& table,
+[[nodiscard]] std::vector<Exam> CarriedOut(const std::vector<const OpenedRecord*>& records, const ExamTable& table,
                                            std::span<const tenants::Tenant> tenants);
 
 // What an order (FHIR ServiceRequest) of a tenant asks for. By its codings alone, never by text; codings that name

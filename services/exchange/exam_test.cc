@@ -50,8 +50,8 @@ class ExamsOfTest : public testing::Test {
         R"({"resourceType":"DiagnosticReport","status":"$0","code":{"coding":[{"system":"http://loinc.org","code":"$1"}]}$2})",
         status, code, more.empty() ? "" : "," + more);
   }
-  [[nodiscard]] std::vector<Exam> Exams() const { return ExamsOf(records_, *ExamTable::Parse(kTable), tenants_); }
-  [[nodiscard]] std::vector<Exam> Carried() const { return CarriedOut(records_, *ExamTable::Parse(kTable), tenants_); }
+  [[nodiscard]] std::vector<Exam> Exams() const { return ExamsOf(PointersTo(records_), *ExamTable::Parse(kTable), tenants_); }
+  [[nodiscard]] std::vector<Exam> Carried() const { return CarriedOut(PointersTo(records_), *ExamTable::Parse(kTable), tenants_); }
 
   std::vector<tenants::Tenant> tenants_;
   std::vector<OpenedRecord> records_;

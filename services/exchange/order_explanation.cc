@@ -148,7 +148,7 @@ absl::StatusOr<Json> OrderExplanation::OwnResults(const tenants::Partition& part
   if (!history.ok()) return history.status();
   std::erase_if(*history, [&check](const OpenedRecord& record) { return record.arrived > check.checked; });
   const PriorQuestion question{partition.tenant.name, exam_class, checked.TextOf("laterality"), check.checked};
-  std::vector<Exam> exams = ExamsOf(*history, *table, registry_);
+  std::vector<Exam> exams = ExamsOf(PointersTo(*history), *table, registry_);
   // Of this kind of exam; the newest first.
   std::erase_if(exams, [&](const Exam& exam) {
     const ExamClass* other = table->Find(exam.class_id);

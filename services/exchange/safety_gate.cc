@@ -174,9 +174,9 @@ std::string_view JudgeConditions(const Json& conditions, const GateQuestion& que
 }
 
 bool HadProcedureSince(const GateQuestion& question) {
-  for (const OpenedRecord& record : *question.own_records) {
-    if (record.resource_type != "Procedure") continue;
-    const auto procedure = ResourceOf(record);
+  for (const OpenedRecord* record : *question.own_records) {
+    if (record->resource_type != "Procedure") continue;
+    const auto procedure = ResourceOf(*record);
     if (procedure == nullptr) return true;
     const std::string& status = procedure->TextOf("status");
     if (status == "not-done" || status == "entered-in-error" || status == "preparation") continue;

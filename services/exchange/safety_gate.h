@@ -22,7 +22,7 @@ struct GateQuestion {
   // Keys: patient (Patient), encounter (Encounter), conditions (Bundle of Condition).
   const Json* prefetch = nullptr;
   // Records that the ordering tenant itself holds: a Procedure since the prior counts too.
-  const std::vector<OpenedRecord>* own_records = nullptr;
+  const std::vector<const OpenedRecord*>* own_records = nullptr;
   // When the prior was performed, network time of the check, and the ordering tenant's zone.
   absl::Time prior_performed;
   absl::Time time;

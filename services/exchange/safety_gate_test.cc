@@ -30,7 +30,8 @@ class SafetyGateTest : public testing::Test {
   [[nodiscard]] std::string Why() const {
     const DraftOrder order{"|o", "o", order_};
     const Json prefetch = Json::Object({{"patient", patient_}, {"encounter", encounter_}, {"conditions", conditions_}});
-    return std::string(InformationOnly({&order, &class_, "p", &prefetch, &own_, At("2026-01-10T12:00:00Z"),
+    const std::vector<const OpenedRecord*> own = PointersTo(own_);
+    return std::string(InformationOnly({&order, &class_, "p", &prefetch, &own, At("2026-01-10T12:00:00Z"),
                                         At("2026-01-15T12:00:00Z"), ZoneOf("America/Chicago")}));
   }
   ExamClass class_;

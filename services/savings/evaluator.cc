@@ -126,7 +126,7 @@ absl::Status Evaluator::EvaluatePerson(const PatientLink& patient) {
 
     auto acceptances = OpenAcceptances(*person);
     if (!acceptances.ok()) return acceptances.status();
-    const auto evidence = Gather(*person, *std::move(acceptances));
+    auto evidence = Gather(*person, *std::move(acceptances));
     if (!evidence.ok()) return evidence.status();
     if (evidence->acceptances.empty()) return absl::OkStatus();
 
@@ -136,20 +136,19 @@ absl::Status Evaluator::EvaluatePerson(const PatientLink& patient) {
       if (!of_tenant.ok()) return of_tenant.status();
       tables.emplace(acceptance.tenant, *std::move(of_tenant));
     }
-    const auto timeline = Timeline(
-        *evidence,
-        [&](const std::vector<exchange::OpenedRecord>& records, std::string_view ordering_tenant) {
-          std::vector<exchange::Exam> exams;
-          for (const auto& table : tables.find(ordering_tenant)->second) {
-            auto recognised = exchange::CarriedOut(records, *table, parts_.registry);
-            std::move(recognised.begin(), recognised.end(), std::back_inserter(exams));
-          }
-          return exams;
-        },
-        [&](std::string_view name) {
-          const auto found = parts_.registry.FindByName(name);
-          return exchange::ZoneOf(found ? found->time_zone : "UTC");
-        });
+    const ExamsFunction exams_of = [&](const std::vector<const exchange::OpenedRecord*>& records, std::string_view ordering_tenant) {
+      std::vector<exchange::Exam> exams;
+      for (const auto& table : tables.find(ordering_tenant)->second) {
+        auto recognised = exchange::CarriedOut(records, *table, parts_.registry);
+        std::move(recognised.begin(), recognised.end(), std::back_inserter(exams));
+      }
+      return exams;
+    };
+    if (absl::Status status = Recall(*person, exams_of, *evidence); !status.ok()) return status;
+    const auto timeline = Timeline(*evidence, exams_of, [&](std::string_view name) {
+      const auto found = parts_.registry.FindByName(name);
+      return exchange::ZoneOf(found ? found->time_zone : "UTC");
+    });
     if (absl::Status status = Project(evidence->acceptances, timeline); !status.ok()) return status;
     std::vector<std::string> ids;
     for (const Acceptance& acceptance : evidence->acceptances) ids.push_back(*HexDecode(acceptance.avoidance_id));
@@ -217,51 +216,7 @@ absl::StatusOr<std::vector<Acceptance>> Evaluator::OpenAcceptances(const std::ve
     opened.acceptances[found->second].withdrawal_arrived = withdrawal.second;
   }
   if (absl::Status status = Price(opened.acceptances); !status.ok()) return status;
-  if (absl::Status status = Recall(person, opened.acceptances); !status.ok()) return status;
   return std::move(opened.acceptances);
-}
-
-// Unlinks, and what was known through links that are gone (T8): records of a tenant that the person no longer has say nothing
-// any more, what followed from them stays in the projection.
-absl::Status Evaluator::Recall(const std::vector<PatientLink>& person, std::vector<Acceptance>& acceptances) const {
-  std::set<std::string> linked;
-  for (const PatientLink& link : person) {
-    if (const tenants::Partition* partition = parts_.partitions.FindById(link.tenant)) linked.insert(partition->tenant.name);
-  }
-  std::vector<std::string> ids;
-  for (const Acceptance& acceptance : acceptances) ids.push_back(*HexDecode(acceptance.avoidance_id));
-  std::map<std::string, std::vector<KnownState>> stored;
-  const absl::Status read = parts_.network_database.Read([&](ReadTransaction& transaction) -> absl::Status {
-    stored = ReadStates(transaction, ids);
-    return absl::OkStatus();
-  });
-  if (!read.ok()) return read;
-  const absl::Time now = parts_.network_clock.Now();
-  for (std::size_t i = 0; i < acceptances.size(); ++i) {
-    Acceptance& acceptance = acceptances[i];
-    const std::vector<KnownState>& states = stored[ids[i]];
-    for (auto state = states.begin(); state != states.end(); ++state) {
-      if (state->standing != Standing::kReversed || !state->ended_at) continue;
-      if (state->why == "unlink" && !acceptance.unlinked_at) {
-        acceptance.unlinked_at = state->ended_at;
-        acceptance.unlink_arrived = state->known_from;
-      }
-      // One that its tenant took back while it was linked is followed by what it left open.
-      const auto next = std::next(state);
-      const bool taken_back = next != states.end() && next->standing != Standing::kReversed;
-      if (state->why != "redo" || linked.contains(state->reversed_by) || taken_back) continue;
-      acceptance.known_redos.push_back({.performing_tenant = state->reversed_by,
-                                        .performed_begin = *state->ended_at,
-                                        // A day that began before t ended at t.
-                                        .performed_end = *state->ended_at + absl::Milliseconds(2),
-                                        .arrived = state->known_from});
-    }
-    if (!acceptance.unlinked_at && !linked.contains(acceptance.source_tenant)) {
-      acceptance.unlinked_at = now;
-      acceptance.unlink_arrived = now;
-    }
-  }
-  return absl::OkStatus();
 }
 
 // The tenant's own first, then the network's where that is another.
@@ -328,24 +283,6 @@ absl::Status Evaluator::Price(std::vector<Acceptance>& acceptances) {
   return absl::OkStatus();
 }
 
-namespace {
-
-// A prior that lies in none of the person's charts is somebody else's, though its tenant keeps another chart of the person: a merge was
-// undone. Acceptances of before priors were named are as Recall() left them.
-void UnlinkLostPriors(Evidence& evidence, absl::Time now) {
-  std::set<std::string> held;
-  for (const exchange::OpenedRecord& record : evidence.history)
-    held.insert(absl::StrCat(record.tenant_name, "\n", record.resource_type, "/", record.id));
-  for (Acceptance& acceptance : evidence.acceptances) {
-    if (acceptance.unlinked_at || acceptance.source_resource.empty()) continue;
-    if (held.contains(absl::StrCat(acceptance.source_tenant, "\n", acceptance.source_resource))) continue;
-    acceptance.unlinked_at = now;
-    acceptance.unlink_arrived = now;
-  }
-}
-
-}  // namespace
-
 absl::StatusOr<Evidence> Evaluator::Gather(const std::vector<PatientLink>& person, std::vector<Acceptance> acceptances) {
   Evidence evidence{.acceptances = std::move(acceptances), .history = {}, .gaps = {}};
   if (evidence.acceptances.empty()) return evidence;
@@ -354,7 +291,6 @@ absl::StatusOr<Evidence> Evaluator::Gather(const std::vector<PatientLink>& perso
     if (!history.ok()) return history.status();
     std::move(history->begin(), history->end(), std::back_inserter(evidence.history));
   }
-  UnlinkLostPriors(evidence, parts_.network_clock.Now());
   absl::Time from = absl::InfiniteFuture();
   absl::Time to = absl::InfinitePast();
   for (const Acceptance& acceptance : evidence.acceptances) {
@@ -367,6 +303,77 @@ absl::StatusOr<Evidence> Evaluator::Gather(const std::vector<PatientLink>& perso
   });
   if (!read.ok()) return read;
   return evidence;
+}
+
+namespace {
+
+// Whether the charts that the person still has told of the redo that made `state`, at the moment it was known: then they say, too, what became
+// of it.
+bool IsToldBy(const std::vector<exchange::OpenedRecord>& history, const ExamsFunction& exams_of, const std::string& ordering_tenant,
+              const KnownState& state) {
+  std::vector<const exchange::OpenedRecord*> known;
+  for (const exchange::OpenedRecord& record : history)
+    if (record.arrived <= state.known_from) known.push_back(&record);
+  const std::vector<exchange::Exam> exams = exams_of(known, ordering_tenant);
+  return std::any_of(exams.begin(), exams.end(), [&](const exchange::Exam& exam) {
+    return exam.performed && exam.performing_tenant == state.reversed_by && exam.performed_begin <= *state.ended_at &&
+           *state.ended_at < exam.performed_end;
+  });
+}
+
+// A prior that lies in none of the person's charts is somebody else's: its tenant is linked no more, or a merge was undone while the tenant keeps
+// another chart of the person. Acceptances of before priors were named are judged by the tenant alone.
+bool IsLinked(const Acceptance& acceptance, const std::set<std::string>& tenants, const std::vector<exchange::OpenedRecord>& history) {
+  if (!tenants.contains(acceptance.source_tenant)) return false;
+  if (acceptance.source_resource.empty()) return true;
+  return std::any_of(history.begin(), history.end(), [&](const exchange::OpenedRecord& record) {
+    return record.tenant_name == acceptance.source_tenant && absl::StrCat(record.resource_type, "/", record.id) == acceptance.source_resource;
+  });
+}
+
+}  // namespace
+
+// Unlinks, and what was known through charts that are gone (T8): their records say nothing any more, what followed from them stays
+// in the projection.
+absl::Status Evaluator::Recall(const std::vector<PatientLink>& person, const ExamsFunction& exams_of, Evidence& evidence) const {
+  std::set<std::string> linked;
+  for (const PatientLink& link : person) {
+    if (const tenants::Partition* partition = parts_.partitions.FindById(link.tenant)) linked.insert(partition->tenant.name);
+  }
+  std::vector<std::string> ids;
+  for (const Acceptance& acceptance : evidence.acceptances) ids.push_back(*HexDecode(acceptance.avoidance_id));
+  std::map<std::string, std::vector<KnownState>> stored;
+  const absl::Status read = parts_.network_database.Read([&](ReadTransaction& transaction) -> absl::Status {
+    stored = ReadStates(transaction, ids);
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  const absl::Time now = parts_.network_clock.Now();
+  for (std::size_t i = 0; i < evidence.acceptances.size(); ++i) {
+    Acceptance& acceptance = evidence.acceptances[i];
+    const std::vector<KnownState>& states = stored[ids[i]];
+    for (auto state = states.begin(); state != states.end(); ++state) {
+      if (state->standing != Standing::kReversed || !state->ended_at) continue;
+      if (state->why == "unlink" && !acceptance.unlinked_at) {
+        acceptance.unlinked_at = state->ended_at;
+        acceptance.unlink_arrived = state->known_from;
+      }
+      // One that its tenant took back while it was linked is followed by what it left open.
+      const auto next = std::next(state);
+      const bool taken_back = next != states.end() && next->standing != Standing::kReversed;
+      if (state->why != "redo" || taken_back || IsToldBy(evidence.history, exams_of, acceptance.tenant, *state)) continue;
+      acceptance.known_redos.push_back({.performing_tenant = state->reversed_by,
+                                        .performed_begin = *state->ended_at,
+                                        // A day that began before t ended at t.
+                                        .performed_end = *state->ended_at + absl::Milliseconds(2),
+                                        .arrived = state->known_from});
+    }
+    if (!acceptance.unlinked_at && !IsLinked(acceptance, linked, evidence.history)) {
+      acceptance.unlinked_at = now;
+      acceptance.unlink_arrived = now;
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Evaluator::Project(const std::vector<Acceptance>& acceptances,

@@ -73,7 +73,8 @@ class Evaluator {
   // The network's exam table, when one is set, and the tenant's own, when it differs: a redo is what either recognises (T7:
   // reversed broadly), so that no tenant's narrowed table hides one.
   [[nodiscard]] absl::StatusOr<std::vector<std::shared_ptr<const exchange::ExamTable>>> TablesOf(const std::string& tenant_name) const;
-  [[nodiscard]] absl::Status Recall(const std::vector<exchange::PatientLink>& person, std::vector<Acceptance>& acceptances) const;
+  [[nodiscard]] absl::Status Recall(const std::vector<exchange::PatientLink>& person, const ExamsFunction& exams_of,
+                                    Evidence& evidence) const;
   [[nodiscard]] absl::Status Price(std::vector<Acceptance>& acceptances);
   [[nodiscard]] absl::StatusOr<Evidence> Gather(const std::vector<exchange::PatientLink>& person,
                                                 std::vector<Acceptance> acceptances);

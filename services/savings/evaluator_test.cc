@@ -289,6 +289,38 @@ TEST_F(EvaluatorTest, AMergeUndoneElsewhereLeavesThePriorLinked) {
   EXPECT_EQ(net->Exams(), "1/1/0/0/0");
 }
 
+TEST_F(EvaluatorTest, AnUndoneMergeTakesNoRedoBack) {
+  // The redo lies in summit's second chart, its class in the report and its time in the study.
+  for (const bool has_study : {false, true}) {
+    SetUp();
+    const std::string second = net->PatientName() + "-b";
+    const auto put_second = [&](const std::string& link) {
+      net->Put("summit", "Patient/" + second,
+               absl::StrCat(R"({"resourceType":"Patient","id":")", second, R"(","name":[{"family":"Maiden","given":["Ada"]}],"birthDate":"1970-02-03")", link, "}"));
+    };
+    const std::string merge = absl::StrCat(R"(,"link":[{"other":{"reference":"Patient/)", net->PatientName(), R"("},"type":"replaced-by"}])");
+    put_second(merge);
+    net->PutExam("summit", "P1", t0 - Days(3));
+    net->Accept("lakeside", "summit", "c1", "P1");
+    net->clock.Set(t0 + Days(5));
+    if (has_study) net->PutStudy("summit", "R1", t0 + Days(4), second);
+    net->PutExam("summit", "R1", has_study ? absl::InfinitePast() : t0 + Days(4), "final", second);
+    EXPECT_EQ(net->Exams(), "1/0/0/1/0");
+    net->clock.Set(t0 + Days(6));
+    put_second("");
+    EXPECT_EQ(net->Exams(), "1/0/0/1/0") << has_study;
+    EXPECT_EQ(net->network->One("SELECT string_agg(why, ' ') FROM savings.known_state WHERE state = 'reversed'"), "redo");
+    // Merged again, its tenant may take it back.
+    net->clock.Set(t0 + Days(7));
+    put_second(merge);
+    EXPECT_EQ(net->Exams(), "1/0/0/1/0") << has_study;
+    if (has_study) net->PutStudy("summit", "R1", t0 + Days(4), second, "cancelled");
+    net->PutExam("summit", "R1", has_study ? absl::InfinitePast() : t0 + Days(4), "cancelled", second);
+    EXPECT_EQ(net->Exams(), "1/1/0/0/0") << has_study;
+    EXPECT_EQ(net->Exams("", t0 + Days(6)), "1/0/0/1/0") << has_study;
+  }
+}
+
 TEST_F(EvaluatorTest, AnUnlinkedOrderingPatientReversesToo) {
   net->Accept("lakeside", "summit", "c1");
   Drain();

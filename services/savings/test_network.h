@@ -145,17 +145,18 @@ class TestNetwork {
     Put(tenant, "Patient/" + PatientName(), absl::StrReplaceAll(PatientJson(), {{"1970-02-03", "1971-11-30"}}));
   }
   // Its study, beside the report.
-  void PutStudy(const std::string& tenant, const std::string& name, absl::Time started) {
+  void PutStudy(const std::string& tenant, const std::string& name, absl::Time started, const std::string& patient = "",
+                const std::string& status = "available") {
     const std::string accession = absl::StrCat(name, "-", year);
     Put(tenant, "ImagingStudy/" + accession,
         absl::StrCat(R"({"resourceType":"ImagingStudy","id":")", accession,
                      R"(","identifier":[{"type":{"coding":[{"system":)"
                      R"("http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},"system":"urn:accession:)",
-                     tenant, R"(","value":")", accession, R"("}],"status":"available","subject":{"reference":"Patient/)",
-                     PatientName(), R"("},"started":")", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", started, absl::UTCTimeZone()),
+                     tenant, R"(","value":")", accession, R"("}],"status":")", status, R"(","subject":{"reference":"Patient/)",
+                     patient.empty() ? PatientName() : patient, R"("},"started":")", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", started, absl::UTCTimeZone()),
                      R"("})"));
   }
-  // MR of the lumbar spine, performed and reported.
+  // MR of the lumbar spine, performed and reported; its time is for the study to say when it is InfinitePast.
   void PutExam(const std::string& tenant, const std::string& name, absl::Time performed, const std::string& status = "final", const std::string& patient = "") {
     const std::string accession = absl::StrCat(name, "-", year);
     Put(tenant, "DiagnosticReport/" + accession,
@@ -165,9 +166,11 @@ class TestNetwork {
                      tenant, R"(","value":")", accession, R"("}],"status":")", status,
                      R"(","code":{"coding":[{"system":"http://loinc.org","code":"30679-5"}]},"subject":{"reference":"Patient/)",
                      patient.empty() ? PatientName() : patient,
-                     R"("},)"
-                     R"("effectiveDateTime":")",
-                     absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", performed, absl::UTCTimeZone()), R"("})"));
+                     R"("})",
+                     performed == absl::InfinitePast()
+                         ? "}"
+                         : absl::StrCat(R"(,"effectiveDateTime":")",
+                                        absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", performed, absl::UTCTimeZone()), R"("})")));
   }
 
   void DeleteExam(const std::string& tenant, const std::string& name) {

@@ -58,9 +58,9 @@ class Replay {
 
   // Exams and deaths as known by `now`. What lies in the future of `now` is looked at again when it has happened.
   void LookAt(absl::Time now) {
-    std::vector<OpenedRecord> known;
+    std::vector<const OpenedRecord*> known;
     for (const OpenedRecord& record : evidence_.history) {
-      if (record.arrived <= now) known.push_back(record);
+      if (record.arrived <= now) known.push_back(&record);
     }
     for (const Acceptance& a : evidence_.acceptances) exams_.try_emplace(a.tenant);
     if (known.size() == seen_) return;
@@ -79,10 +79,10 @@ class Replay {
   }
 
   // By the newest version of each Patient; a death without a time counts from when it was first said.
-  void FindDeaths(const std::vector<OpenedRecord>& known) {
+  void FindDeaths(const std::vector<const OpenedRecord*>& known) {
     std::map<std::pair<std::string_view, std::string_view>, std::vector<const OpenedRecord*>> patients;
-    for (const OpenedRecord& record : known) {
-      if (record.resource_type == "Patient") patients[{record.tenant_name, record.id}].push_back(&record);
+    for (const OpenedRecord* record : known) {
+      if (record->resource_type == "Patient") patients[{record->tenant_name, record->id}].push_back(record);
     }
     deaths_.clear();
     for (auto& [name, versions] : patients) {
@@ -94,14 +94,14 @@ class Replay {
   }
 
   // By the newest version of each prior; withdrawn since the first of the versions at its end that say so.
-  void FindWithdrawnPriors(const std::vector<OpenedRecord>& known) {
+  void FindWithdrawnPriors(const std::vector<const OpenedRecord*>& known) {
     withdrawn_.assign(evidence_.acceptances.size(), std::nullopt);
     for (std::size_t i = 0; i < evidence_.acceptances.size(); ++i) {
       const Acceptance& acceptance = evidence_.acceptances[i];
       std::vector<const OpenedRecord*> versions;
-      for (const OpenedRecord& record : known)
-        if (record.tenant_name == acceptance.source_tenant && record.resource_type + "/" + record.id == acceptance.source_resource)
-          versions.push_back(&record);
+      for (const OpenedRecord* record : known)
+        if (record->tenant_name == acceptance.source_tenant && record->resource_type + "/" + record->id == acceptance.source_resource)
+          versions.push_back(record);
       std::sort(versions.begin(), versions.end(), [](const auto* a, const auto* b) { return a->version < b->version; });
       for (const OpenedRecord* version : versions) {
         const auto resource = exchange::ResourceOf(*version);

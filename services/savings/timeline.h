@@ -44,7 +44,7 @@ struct Evidence {
 // exchange::ExamsOf with the registry bound and the tables that recognise redos of an ordering tenant's acceptances. An exam that
 // several tables recognise may be there several times.
 using ExamsFunction =
-    std::function<std::vector<exchange::Exam>(const std::vector<exchange::OpenedRecord>&, std::string_view ordering_tenant)>;
+    std::function<std::vector<exchange::Exam>(const std::vector<const exchange::OpenedRecord*>&, std::string_view ordering_tenant)>;
 // Zone in which a tenant writes dates without a time.
 using ZoneFunction = std::function<absl::TimeZone(std::string_view tenant_name)>;
 

@@ -39,10 +39,10 @@ Acceptance AcceptanceAt(absl::Time t, std::string order = "o1") {
 // The exams of these tests: a record "Exam" whose JSON is "<class> <laterality> <status> <performed ms>"; the newest version says
 // what is so, the earliest performed one since when it is known. (What FHIR resources become exams is exchange::ExamsOf's
 // business.)
-std::vector<Exam> ExamsOfLines(const std::vector<OpenedRecord>& records, std::string_view /*ordering_tenant*/) {
+std::vector<Exam> ExamsOfLines(const std::vector<const OpenedRecord*>& records, std::string_view /*ordering_tenant*/) {
   std::map<std::string, std::vector<const OpenedRecord*>> by_id;
-  for (const OpenedRecord& record : records) {
-    if (record.resource_type == "Exam") by_id[record.id].push_back(&record);
+  for (const OpenedRecord* record : records) {
+    if (record->resource_type == "Exam") by_id[record->id].push_back(record);
   }
   std::vector<Exam> exams;
   for (auto& [id, versions] : by_id) {
