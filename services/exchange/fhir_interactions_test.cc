@@ -122,9 +122,11 @@ TEST_F(FhirInteractions, ADeletedConsentIsAChangeOfConsent) {
   const std::string consent = Post("Consent", R"({"resourceType":"Consent","status":"active","scope":{"text":"x"},"category":[{"text":"x"}],
     "policyRule":{"text":"x"},"patient":{"reference":")" + patient + "\"}}");
   const auto owner = world_->records().FindPatient(world_->partition("alpha").tenant.id, patient.substr(8));
-  const auto before = world_->records().ConsentVersion({world_->partition("alpha").tenant.id, *owner});
+  const auto before = world_->records().OpenChart({world_->partition("alpha").tenant.id, *owner}, "test");
   ASSERT_EQ(Send("DELETE", consent).status, 204);
-  EXPECT_EQ(*world_->records().ConsentVersion({world_->partition("alpha").tenant.id, *owner}), *before + 1);
+  const auto after = world_->records().OpenChart({world_->partition("alpha").tenant.id, *owner}, "test");
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_EQ(after->consent_version, before->consent_version + 1);
 }
 
 TEST_F(FhirInteractions, ConditionalReadsSayWhatHasNotChanged) {

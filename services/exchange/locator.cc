@@ -73,16 +73,24 @@ absl::StatusOr<LocatedPatient> LocatePatient(keys::KeyClient& keys, const Patien
 }
 
 Locator::Locator(const tenants::Database& network_database, keys::KeyClient& keys, Options options)
-    : database_(network_database), keys_(keys), options_(options), weights_(std::make_shared<const MatchWeights>(MatchWeights::Shipped())) {}
+    : database_(network_database), keys_(keys), options_(options) {
+  SetWeights(MatchWeights::Shipped());
+}
 
 void Locator::SetWeights(const MatchWeights& weights) {
+  auto governed = std::make_shared<const Governed>(Governed{weights, ledger::Sha256(weights.Csv())});
   absl::MutexLock lock(&mutex_);
-  weights_ = std::make_shared<const MatchWeights>(weights);
+  weights_ = std::move(governed);
+}
+
+std::shared_ptr<const Locator::Governed> Locator::InForce() const {
+  absl::MutexLock lock(&mutex_);
+  return weights_;
 }
 
 std::shared_ptr<const MatchWeights> Locator::Weights() const {
-  absl::MutexLock lock(&mutex_);
-  return weights_;
+  auto governed = InForce();
+  return {governed, &governed->weights};
 }
 
 absl::Status Locator::Register(const PatientLink& patient, std::string_view patient_json) {
@@ -90,16 +98,23 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
   if (!located.ok()) return located.status();
   const LocatorStore store(database_);
   const auto weights = Weights();
-  bool stands = false, vetoes = false;
-  std::size_t own_matches = 0;
-  std::set<PatientLink> concerned;
-  absl::Status read = store.Read([&](LocatorRows& rows) -> absl::Status {
+  // Most registrations say nothing new, and need not wait for others.
+  bool known = false;
+  const absl::Status read = store.Read([&](LocatorRows& rows) -> absl::Status {
     const auto before = rows.Find(patient);
     if (!before.ok()) return before.status();
+    known = before->has_value() && SameRow(**before, *located);
+    return absl::OkStatus();
+  });
+  if (!read.ok() || known) return read;
+
+  return store.Change([&](LocatorChanges& rows) -> absl::Status {
+    std::set<PatientLink> concerned;
     bool vetoed_before = false;
+    const auto before = rows.Find(patient);
+    if (!before.ok()) return before.status();
     if (*before) {
-      stands = SameRow(**before, *located);
-      if (stands) return absl::OkStatus();
+      if (SameRow(**before, *located)) return absl::OkStatus();
       const auto judged = Judge(**before, rows, *weights);
       if (!judged.ok()) return judged.status();
       AddLinks(judged->among, concerned);
@@ -108,42 +123,60 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
     const auto judged = Judge(*located, rows, *weights);
     if (!judged.ok()) return judged.status();
     AddLinks(judged->among, concerned);
-    vetoes = judged->judgement.vetoed_by.contains(patient.tenant) && !vetoed_before;
-    own_matches = static_cast<std::size_t>(std::count_if(
+    if (!judged->judgement.vetoed_by.contains(patient.tenant) || vetoed_before) {
+      rows.Replace(*located, concerned, LocatorChanges::Veto::kNone);
+      return absl::OkStatus();
+    }
+    auto own_matches = static_cast<std::size_t>(std::count_if(
         judged->among.patients.begin(), judged->among.patients.end(),
         [&patient](const LocatedPatient& other) { return other.link.tenant == patient.tenant; }));
     // Too many matched to gather them: this one is one too many of its tenant's.
-    if (judged->among.patients.size() == 1 && vetoes) own_matches = options_.namesakes_max + 1;
-    return absl::OkStatus();
-  });
-  if (!read.ok() || stands) return read;
-
-  LocatorStore::Veto veto = LocatorStore::Veto::kNone;
-  if (vetoes) {
-    const auto so_far = store.VetoesOf(patient.tenant);
+    if (judged->among.patients.size() == 1) own_matches = options_.namesakes_max + 1;
+    const auto so_far = rows.VetoesOf(patient.tenant);
     if (!so_far.ok()) return so_far.status();
     const auto limit = std::max(options_.vetoes_max, static_cast<std::int64_t>(options_.vetoes_share_max * static_cast<double>(so_far->patients)));
     const bool muted = so_far->counted >= limit || own_matches > options_.namesakes_max;
-    veto = muted ? LocatorStore::Veto::kMuted : LocatorStore::Veto::kCounted;
     if (muted) spdlog::error("event=match_veto_muted alarm=true tenant={} vetoes={}", patient.tenant.text(), so_far->counted);
-  }
-  return store.Replace(*located, concerned, veto);
+    rows.Replace(*located, concerned, muted ? LocatorChanges::Veto::kMuted : LocatorChanges::Veto::kCounted);
+    return absl::OkStatus();
+  });
 }
 
+namespace {
+
+absl::StatusOr<std::vector<PatientLink>> PersonOf(const PatientLink& patient, LocatorRows& rows, const MatchWeights& weights) {
+  const auto row = rows.Find(patient);
+  if (!row.ok()) return row.status();
+  if (!*row) return std::vector<PatientLink>{patient};
+  auto judged = Judge(**row, rows, weights);
+  if (!judged.ok()) return judged.status();
+  return std::move(judged->judgement.same);
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<PatientLink>> Locator::SamePerson(const PatientLink& patient) const {
-  std::vector<PatientLink> same{patient};
+  absl::StatusOr<std::vector<PatientLink>> same;
   const auto weights = Weights();
   const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
-    const auto row = rows.Find(patient);
-    if (!row.ok()) return row.status();
-    if (!*row) return absl::OkStatus();
-    auto judged = Judge(**row, rows, *weights);
-    if (!judged.ok()) return judged.status();
-    same = std::move(judged->judgement.same);
-    return absl::OkStatus();
+    same = PersonOf(patient, rows, *weights);
+    return same.status();
   });
   if (!read.ok()) return read;
   return same;
+}
+
+absl::StatusOr<std::vector<PatientLink>> Locator::LastJudgedPerson(const PatientLink& patient) const {
+  auto kept = LocatorStore(database_).KeptPerson(patient, InForce()->sha256);
+  if (!kept.ok()) return kept.status();
+  if (*kept) return **std::move(kept);
+  return JudgePerson(patient);
+}
+
+absl::StatusOr<std::vector<PatientLink>> Locator::JudgePerson(const PatientLink& patient) const {
+  const auto governed = InForce();
+  return LocatorStore(database_).KeepPerson(patient, governed->sha256,
+                                            [&](LocatorRows& rows) { return PersonOf(patient, rows, governed->weights); });
 }
 
 absl::Status Locator::FollowChanges(const PatientLink& cause,
@@ -153,6 +186,7 @@ absl::Status Locator::FollowChanges(const PatientLink& cause,
   if (!changed.ok()) return changed.status();
   for (const PatientLink& link : *changed) {
     if (absl::Status status = follow(link); !status.ok()) return status;
+    if (const auto judged = JudgePerson(link); !judged.ok()) return judged.status();
     if (absl::Status status = store.Forget(cause, link); !status.ok()) return status;
   }
   return absl::OkStatus();
@@ -240,42 +274,60 @@ absl::StatusOr<std::vector<PatientLink>> Locator::PatientsOf(const TenantId& ten
   return links;
 }
 
-absl::StatusOr<std::set<PatientLink>> Locator::ConnectedWith(const std::set<PatientLink>& patients) const {
+namespace {
+
+// Everyone who is connected with one of these now.
+absl::StatusOr<std::set<PatientLink>> ConnectedWith(const std::set<PatientLink>& patients, LocatorRows& rows, const MatchWeights& weights) {
   std::set<PatientLink> connected = patients;
-  const auto weights = Weights();
-  const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
-    for (const PatientLink& one : patients) {
-      const auto row = rows.Find(one);
-      if (!row.ok()) return row.status();
-      if (!*row) continue;
-      const auto judged = Judge(**row, rows, *weights);
-      if (!judged.ok()) return judged.status();
-      AddLinks(judged->among, connected);
-    }
-    return absl::OkStatus();
-  });
-  if (!read.ok()) return read;
+  for (const PatientLink& one : patients) {
+    const auto row = rows.Find(one);
+    if (!row.ok()) return row.status();
+    if (!*row) continue;
+    const auto judged = Judge(**row, rows, weights);
+    if (!judged.ok()) return judged.status();
+    AddLinks(judged->among, connected);
+  }
   return connected;
 }
 
+}  // namespace
+
 absl::Status Locator::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version) {
   if (patient == other) return absl::InvalidArgumentError("a patient is always the same as itself; name two");
-  const auto concerned = ConnectedWith({patient, other});
-  if (!concerned.ok()) return concerned.status();
-  return LocatorStore(database_).Decide(patient, other, link, version, *concerned);
+  const auto weights = Weights();
+  return LocatorStore(database_).Change([&](LocatorChanges& rows) -> absl::Status {
+    const auto concerned = ConnectedWith({patient, other}, rows, *weights);
+    if (!concerned.ok()) return concerned.status();
+    rows.Decide(patient, other, link, version, *concerned);
+    return absl::OkStatus();
+  });
 }
 
 absl::Status Locator::Merge(const PatientLink& patient, const ChartLinks& links) {
   const LocatorStore store(database_);
-  const auto before = store.MergesOf(patient, links.record);
-  if (!before.ok()) return before.status();
-  if (before->said == links && before->awaiting.empty()) return absl::OkStatus();
-  std::set<PatientLink> asked{patient};
-  for (const std::set<PatientId>& some : {before->said.others, before->awaiting, links.others})
-    for (const PatientId& other : some) asked.insert({patient.tenant, other});
-  const auto concerned = ConnectedWith(asked);
-  if (!concerned.ok()) return concerned.status();
-  return store.Merge(patient, links, *concerned);
+  const auto weights = Weights();
+  const auto stands = [&links](const LocatorRows::Merges& before) { return before.said == links && before.awaiting.empty(); };
+  // Nearly always.
+  bool known = false;
+  const absl::Status read = store.Read([&](LocatorRows& rows) -> absl::Status {
+    const auto before = rows.MergesOf(patient, links.record);
+    if (!before.ok()) return before.status();
+    known = stands(*before);
+    return absl::OkStatus();
+  });
+  if (!read.ok() || known) return read;
+  return store.Change([&](LocatorChanges& rows) -> absl::Status {
+    const auto before = rows.MergesOf(patient, links.record);
+    if (!before.ok()) return before.status();
+    if (stands(*before)) return absl::OkStatus();
+    std::set<PatientLink> asked{patient};
+    for (const std::set<PatientId>& some : {before->said.others, before->awaiting, links.others})
+      for (const PatientId& other : some) asked.insert({patient.tenant, other});
+    const auto concerned = ConnectedWith(asked, rows, *weights);
+    if (!concerned.ok()) return concerned.status();
+    rows.Merge(patient, links, *concerned);
+    return absl::OkStatus();
+  });
 }
 
 absl::StatusOr<MatchEstimate> EstimateFromRows(const tenants::Database& network_database, int patients_max, const MatchWeights& before) {

@@ -46,11 +46,16 @@ class Locator {
   // Tokens of a FHIR Patient (LocatePatient), replacing those it had; links it to the persons it certainly is. Idempotent.
   [[nodiscard]] absl::Status Register(const PatientLink& patient, std::string_view patient_json);
   // Hands each patient whose person a registration or decision of `cause` may have changed, the formerly linked ones included, to
-  // `follow`; those it answered OK for are not handed out again.
+  // `follow`, and judges it; those it answered OK for are not handed out again.
   [[nodiscard]] absl::Status FollowChanges(const PatientLink& cause,
                                            const std::function<absl::Status(const PatientLink&)>& follow) const;
-  // Every patient of the same person, itself included, ordered; just itself when nothing is certain.
+  // Every patient of the same person, itself included, ordered; just itself when nothing is certain. Judged now: what discloses asks this.
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> SamePerson(const PatientLink& patient) const;
+  // The same as it was judged last, from one kept row, judged now where none is kept. A registration, decision or merge of any of them ends a kept
+  // one, as new weights do; only names that became rarer or commoner since do not. For finding priors.
+  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> LastJudgedPerson(const PatientLink& patient) const;
+  // The same judged now and kept for LastJudgedPerson().
+  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> JudgePerson(const PatientLink& patient) const;
 
   // Patients of the tenant that may be the person of a FHIR Patient (JSON text, stored or not), the likeliest first: what $match
   // answers. InvalidArgument unless it is a Patient.
@@ -81,14 +86,17 @@ class Locator {
   [[nodiscard]] absl::Status Merge(const PatientLink& patient, const ChartLinks& links);
 
  private:
-  // Everyone who is connected with one of these now.
-  [[nodiscard]] absl::StatusOr<std::set<PatientLink>> ConnectedWith(const std::set<PatientLink>& patients) const;
+  struct Governed {
+    MatchWeights weights;
+    ledger::Hash sha256;
+  };
+  [[nodiscard]] std::shared_ptr<const Governed> InForce() const;
 
   const tenants::Database& database_;
   keys::KeyClient& keys_;
   const Options options_;
   mutable absl::Mutex mutex_;
-  std::shared_ptr<const MatchWeights> weights_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const Governed> weights_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Weights estimated (match_estimate.h) from up to `patients_max` of the network's patients, by themselves: nothing else is read.

@@ -80,14 +80,31 @@ absl::StatusOr<std::vector<LocatedPatient>> PatientsOf(const pqxx::result& rows)
   return patients;
 }
 
-void NoteChanged(WriteTransaction& transaction, const PatientLink& cause, const std::set<PatientLink>& concerned) {
-  std::set<PatientLink> all = concerned;
-  all.insert(cause);
-  for (const PatientLink& link : all)
-    Execute(transaction,
-        "INSERT INTO locator.changed (cause_tenant_id, cause_patient_id, tenant_id, patient_id) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT DO NOTHING",
-        cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()), link.tenant.text(), pqxx::binarystring(link.patient.bytes()));
+// Taken by whoever changes rows, shared by whoever keeps a person judged from them. Any number: the network database has no other.
+constexpr std::string_view kLockForChange = "SELECT pg_advisory_xact_lock(1)";
+constexpr std::string_view kLockForJudging = "SELECT pg_advisory_xact_lock_shared(1)";
+
+// The planner takes each key for one in two hundred patients' and would read them all. It would also plan each question anew by its values,
+// which takes longer than the answer.
+constexpr std::string_view kPlanner = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan";
+
+void Begin(ReadTransaction& transaction, std::string_view more = "") { transaction.sql().exec(fmt::format("{}; {}", kPlanner, more)); }
+
+// As PostgreSQL reads text[]: both hold letters and digits only.
+struct LinkArrays {
+  std::string tenants = "{";
+  std::string patients = "{";
+};
+template <typename Links>
+LinkArrays ArraysOf(const Links& links) {
+  LinkArrays arrays;
+  for (const PatientLink& link : links) {
+    arrays.tenants += (arrays.tenants.size() > 1 ? "," : "") + link.tenant.text();
+    arrays.patients += (arrays.patients.size() > 1 ? "," : "") + link.patient.hex();
+  }
+  arrays.tenants += "}";
+  arrays.patients += "}";
+  return arrays;
 }
 
 }  // namespace
@@ -147,11 +164,9 @@ absl::StatusOr<NameCount> LocatorRows::Count(const LocatedPatient& patient) {
 }
 
 absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Decided(const std::vector<LocatedPatient>& of, MatchDecisions& decisions) {
-  std::string tenants = "{", ids = "{";
-  for (const LocatedPatient& patient : of) {
-    tenants += (tenants.size() > 1 ? "," : "") + patient.link.tenant.text();
-    ids += (ids.size() > 1 ? "," : "") + patient.link.patient.hex();
-  }
+  std::vector<PatientLink> links;
+  for (const LocatedPatient& patient : of) links.push_back(patient.link);
+  const LinkArrays asked = ArraysOf(links);
   std::map<std::pair<PatientLink, PatientLink>, std::set<TenantId>> said;
   std::set<std::pair<PatientLink, PatientLink>> joined;
   for (const pqxx::row& row : Execute(transaction_,
@@ -163,7 +178,7 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Decided(const std::vect
            "SELECT tenant_id, merged.patient_id, tenant_id, other_patient_id, 'merge' FROM locator.merged JOIN asked USING (tenant_id, patient_id) UNION "
            "SELECT merged.tenant_id, merged.patient_id, merged.tenant_id, other_patient_id, 'merge' FROM locator.merged "
            "JOIN asked ON merged.tenant_id = asked.tenant_id AND other_patient_id = asked.patient_id ORDER BY 1, 2, 3, 4",
-           tenants + "}", ids + "}")) {
+           asked.tenants, asked.patients)) {
     auto one = LinkOf(row), other = LinkOf(row, 2);
     if (!one.ok()) return one.status();
     if (!other.ok()) return other.status();
@@ -206,34 +221,151 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::PatientsOf(const Tenant
       tenant.text(), pqxx::binarystring(after_patient_id.data(), after_patient_id.size()), limit));
 }
 
+absl::StatusOr<LocatorRows::Vetoes> LocatorRows::VetoesOf(const TenantId& tenant) {
+  const pqxx::result rows = Execute(
+      transaction_,
+      "SELECT (SELECT count(*) FROM locator.veto WHERE tenant_id = $1 AND NOT muted), "
+      "(SELECT count(*) FROM locator.patient WHERE tenant_id = $1)",
+      tenant.text());
+  return Vetoes{rows.at(0)[0].as<std::int64_t>(), rows.at(0)[1].as<std::int64_t>()};
+}
+
+absl::StatusOr<LocatorRows::Merges> LocatorRows::MergesOf(const PatientLink& patient, const RecordId& record) {
+  Merges merges;
+  merges.said.record = record;
+  // The columns' CHECKs keep all of them at 16 bytes.
+  for (const pqxx::row& row : Execute(transaction_,
+           "SELECT 'other', other_patient_id FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2 UNION ALL "
+           "SELECT 'awaited', other_record_id FROM locator.merge_awaited WHERE tenant_id = $1 AND patient_id = $2 UNION ALL "
+           "SELECT 'awaiting', patient_id FROM locator.merge_awaited WHERE tenant_id = $1 AND other_record_id = $3 ORDER BY 1, 2",
+           patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), pqxx::binarystring(record.bytes()))) {
+    const auto what = row[0].as<std::string>();
+    const std::string id = pqxx::binarystring(row[1]).str();
+    if (what == "awaited") {
+      merges.said.awaited.insert(RecordId::FromBytes(id).value());
+    } else {
+      (what == "other" ? merges.said.others : merges.awaiting).insert(PatientId::FromBytes(id).value());
+    }
+  }
+  return merges;
+}
+
+void LocatorChanges::NoteChanged(const PatientLink& cause, const std::set<PatientLink>& concerned) {
+  std::set<PatientLink> all = concerned;
+  all.insert(cause);
+  const LinkArrays links = ArraysOf(all);
+  Execute(transaction_,
+      "WITH concerned (tenant_id, patient_id) AS (SELECT tenant, decode(id, 'hex') FROM unnest($3::text[], $4::text[]) AS one (tenant, id)), "
+      "kept AS (DELETE FROM locator.person AS person USING concerned WHERE person.tenant_id = concerned.tenant_id AND "
+      "person.patient_id = concerned.patient_id) "
+      "INSERT INTO locator.changed (cause_tenant_id, cause_patient_id, tenant_id, patient_id) "
+      "SELECT $1, $2, tenant_id, patient_id FROM concerned ON CONFLICT DO NOTHING",
+      cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()), links.tenants, links.patients);
+}
+
+void LocatorChanges::Replace(const LocatedPatient& patient, const std::set<PatientLink>& concerned, Veto veto) {
+  const std::string& tenant = patient.link.tenant.text();
+  const pqxx::binarystring id(patient.link.patient.bytes());
+  Execute(transaction_,
+      "INSERT INTO locator.patient (tenant_id, patient_id, fields, marks, keys, name_keys) "
+      "VALUES ($1, $2, $3, $4, $5::bigint[], $6::bigint[]) ON CONFLICT (tenant_id, patient_id) DO UPDATE SET "
+      "fields = excluded.fields, marks = excluded.marks, keys = excluded.keys, name_keys = excluded.name_keys",
+      tenant, id, static_cast<int>(patient.fields), pqxx::binarystring(MarkBytesOf(patient.marks)), ArrayOf(patient.keys),
+      ArrayOf(patient.name_keys));
+  Execute(transaction_, "DELETE FROM locator.veto WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
+  if (veto != Veto::kNone)
+    Execute(transaction_, "INSERT INTO locator.veto (tenant_id, patient_id, muted) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", tenant, id,
+            veto == Veto::kMuted);
+  NoteChanged(patient.link, concerned);
+}
+
+void LocatorChanges::Merge(const PatientLink& patient, const ChartLinks& links, const std::set<PatientLink>& concerned) {
+  const std::string& tenant = patient.tenant.text();
+  const pqxx::binarystring id(patient.patient.bytes());
+  Execute(transaction_, "DELETE FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
+  for (const PatientId& other : links.others)
+    Execute(transaction_, "INSERT INTO locator.merged (tenant_id, patient_id, other_patient_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", tenant, id,
+            pqxx::binarystring(other.bytes()));
+  Execute(transaction_, "DELETE FROM locator.merge_awaited WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
+  for (const RecordId& other : links.awaited)
+    Execute(transaction_, "INSERT INTO locator.merge_awaited (tenant_id, patient_id, other_record_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", tenant,
+            id, pqxx::binarystring(other.bytes()));
+  Execute(transaction_,
+      "WITH found AS (DELETE FROM locator.merge_awaited WHERE tenant_id = $1 AND other_record_id = $3 RETURNING patient_id) "
+      "INSERT INTO locator.merged (tenant_id, patient_id, other_patient_id) SELECT $1, patient_id, $2 FROM found WHERE patient_id <> $2 ON CONFLICT DO NOTHING",
+      tenant, id, pqxx::binarystring(links.record.bytes()));
+  NoteChanged(patient, concerned);
+}
+
+void LocatorChanges::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,
+                            const std::set<PatientLink>& concerned) {
+  Execute(transaction_,
+      "INSERT INTO locator.decision (tenant_id, patient_id, other_tenant_id, other_patient_id, decision, version) "
+      "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, patient_id, other_tenant_id, other_patient_id) DO UPDATE SET "
+      "decision = excluded.decision, version = excluded.version WHERE decision.version < excluded.version",
+      patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), other.tenant.text(), pqxx::binarystring(other.patient.bytes()),
+      link ? "link" : "unlink", version);
+  NoteChanged(patient, concerned);
+}
+
 absl::Status LocatorStore::Read(const std::function<absl::Status(LocatorRows&)>& body) const {
   return database_.Read([&body](ReadTransaction& transaction) {
-    // The planner takes each key for one in two hundred patients' and would read them all. It would also plan each question anew by
-    // its values, which takes longer than the answer.
-    transaction.sql().exec("SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan");
+    Begin(transaction);
     LocatorRows rows(transaction);
     return body(rows);
   });
 }
 
-absl::Status LocatorStore::Replace(const LocatedPatient& patient, const std::set<PatientLink>& concerned, Veto veto) const {
-  return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
-    const std::string& tenant = patient.link.tenant.text();
-    const pqxx::binarystring id(patient.link.patient.bytes());
-    // Two registrations of one patient at once: the second waits for the first, then replaces it.
-    Execute(transaction,
-        "INSERT INTO locator.patient (tenant_id, patient_id, fields, marks, keys, name_keys) "
-        "VALUES ($1, $2, $3, $4, $5::bigint[], $6::bigint[]) ON CONFLICT (tenant_id, patient_id) DO UPDATE SET "
-        "fields = excluded.fields, marks = excluded.marks, keys = excluded.keys, name_keys = excluded.name_keys",
-        tenant, id, static_cast<int>(patient.fields), pqxx::binarystring(MarkBytesOf(patient.marks)), ArrayOf(patient.keys),
-        ArrayOf(patient.name_keys));
-    Execute(transaction, "DELETE FROM locator.veto WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
-    if (veto != Veto::kNone)
-      Execute(transaction, "INSERT INTO locator.veto (tenant_id, patient_id, muted) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                                    tenant, id, veto == Veto::kMuted);
-    NoteChanged(transaction, patient.link, concerned);
+absl::Status LocatorStore::Change(const std::function<absl::Status(LocatorChanges&)>& body) const {
+  return database_.Write([&body](WriteTransaction& transaction) {
+    Begin(transaction, kLockForChange);
+    LocatorChanges rows(transaction);
+    return body(rows);
+  });
+}
+
+absl::StatusOr<std::optional<LocatorStore::Person>> LocatorStore::KeptPerson(const PatientLink& patient, const ledger::Hash& weights_sha256) const {
+  std::optional<Person> person;
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const std::string_view weights = ledger::AsBytes(weights_sha256);
+    for (const pqxx::row& row : Execute(transaction,
+             "SELECT one.tenant_id, one.patient_id FROM locator.person AS person, unnest(person.tenant_ids, person.patient_ids) AS one (tenant_id, patient_id) "
+             "WHERE person.tenant_id = $1 AND person.patient_id = $2 AND person.weights_sha256 = $3",
+             patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), pqxx::binarystring(weights.data(), weights.size()))) {
+      auto link = LinkOf(row);
+      if (!link.ok()) return link.status();
+      if (!person) person.emplace();
+      person->push_back(*std::move(link));
+    }
     return absl::OkStatus();
   });
+  if (!status.ok()) return status;
+  return person;
+}
+
+absl::StatusOr<LocatorStore::Person> LocatorStore::KeepPerson(const PatientLink& patient, const ledger::Hash& weights_sha256,
+                                                              const std::function<absl::StatusOr<Person>(LocatorRows&)>& judge) const {
+  Person person;
+  const absl::Status status = database_.Write([&](WriteTransaction& transaction) -> absl::Status {
+    // One lost in a crash is judged again.
+    Begin(transaction, fmt::format("SET LOCAL synchronous_commit = off; {}", kLockForJudging));
+    LocatorRows rows(transaction);
+    auto judged = judge(rows);
+    if (!judged.ok()) return judged.status();
+    person = *std::move(judged);
+    const LinkArrays links = ArraysOf(person);
+    const std::string_view weights = ledger::AsBytes(weights_sha256);
+    Execute(transaction,
+        "INSERT INTO locator.person (tenant_id, patient_id, weights_sha256, tenant_ids, patient_ids) "
+        "SELECT $1, $2, $3, $4::text[], array_agg(decode(id, 'hex') ORDER BY position) FROM unnest($5::text[]) WITH ORDINALITY AS one (id, position) "
+        "ON CONFLICT (tenant_id, patient_id) DO UPDATE SET weights_sha256 = excluded.weights_sha256, tenant_ids = excluded.tenant_ids, "
+        "patient_ids = excluded.patient_ids",
+        patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), pqxx::binarystring(weights.data(), weights.size()), links.tenants,
+        links.patients);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return person;
 }
 
 absl::StatusOr<std::vector<PatientLink>> LocatorStore::Changed(const PatientLink& cause) const {
@@ -258,80 +390,6 @@ absl::Status LocatorStore::Forget(const PatientLink& cause, const PatientLink& c
         "DELETE FROM locator.changed WHERE cause_tenant_id = $1 AND cause_patient_id = $2 AND tenant_id = $3 AND patient_id = $4",
         cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()), changed.tenant.text(),
         pqxx::binarystring(changed.patient.bytes()));
-    return absl::OkStatus();
-  });
-}
-
-absl::StatusOr<LocatorStore::Vetoes> LocatorStore::VetoesOf(const TenantId& tenant) const {
-  Vetoes vetoes;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
-    const pqxx::result rows = Execute(
-        transaction,
-        "SELECT (SELECT count(*) FROM locator.veto WHERE tenant_id = $1 AND NOT muted), "
-        "(SELECT count(*) FROM locator.patient WHERE tenant_id = $1)",
-        tenant.text());
-    vetoes = {rows.at(0)[0].as<std::int64_t>(), rows.at(0)[1].as<std::int64_t>()};
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return vetoes;
-}
-
-absl::StatusOr<LocatorStore::Merges> LocatorStore::MergesOf(const PatientLink& patient, const RecordId& record) const {
-  Merges merges;
-  merges.said.record = record;
-  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
-    // The columns' CHECKs keep all of them at 16 bytes.
-    for (const pqxx::row& row : Execute(transaction,
-             "SELECT 'other', other_patient_id FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2 UNION ALL "
-             "SELECT 'awaited', other_record_id FROM locator.merge_awaited WHERE tenant_id = $1 AND patient_id = $2 UNION ALL "
-             "SELECT 'awaiting', patient_id FROM locator.merge_awaited WHERE tenant_id = $1 AND other_record_id = $3 ORDER BY 1, 2",
-             patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), pqxx::binarystring(record.bytes()))) {
-      const auto what = row[0].as<std::string>();
-      const std::string id = pqxx::binarystring(row[1]).str();
-      if (what == "awaited") {
-        merges.said.awaited.insert(RecordId::FromBytes(id).value());
-      } else {
-        (what == "other" ? merges.said.others : merges.awaiting).insert(PatientId::FromBytes(id).value());
-      }
-    }
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return merges;
-}
-
-absl::Status LocatorStore::Merge(const PatientLink& patient, const ChartLinks& links, const std::set<PatientLink>& concerned) const {
-  return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
-    const std::string& tenant = patient.tenant.text();
-    const pqxx::binarystring id(patient.patient.bytes());
-    Execute(transaction, "DELETE FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
-    for (const PatientId& other : links.others)
-      Execute(transaction, "INSERT INTO locator.merged (tenant_id, patient_id, other_patient_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", tenant, id,
-              pqxx::binarystring(other.bytes()));
-    Execute(transaction, "DELETE FROM locator.merge_awaited WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
-    for (const RecordId& other : links.awaited)
-      Execute(transaction, "INSERT INTO locator.merge_awaited (tenant_id, patient_id, other_record_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", tenant, id,
-              pqxx::binarystring(other.bytes()));
-    Execute(transaction,
-        "WITH found AS (DELETE FROM locator.merge_awaited WHERE tenant_id = $1 AND other_record_id = $3 RETURNING patient_id) "
-        "INSERT INTO locator.merged (tenant_id, patient_id, other_patient_id) SELECT $1, patient_id, $2 FROM found WHERE patient_id <> $2 ON CONFLICT DO NOTHING",
-        tenant, id, pqxx::binarystring(links.record.bytes()));
-    NoteChanged(transaction, patient, concerned);
-    return absl::OkStatus();
-  });
-}
-
-absl::Status LocatorStore::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,
-                                  const std::set<PatientLink>& concerned) const {
-  return database_.Write([&](WriteTransaction& transaction) -> absl::Status {
-    Execute(transaction,
-        "INSERT INTO locator.decision (tenant_id, patient_id, other_tenant_id, other_patient_id, decision, version) "
-        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, patient_id, other_tenant_id, other_patient_id) DO UPDATE SET "
-        "decision = excluded.decision, version = excluded.version WHERE decision.version < excluded.version",
-        patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), other.tenant.text(),
-        pqxx::binarystring(other.patient.bytes()), link ? "link" : "unlink", version);
-    NoteChanged(transaction, patient, concerned);
     return absl::OkStatus();
   });
 }

@@ -41,32 +41,12 @@ class LocatorRows {
   // A tenant's patients after one of them, in the order of their ids.
   [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> PatientsOf(const TenantId& tenant, std::string_view after_patient_id, int limit);
 
-  static constexpr int kCandidatesMax = 256;
-  static constexpr int kBearersMax = 2'000;
-
- private:
-  tenants::ReadTransaction& transaction_;
-};
-
-class LocatorStore {
- public:
-  explicit LocatorStore(const tenants::Database& network_database) : database_(network_database) {}
-
-  [[nodiscard]] absl::Status Read(const std::function<absl::Status(LocatorRows&)>& body) const;
-
-  // How a registration vetoes.
-  enum class Veto { kNone, kCounted, kMuted };
-  // Puts the patient's row in place of the one it had and notes whom that concerns (Changed), in one transaction.
-  [[nodiscard]] absl::Status Replace(const LocatedPatient& patient, const std::set<PatientLink>& concerned, Veto veto) const;
-  // Everyone noted with the patient as cause until Forget().
-  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> Changed(const PatientLink& cause) const;
-  [[nodiscard]] absl::Status Forget(const PatientLink& cause, const PatientLink& changed) const;
   // Vetoes of a tenant that count, and its patients.
   struct Vetoes {
     std::int64_t counted = 0;
     std::int64_t patients = 0;
   };
-  [[nodiscard]] absl::StatusOr<Vetoes> VetoesOf(const TenantId& tenant) const;
+  [[nodiscard]] absl::StatusOr<Vetoes> VetoesOf(const TenantId& tenant);
   // What is kept of merges that concern a patient whose Patient resource is `record`.
   struct Merges {
     // What the resource says, as Merge() was told.
@@ -74,12 +54,54 @@ class LocatorStore {
     // Those who await this one.
     std::set<PatientId> awaiting;
   };
-  [[nodiscard]] absl::StatusOr<Merges> MergesOf(const PatientLink& patient, const RecordId& record) const;
-  // Puts what the resource says in place of what it said, merges with it those who awaited it, and notes whom that concerns.
-  [[nodiscard]] absl::Status Merge(const PatientLink& patient, const ChartLinks& links, const std::set<PatientLink>& concerned) const;
-  // The tenant of `patient` decided; an older version never replaces a newer one. Notes whom it concerns.
-  [[nodiscard]] absl::Status Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,
-                                    const std::set<PatientLink>& concerned) const;
+  [[nodiscard]] absl::StatusOr<Merges> MergesOf(const PatientLink& patient, const RecordId& record);
+
+  static constexpr int kCandidatesMax = 256;
+  static constexpr int kBearersMax = 2'000;
+
+ private:
+  tenants::ReadTransaction& transaction_;
+};
+
+// The rows in the hands of the one who changes them: nobody else changes any until the transaction ends. Each change notes whom it concerns
+// (LocatorStore::Changed), the patient itself too, and what was kept of their persons goes.
+class LocatorChanges : public LocatorRows {
+ public:
+  explicit LocatorChanges(tenants::WriteTransaction& transaction) : LocatorRows(transaction), transaction_(transaction) {}
+
+  // How a registration vetoes.
+  enum class Veto { kNone, kCounted, kMuted };
+  // Puts the patient's row in place of the one it had.
+  void Replace(const LocatedPatient& patient, const std::set<PatientLink>& concerned, Veto veto);
+  // Puts what the resource says in place of what it said, and merges with it those who awaited it.
+  void Merge(const PatientLink& patient, const ChartLinks& links, const std::set<PatientLink>& concerned);
+  // The tenant of `patient` decided; an older version never replaces a newer one.
+  void Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version, const std::set<PatientLink>& concerned);
+
+ private:
+  void NoteChanged(const PatientLink& cause, const std::set<PatientLink>& concerned);
+
+  tenants::WriteTransaction& transaction_;
+};
+
+class LocatorStore {
+ public:
+  explicit LocatorStore(const tenants::Database& network_database) : database_(network_database) {}
+
+  [[nodiscard]] absl::Status Read(const std::function<absl::Status(LocatorRows&)>& body) const;
+  // In one transaction; one at a time.
+  [[nodiscard]] absl::Status Change(const std::function<absl::Status(LocatorChanges&)>& body) const;
+
+  // A patient's person as it was kept under these weights; nothing when none is kept.
+  using Person = std::vector<PatientLink>;
+  [[nodiscard]] absl::StatusOr<std::optional<Person>> KeptPerson(const PatientLink& patient, const ledger::Hash& weights_sha256) const;
+  // Judges and keeps the person: nothing that `judge` reads changes before it is kept. Returns it.
+  [[nodiscard]] absl::StatusOr<Person> KeepPerson(const PatientLink& patient, const ledger::Hash& weights_sha256,
+                                                  const std::function<absl::StatusOr<Person>(LocatorRows&)>& judge) const;
+
+  // Everyone noted with the patient as cause until Forget().
+  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> Changed(const PatientLink& cause) const;
+  [[nodiscard]] absl::Status Forget(const PatientLink& cause, const PatientLink& changed) const;
 
   // LocatorDigest of every patient with a row.
   [[nodiscard]] absl::StatusOr<std::map<PatientLink, ledger::Hash>> Digests() const;

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -172,6 +173,72 @@ TEST_F(LocatorTest, AMergeWithAChartThatIsNotStoredYetComesWithIt) {
   EXPECT_EQ(SameAs(survivor), 2u);
   ASSERT_TRUE(locator().Merge(former, {.record = RecordId::Random()}).ok());
   EXPECT_EQ(SameAs(survivor), 1u);
+}
+
+// Whatever changes a person ends what was kept of everybody it concerns.
+TEST_F(LocatorTest, APersonAsJudgedLastFollowsEveryChange) {
+  const PatientLink alpha = Link("alpha"), beta = Link("beta"), other = Link("alpha");
+  const auto last = [](const PatientLink& link) {
+    const auto person = locator().LastJudgedPerson(link);
+    EXPECT_TRUE(person.ok()) << person.status();
+    EXPECT_EQ(person.value(), locator().SamePerson(link).value());
+    return person->size();
+  };
+  EXPECT_EQ(last(alpha), 1u) << "not registered";
+  ASSERT_TRUE(Register(alpha, "Lasting", kAddress).ok());
+  EXPECT_EQ(last(alpha), 1u);
+  ASSERT_TRUE(Register(beta, "Lasting", kAddress).ok());
+  EXPECT_EQ(last(alpha), 2u);
+  EXPECT_EQ(last(beta), 2u);
+  // A namesake at one tenant vetoes.
+  ASSERT_TRUE(Register(other, "Lasting", kAddress).ok());
+  EXPECT_EQ(last(beta), 1u);
+  ASSERT_TRUE(Register(other, "Elsewise", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])").ok());
+  EXPECT_EQ(last(beta), 2u);
+  ASSERT_TRUE(locator().Merge(other, {.others = {alpha.patient}}).ok());
+  EXPECT_EQ(last(beta), 3u);
+  EXPECT_EQ(last(other), 3u);
+  ASSERT_TRUE(locator().Merge(other, {}).ok());
+  EXPECT_EQ(last(beta), 2u);
+  ASSERT_TRUE(locator().Decide(beta, alpha, /*link=*/false, 1).ok());
+  EXPECT_EQ(last(alpha), 1u);
+  EXPECT_EQ(last(beta), 1u);
+}
+
+TEST_F(LocatorTest, APersonIsKeptOnceJudgedUntilTheWeightsChange) {
+  const PatientLink alpha = Link("alpha"), beta = Link("beta");
+  ASSERT_TRUE(Register(alpha, "Weighed", kAddress).ok());
+  ASSERT_TRUE(Register(beta, "Weighed", kAddress).ok());
+  Followed(beta);
+  const std::string of_alpha = absl::StrCat("WHERE patient_id = decode('", alpha.patient.hex(), "', 'hex')");
+  EXPECT_EQ(world_->network().One("SELECT cardinality(tenant_ids) FROM locator.person " + of_alpha), "2") << "who follows a change judges";
+  ASSERT_TRUE(world_->network().Sql("UPDATE locator.person SET tenant_ids = tenant_ids[:1], patient_ids = patient_ids[:1] " + of_alpha).ok());
+  EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 1u) << "it is read";
+  EXPECT_EQ(locator().SamePerson(alpha)->size(), 2u) << "it decides nothing";
+  EXPECT_EQ(locator().JudgePerson(alpha)->size(), 2u);
+  EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u);
+  MatchWeights stern = MatchWeights::Shipped();
+  stern.certain = 1'000;
+  locator().SetWeights(stern);
+  EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 1u);
+  locator().SetWeights(MatchWeights::Shipped());
+  EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u);
+}
+
+// Two who register at one moment find each other, whoever comes first.
+TEST_F(LocatorTest, RegistrationsAtOnceMissNobody) {
+  std::vector<PatientLink> links;
+  for (int i = 0; i < 4; ++i) links.push_back(Link(i % 2 == 0 ? "alpha" : "beta"));
+  const std::string ssn = R"("identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"SS"}]},"system":"http://hl7.org/fhir/sid/us-ssn","value":"501-22-9999"}])";
+  const std::string person = Person("Atonce");
+  std::vector<std::thread> threads;
+  for (const PatientLink& link : links)
+    threads.emplace_back([&person, &ssn, link] {
+      EXPECT_TRUE(locator().Register(link, absl::StrCat(person, ssn, "}")).ok());
+      EXPECT_TRUE(locator().LastJudgedPerson(link).ok());
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const PatientLink& link : links) EXPECT_EQ(locator().LastJudgedPerson(link)->size(), links.size());
 }
 
 TEST_F(LocatorTest, ChartsWhoseIdentifiersContradictAreNotMerged) {

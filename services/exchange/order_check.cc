@@ -75,8 +75,9 @@ struct Judged {
 // One evaluation of one call, and its writes.
 class OrderCheck::Attempt {
  public:
+  // `patient`: none when it is not known here.
   Attempt(const ExchangeParts& parts, const CdsCall& call, const CheckRequest& request, const ExamTable& table,
-          RecordedKeys& recorded, std::string check_key, std::string digest)
+          RecordedKeys& recorded, std::string check_key, std::string digest, const std::optional<PatientId>& patient)
       : parts_(parts),
         call_(call),
         request_(request),
@@ -84,11 +85,15 @@ class OrderCheck::Attempt {
         recorded_(recorded),
         tenant_(call.partition->tenant),
         check_key_(std::move(check_key)),
-        digest_(std::move(digest)) {}
+        digest_(std::move(digest)),
+        known_(patient.has_value()),
+        patient_(patient.value_or(PatientId())) {}
 
-  absl::Status Evaluate() {
+  // `judge_person`: anew, since how it was judged last did not stand.
+  absl::Status Evaluate(bool judge_person) {
     now_ = TruncateToMilliseconds(parts_.network_clock.Now());
-    if (absl::Status status = FindPatient(); !status.ok()) return status;
+    if (!known_)
+      if (absl::Status status = TakePseudoPatient(); !status.ok()) return status;
     for (const DraftOrder& order : request_.orders) {
       Judged judged;
       judged.order = &order;
@@ -107,7 +112,7 @@ class OrderCheck::Attempt {
     }
     const bool asks = std::any_of(judged_.begin(), judged_.end(), [](const Judged& judged) { return judged.outcome.empty(); });
     if (!asks) return absl::OkStatus();
-    if (absl::Status status = OpenCharts(); !status.ok()) return status;
+    if (absl::Status status = OpenCharts(judge_person); !status.ok()) return status;
     for (Judged& judged : judged_)
       if (judged.outcome.empty())
         if (absl::Status status = Judge(judged); !status.ok()) return status;
@@ -167,17 +172,11 @@ class OrderCheck::Attempt {
   }
 
  private:
-  absl::Status FindPatient() {
-    auto patient = parts_.records.FindPatient(tenant_.id, request_.patient_id);
-    known_ = patient.ok();
-    if (!known_ && !absl::IsNotFound(patient.status())) return patient.status();
-    if (!known_) {
-      patient = TenantResources(tenant_.id, parts_.sealer);
-      if (!patient.ok()) return patient.status();
-      if (absl::Status status = MakeKeyOnce(*patient); !status.ok()) return status;
-    }
+  absl::Status TakePseudoPatient() {
+    auto patient = TenantResources(tenant_.id, parts_.sealer);
+    if (!patient.ok()) return patient.status();
     patient_ = *std::move(patient);
-    return absl::OkStatus();
+    return MakeKeyOnce(patient_);
   }
 
   // The tenant's own pseudo patient gets its key at first use, by a check or by a record, whichever comes first. A crash may have
@@ -211,14 +210,16 @@ class OrderCheck::Attempt {
     return absl::OkStatus();
   }
 
-  absl::Status OpenCharts() {
-    const auto links = parts_.locator.SamePerson({tenant_.id, patient_});
+  absl::Status OpenCharts(bool judge_person) {
+    const PatientLink asked{tenant_.id, patient_};
+    const auto links = judge_person ? parts_.locator.JudgePerson(asked) : parts_.locator.LastJudgedPerson(asked);
     if (!links.ok()) return links.status();
     auto charts = PersonCharts::Open({parts_.partitions, parts_.records, parts_.rules, parts_.network_clock}, *links, {tenant_, kActReason, now_}, kPurpose);
     if (!charts.ok()) return charts.status();
     charts_ = *std::move(charts);
-    std::vector<OpenedRecord> all;
-    for (const PersonChart& chart : charts_.charts()) all.insert(all.end(), chart.records.begin(), chart.records.end());
+    std::vector<const OpenedRecord*> all;
+    for (const PersonChart& chart : charts_.charts())
+      for (const OpenedRecord& record : chart.records) all.push_back(&record);
     exams_ = ExamsOf(all, table_, parts_.registry);
     return absl::OkStatus();
   }
@@ -256,9 +257,10 @@ class OrderCheck::Attempt {
     judged.source = prior.source;
     judged.chart = ChartOf(*prior.source);
     if (judged.exam_class->mode == Mode::kSuggest) {
-      std::vector<OpenedRecord> own;
+      std::vector<const OpenedRecord*> own;
       for (const PersonChart& chart : charts_.charts())
-        if (chart.link.tenant == tenant_.id) own.insert(own.end(), chart.records.begin(), chart.records.end());
+        if (chart.link.tenant == tenant_.id)
+          for (const OpenedRecord& record : chart.records) own.push_back(&record);
       judged.gate = InformationOnly({judged.order, judged.exam_class, request_.patient_id, &request_.prefetch, &own,
                                      prior.exam->performed_begin, now_, ZoneOf(tenant_.time_zone)});
     } else {
@@ -403,10 +405,10 @@ class OrderCheck::Attempt {
   const tenants::Tenant& tenant_;
   const std::string check_key_;
   const std::string digest_;
-  absl::Time now_;
+  const bool known_;
   // The patient, or the tenant's pseudo patient for one that is not known here.
   PatientId patient_;
-  bool known_ = false;
+  absl::Time now_;
   PersonCharts charts_;
   std::vector<Exam> exams_;
   std::vector<Judged> judged_;
@@ -446,8 +448,10 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
   if (!check_key.ok()) return check_key.status();
   auto digest = parts_.sealer.IndexToken(tenant, absl::StrCat("check-request\n", request.content));
   if (!digest.ok()) return digest.status();
+  const auto patient_record = parts_.records.PatientRecordId(tenant, request.patient_id);
+  if (!patient_record.ok()) return patient_record.status();
   const CardStore store(*call.partition->database);
-  const auto known = store.FindAnswer(*check_key, call.token.jti_sha256);
+  const auto known = store.FindAnswer(*check_key, call.token.jti_sha256, *patient_record);
   if (!known.ok()) return known.status();
   if (known->jti_used) return absl::UnauthenticatedError("the token was used before (jti)");
   if (known->answer) return FirstAnswer(parts_, call, *check_key, *digest, *known->answer, /*remember_token=*/true);
@@ -455,8 +459,8 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
 
   for (int attempt = 1;; ++attempt) {
     if (claim.given_up()) return absl::CancelledError("the caller gave up");
-    Attempt one(parts_, call, request, table, recorded_, *check_key, *digest);
-    if (absl::Status status = one.Evaluate(); !status.ok()) return status;
+    Attempt one(parts_, call, request, table, recorded_, *check_key, *digest, known->patient);
+    if (absl::Status status = one.Evaluate(/*judge_person=*/attempt > 1); !status.ok()) return status;
     if (absl::Status status = one.Disclose(claim); !status.ok()) {
       if (absl::IsFailedPrecondition(status) && attempt < kAttempts) continue;
       return status;
@@ -472,7 +476,7 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
     }
     if (!admitted.ok() && !absl::IsAlreadyExists(admitted.status())) return admitted.status();
     // Another call was first: with the same hookInstance, whose answer is ours too, or with the same token.
-    const auto first = store.FindAnswer(*check_key, call.token.jti_sha256);
+    const auto first = store.FindAnswer(*check_key, call.token.jti_sha256, *patient_record);
     if (!first.ok()) return first.status();
     if (!first->answer) return absl::UnauthenticatedError("the token was used before (jti)");
     return FirstAnswer(parts_, call, *check_key, *digest, *first->answer, /*remember_token=*/!first->jti_used);

@@ -56,34 +56,40 @@ absl::StatusOr<PatientId> PatientRecords::FindPatient(const TenantId& tenant, st
   return **patient;
 }
 
-absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Opened(const PatientLink& link, std::string_view purpose, bool history) const {
-  const tenants::Partition* partition = partitions_.FindById(link.tenant);
-  if (partition == nullptr) return NoPartition(link.tenant);
-  const RecordStore store(*partition->database);
-  const absl::StatusOr<std::vector<SealedRecord>> rows = history ? store.HistoryOfPatient(link.patient) : store.ChartOfPatient(link.patient);
-  if (!rows.ok()) return rows.status();
+absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Opened(const tenants::Partition& partition, const std::vector<SealedRecord>& rows,
+                                                                 std::string_view purpose) const {
   std::vector<OpenedRecord> opened;
-  opened.reserve(rows->size());
-  for (const SealedRecord& row : *rows) {
-    absl::StatusOr<OpenedRecord> record = OpenRecord(partition->tenant, row, sealer_, purpose);
+  opened.reserve(rows.size());
+  for (const SealedRecord& row : rows) {
+    absl::StatusOr<OpenedRecord> record = OpenRecord(partition.tenant, row, sealer_, purpose);
     if (!record.ok()) return record.status();
     opened.push_back(*std::move(record));
   }
   return opened;
 }
 
+absl::StatusOr<PatientRecords::Chart> PatientRecords::OpenChart(const PatientLink& link, std::string_view purpose) const {
+  const tenants::Partition* partition = partitions_.FindById(link.tenant);
+  if (partition == nullptr) return NoPartition(link.tenant);
+  const absl::StatusOr<RecordStore::Chart> sealed = RecordStore(*partition->database).ChartOfPatient(link.patient);
+  if (!sealed.ok()) return sealed.status();
+  absl::StatusOr<std::vector<OpenedRecord>> records = Opened(*partition, sealed->records, purpose);
+  if (!records.ok()) return records.status();
+  return Chart{*std::move(records), sealed->consent_version};
+}
+
 absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Open(const PatientLink& link, std::string_view purpose) const {
-  return Opened(link, purpose, /*history=*/false);
+  absl::StatusOr<Chart> chart = OpenChart(link, purpose);
+  if (!chart.ok()) return chart.status();
+  return std::move(chart->records);
 }
 
 absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::OpenHistory(const PatientLink& link, std::string_view purpose) const {
-  return Opened(link, purpose, /*history=*/true);
-}
-
-absl::StatusOr<std::int64_t> PatientRecords::ConsentVersion(const PatientLink& link) const {
   const tenants::Partition* partition = partitions_.FindById(link.tenant);
   if (partition == nullptr) return NoPartition(link.tenant);
-  return RecordStore(*partition->database).ConsentVersion(link.patient);
+  const absl::StatusOr<std::vector<SealedRecord>> rows = RecordStore(*partition->database).HistoryOfPatient(link.patient);
+  if (!rows.ok()) return rows.status();
+  return Opened(*partition, *rows, purpose);
 }
 
 }  // namespace custodian::exchange

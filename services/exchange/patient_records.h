@@ -52,13 +52,18 @@ class PatientRecords {
   // Newest versions of the patient's chart (deleted ones left out, and the accounts of disclosures), opened. DataLoss when a row was
   // altered.
   [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> Open(const PatientLink& link, std::string_view purpose) const;
+  // The same with the patient's consent version at that moment (0 before the first Consent).
+  struct Chart {
+    std::vector<OpenedRecord> records;
+    std::int64_t consent_version = 0;
+  };
+  [[nodiscard]] absl::StatusOr<Chart> OpenChart(const PatientLink& link, std::string_view purpose) const;
   // With every version, oldest first, for what was known when.
   [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> OpenHistory(const PatientLink& link, std::string_view purpose) const;
-  // The patient's consent version (0 before the first Consent).
-  [[nodiscard]] absl::StatusOr<std::int64_t> ConsentVersion(const PatientLink& link) const;
 
  private:
-  [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> Opened(const PatientLink& link, std::string_view purpose, bool history) const;
+  [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> Opened(const tenants::Partition& partition, const std::vector<SealedRecord>& rows,
+                                                                 std::string_view purpose) const;
 
   const tenants::Partitions& partitions_;
   keys::Sealer& sealer_;

@@ -35,21 +35,16 @@ absl::StatusOr<PersonCharts> PersonCharts::Open(const Sources& sources, const st
     chart.partition = sources.partitions.FindById(link.tenant);
     if (chart.partition == nullptr) return absl::UnavailableError("a tenant's partition does not run here");
     const bool own = link.tenant == reader.tenant.id;
-    if (!own) {
-      // The version first: a consent that changes while we read refuses the disclosure.
-      const auto version = sources.records.ConsentVersion(link);
-      if (!version.ok()) return version.status();
-      chart.consent_version = *version;
-    }
-    auto records = sources.records.Open(link, purpose);
-    if (!own && IsOfTheChart(records.status())) {
+    auto opened = sources.records.OpenChart(link, purpose);
+    if (!own && IsOfTheChart(opened.status())) {
       // A fault would tell the reader that the patient is known there.
-      spdlog::error("event=chart_unreadable alarm=true tenant={} code={}", link.tenant.text(), absl::StatusCodeToString(records.status().code()));
+      spdlog::error("event=chart_unreadable alarm=true tenant={} code={}", link.tenant.text(), absl::StatusCodeToString(opened.status().code()));
       unreadable.insert(link.tenant);
       continue;
     }
-    if (!records.ok()) return records.status();
-    chart.records = *std::move(records);
+    if (!opened.ok()) return opened.status();
+    chart.records = std::move(opened->records);
+    if (!own) chart.consent_version = opened->consent_version;
     // By the present and not by the question's beginning: what was refused since then counts, for the version above covers it.
     chart.asked = std::max(reader.not_before, sources.network_clock.Now());
     person.charts_.push_back(std::move(chart));

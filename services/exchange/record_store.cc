@@ -165,11 +165,24 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOfPatient(const Pat
                patient.bytes(), static_cast<std::int64_t>(before));
 }
 
-absl::StatusOr<std::vector<SealedRecord>> RecordStore::ChartOfPatient(const PatientId& patient) const {
-  return Query(database_,
-               absl::StrCat("SELECT ", kColumns, " FROM (SELECT DISTINCT ON (record_id) * FROM exchange.record WHERE patient_id = $1 AND "
-                            "NOT account ORDER BY record_id, version DESC) AS r WHERE NOT r.deleted ORDER BY r.record_id"),
-               patient.bytes());
+absl::StatusOr<RecordStore::Chart> RecordStore::ChartOfPatient(const PatientId& patient) const {
+  Chart chart;
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = Execute(transaction,
+        absl::StrCat("SELECT ", kColumns, ", consent.version FROM (SELECT coalesce((SELECT version FROM ledger.consent_version WHERE patient_id = $1), 0) "
+                     "AS version) AS consent LEFT JOIN (SELECT DISTINCT ON (record_id) * FROM exchange.record WHERE patient_id = $1 AND NOT account "
+                     "ORDER BY record_id, version DESC) AS r ON NOT r.deleted ORDER BY r.record_id LIMIT ", kRowsMax + 1),
+        pqxx::binarystring(patient.bytes()));
+    if (rows.size() > kRowsMax) return absl::ResourceExhaustedError(absl::StrCat("more than ", kRowsMax, " records in one chart"));
+    chart.consent_version = rows.at(0)[7].as<std::int64_t>();
+    // Without a record the version comes alone.
+    if (rows.at(0)[0].is_null()) return absl::OkStatus();
+    chart.records.reserve(rows.size());
+    for (const pqxx::row& row : rows) chart.records.push_back(ReadRecord(row));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return chart;
 }
 
 absl::StatusOr<std::vector<std::uint64_t>> RecordStore::AccountsOfPatient(const PatientId& patient) const {
@@ -261,18 +274,6 @@ absl::StatusOr<std::map<std::string, std::set<RecordId>>> RecordStore::WithIdent
   });
   if (!status.ok()) return status;
   return found;
-}
-
-absl::StatusOr<std::int64_t> RecordStore::ConsentVersion(const PatientId& patient) const {
-  std::int64_t version = 0;
-  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
-    const pqxx::result rows = Execute(transaction, "SELECT version FROM ledger.consent_version WHERE patient_id = $1",
-                                                            pqxx::binarystring(patient.bytes()));
-    if (!rows.empty()) version = rows.front()[0].as<std::int64_t>();
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return version;
 }
 
 }  // namespace custodian::exchange

@@ -71,8 +71,13 @@ class RecordStore {
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> History(const RecordId& record) const;
   // Newest versions of a patient's records, deleted ones left out, ordered by record.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOfPatient(const PatientId& patient, std::uint64_t before = kNow) const;
-  // The same without the accounts of disclosures, which grow with every look at the chart.
-  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> ChartOfPatient(const PatientId& patient) const;
+  // The same without the accounts of disclosures, which grow with every look at the chart; and as one snapshot with them the patient's consent
+  // version, which is 0 before the first Consent.
+  struct Chart {
+    std::vector<SealedRecord> records;
+    std::int64_t consent_version = 0;
+  };
+  [[nodiscard]] absl::StatusOr<Chart> ChartOfPatient(const PatientId& patient) const;
   // Positions of the entries that stored accounts of disclosures and refusals of the patient, each once, oldest first.
   [[nodiscard]] absl::StatusOr<std::vector<std::uint64_t>> AccountsOfPatient(const PatientId& patient) const;
   // The patient's records that are not deleted, without their bytes.
@@ -86,8 +91,6 @@ class RecordStore {
   [[nodiscard]] absl::StatusOr<bool> HasRecords(const PatientId& patient) const;
   // Records that ever carried each token.
   [[nodiscard]] absl::StatusOr<std::map<std::string, std::set<RecordId>>> WithIdentifiers(const std::vector<std::string>& tokens) const;
-  // ledger.consent_version; 0 before the first consent.
-  [[nodiscard]] absl::StatusOr<std::int64_t> ConsentVersion(const PatientId& patient) const;
 
  private:
   const tenants::Database& database_;
