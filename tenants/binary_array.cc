@@ -33,6 +33,20 @@ void BinaryArray::AddBoolean(bool value) {
   ++count_;
 }
 
+const char* BinaryArray::type() const {
+  switch (element_) {
+    case Element::kBytea:
+      return "bytea[]";
+    case Element::kBigint:
+      return "bigint[]";
+    case Element::kBoolean:
+      return "boolean[]";
+    case Element::kText:
+      break;
+  }
+  return "text[]";
+}
+
 std::string BinaryArray::Encode() const {
   std::string out;
   out.reserve(20 + elements_.size());

@@ -3,6 +3,7 @@
 #ifndef CUSTODIAN_TENANTS_BINARY_ARRAY_H_
 #define CUSTODIAN_TENANTS_BINARY_ARRAY_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ class BinaryArray {
   void AddBoolean(bool value);
 
   [[nodiscard]] std::size_t size() const { return count_; }
+  // Its name in SQL, as "bytea[]".
+  [[nodiscard]] const char* type() const;
   // The parameter: pass it as a binary one and cast it in the SQL ("$1::bytea[]").
   [[nodiscard]] std::string Encode() const;
 

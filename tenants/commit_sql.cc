@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <set>
 
+#include "fmt/format.h"
 #include "ledger/tiles.h"
 #include "tenants/binary_array.h"
 #include "tenants/commit_plan.h"
+#include "tenants/commit_statement.h"
 #include "tenants/execute.h"
 #include "tenants/log_rows.h"
 
@@ -14,7 +16,6 @@ namespace {
 using Element = BinaryArray::Element;
 
 pqxx::binarystring Parameter(const BinaryArray& array) { return pqxx::binarystring(array.Encode()); }
-pqxx::binarystring Parameter(std::string_view bytes) { return pqxx::binarystring(bytes.data(), bytes.size()); }
 
 void LookUpAnswers(ReadTransaction& transaction, std::span<QueuedWrite* const> writes, Lookups& lookups) {
   BinaryArray authors(Element::kText);
@@ -83,35 +84,34 @@ void LookUpConsents(ReadTransaction& transaction, const std::set<std::string_vie
   }
 }
 
-// True when the head was as the plan found it.
-bool SwapHead(WriteTransaction& transaction, const CommitPlan& plan) {
+// First of all: its row lock is what a writer that settles a doubt waits for.
+void SwapHead(const CommitPlan& plan, CommitStatement& statement) {
   const LogState& next = plan.next;
-  const ledger::Hash root = next.Root();
-  const pqxx::result updated = Execute(transaction,
-      "UPDATE ledger.head SET size = $1, root = $2, nodes = $3, author_counter = $4, time_ms = $5, anchor_size = $6, anchor_root = $7 "
-      "WHERE size = $8 AND epoch = $9",
-      static_cast<std::int64_t>(next.size()), Parameter(ledger::AsBytes(root)), Parameter(next.Nodes()), next.author_counter, next.time_ms,
-      static_cast<std::int64_t>(next.anchor_size), Parameter(ledger::AsBytes(next.anchor_root)),
-      static_cast<std::int64_t>(plan.size_before), next.epoch);
-  return updated.affected_rows() == 1;
+  statement.SwapHead(fmt::format(
+      "UPDATE ledger.head SET size = {}, root = {}, nodes = {}, author_counter = {}, time_ms = {}, anchor_size = {}, anchor_root = {} "
+      "WHERE size = {} AND epoch = {}",
+      statement.Bigint(static_cast<std::int64_t>(next.size())), statement.Bytea(ledger::AsBytes(next.Root())), statement.Bytea(next.Nodes()),
+      statement.Bigint(next.author_counter), statement.Bigint(next.time_ms), statement.Bigint(static_cast<std::int64_t>(next.anchor_size)),
+      statement.Bytea(ledger::AsBytes(next.anchor_root)), statement.Bigint(static_cast<std::int64_t>(plan.size_before)),
+      statement.Bigint(next.epoch)));
 }
 
-absl::Status InsertBatch(WriteTransaction& transaction, const CommitPlan& plan) {
+absl::Status InsertBatch(const CommitPlan& plan, CommitStatement& statement) {
   if (plan.leaves.empty()) return absl::OkStatus();
   const auto bundle = ledger::EncodeBundle(plan.leaves);
   if (!bundle.ok()) return bundle.status();
   std::string hashes;
   for (const ledger::Hash& hash : plan.leaf_hashes) hashes.append(ledger::AsBytes(hash));
-  const ledger::Hash root = plan.next.Root();
-  Execute(transaction,
-      "WITH batch AS (INSERT INTO ledger.batch (first_index, count, leaves, leaf_hashes, time_ms) VALUES ($1, $2, $3, $4, $5)) "
-      "INSERT INTO ledger.checkpoint (size, root) VALUES ($6, $7)",
-      static_cast<std::int64_t>(plan.size_before), static_cast<std::int64_t>(plan.leaves.size()), Parameter(*bundle), Parameter(hashes),
-      plan.next.time_ms, static_cast<std::int64_t>(plan.next.size()), Parameter(ledger::AsBytes(root)));
+  statement.Insert(fmt::format("INSERT INTO ledger.batch (first_index, count, leaves, leaf_hashes, time_ms) SELECT {}, {}, {}, {}, {} FROM head",
+                               statement.Bigint(static_cast<std::int64_t>(plan.size_before)),
+                               statement.Bigint(static_cast<std::int64_t>(plan.leaves.size())), statement.Bytea(*bundle), statement.Bytea(hashes),
+                               statement.Bigint(plan.next.time_ms)));
+  statement.Insert(fmt::format("INSERT INTO ledger.checkpoint (size, root) SELECT {}, {} FROM head",
+                               statement.Bigint(static_cast<std::int64_t>(plan.next.size())), statement.Bytea(ledger::AsBytes(plan.next.Root()))));
   return absl::OkStatus();
 }
 
-void InsertTiles(WriteTransaction& transaction, const CommitPlan& plan) {
+void InsertTiles(const CommitPlan& plan, CommitStatement& statement) {
   if (plan.tiles.empty()) return;
   BinaryArray levels(Element::kBigint);
   BinaryArray indexes(Element::kBigint);
@@ -121,11 +121,11 @@ void InsertTiles(WriteTransaction& transaction, const CommitPlan& plan) {
     indexes.AddBigint(static_cast<std::int64_t>(tile.index));
     bytes.Add(tile.bytes);
   }
-  Execute(transaction, "INSERT INTO ledger.tile (level, index, bytes) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])",
-                  Parameter(levels), Parameter(indexes), Parameter(bytes));
+  statement.Insert(fmt::format("INSERT INTO ledger.tile (level, index, bytes) SELECT l, i, b FROM head, unnest({}, {}, {}) AS u(l, i, b)",
+                               statement.Array(levels), statement.Array(indexes), statement.Array(bytes)));
 }
 
-void InsertAnswers(WriteTransaction& transaction, const CommitPlan& plan) {
+void InsertAnswers(const CommitPlan& plan, CommitStatement& statement) {
   BinaryArray authors(Element::kText);
   BinaryArray keys(Element::kBytea);
   BinaryArray digests(Element::kBytea);
@@ -144,15 +144,14 @@ void InsertAnswers(WriteTransaction& transaction, const CommitPlan& plan) {
       counters.AddNull();
     }
   }
-  Execute(transaction,
-      "INSERT INTO ledger.idempotency (author, key, request_digest, first_index, count, counter, time_ms, "
-      "witnessed_by_ms) SELECT a, k, d, f, c, n, $7, $8 "
-      "FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[]) AS u(a, k, d, f, c, n)",
-      Parameter(authors), Parameter(keys), Parameter(digests), Parameter(firsts), Parameter(counts), Parameter(counters),
-      plan.next.time_ms, plan.witnessed_by_ms);
+  statement.Insert(fmt::format(
+      "INSERT INTO ledger.idempotency (author, key, request_digest, first_index, count, counter, time_ms, witnessed_by_ms) "
+      "SELECT a, k, d, f, c, n, {}, {} FROM head, unnest({}, {}, {}, {}, {}, {}) AS u(a, k, d, f, c, n)",
+      statement.Bigint(plan.next.time_ms), statement.Bigint(plan.witnessed_by_ms), statement.Array(authors), statement.Array(keys),
+      statement.Array(digests), statement.Array(firsts), statement.Array(counts), statement.Array(counters)));
 }
 
-void SetConsentVersions(WriteTransaction& transaction, const CommitPlan& plan) {
+void SetConsentVersions(const CommitPlan& plan, CommitStatement& statement) {
   if (plan.consent_versions.empty()) return;
   BinaryArray patients(Element::kBytea);
   BinaryArray versions(Element::kBigint);
@@ -160,15 +159,14 @@ void SetConsentVersions(WriteTransaction& transaction, const CommitPlan& plan) {
     patients.Add(patient);
     versions.AddBigint(version);
   }
-  Execute(transaction,
-      "INSERT INTO ledger.consent_version (patient_id, version) SELECT * FROM unnest($1::bytea[], $2::bigint[]) "
+  statement.Insert(fmt::format(
+      "INSERT INTO ledger.consent_version (patient_id, version) SELECT p, v FROM head, unnest({}, {}) AS u(p, v) "
       "ON CONFLICT (patient_id) DO UPDATE SET version = EXCLUDED.version",
-      Parameter(patients), Parameter(versions));
+      statement.Array(patients), statement.Array(versions)));
 }
 
 }  // namespace
 
-// Each statement by itself: only this writer changes what they read, and one that has been taken over changes nothing any more (SwapHead).
 absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes) {
   Lookups lookups;
   absl::Status status = database.ReadOne([&](ReadTransaction& transaction) {
@@ -200,18 +198,17 @@ absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* 
 
 absl::Status ExecutePlan(const Database& database, const CommitPlan& plan, bool& lost_head) {
   lost_head = false;
+  CommitStatement statement;
+  SwapHead(plan, statement);
+  if (absl::Status batch = InsertBatch(plan, statement); !batch.ok()) return batch;
+  InsertTiles(plan, statement);
+  InsertAnswers(plan, statement);
+  SetConsentVersions(plan, statement);
+  plan.rows.AddTo(statement);
   return database.Write([&](WriteTransaction& transaction) -> absl::Status {
-    // First: its row lock is what a writer that settles a doubt waits for.
-    if (!SwapHead(transaction, plan)) {
-      lost_head = true;
-      return absl::AbortedError("the head of the log has moved");
-    }
-    if (absl::Status batch = InsertBatch(transaction, plan); !batch.ok()) return batch;
-    InsertTiles(transaction, plan);
-    InsertAnswers(transaction, plan);
-    SetConsentVersions(transaction, plan);
-    plan.rows.Execute(transaction);
-    return absl::OkStatus();
+    if (statement.Execute(transaction)) return absl::OkStatus();
+    lost_head = true;
+    return absl::AbortedError("the head of the log has moved");
   });
 }
 

@@ -1,12 +1,10 @@
 #include "tenants/row_insert.h"
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 
 #include "fmt/format.h"
 #include "ledger/entry.h"
-#include "tenants/execute.h"
 
 namespace custodian::tenants {
 namespace {
@@ -17,20 +15,6 @@ BinaryArray::Element ElementOf(std::string_view type) {
   if (type == "bigint") return BinaryArray::Element::kBigint;
   if (type == "boolean") return BinaryArray::Element::kBoolean;
   return BinaryArray::Element::kText;
-}
-
-const char* ArrayTypeOf(BinaryArray::Element element) {
-  switch (element) {
-    case BinaryArray::Element::kBytea:
-      return "bytea[]";
-    case BinaryArray::Element::kBigint:
-      return "bigint[]";
-    case BinaryArray::Element::kBoolean:
-      return "boolean[]";
-    case BinaryArray::Element::kText:
-      break;
-  }
-  return "text[]";
 }
 
 bool Fits(const Value& value, BinaryArray::Element element) {
@@ -103,46 +87,30 @@ ledger::Hash DigestOf(const Row& row) {
   return ledger::RowSha256(row.table->name, texts);
 }
 
-RowInsert::Target& RowInsert::TargetOf(const Table& table, const Table* before) {
-  const auto find = [this](const Table* wanted) {
-    return std::ranges::find_if(targets_, [wanted](const Target& target) { return target.table == wanted; });
-  };
-  if (const auto found = find(&table); found != targets_.end()) return *found;
-  Target target{&table, {}};
-  for (const Table::Column& column : table.columns) target.columns.emplace_back(ElementOf(column.type));
-  return *targets_.insert(find(before), std::move(target));
-}
-
 void RowInsert::Add(const std::vector<Row>& rows, std::uint64_t first_index, std::int64_t time_ms) {
-  const Table* after = nullptr;
-  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
-    TargetOf(*row->table, after);
-    after = row->table;
-  }
   for (const Row& row : rows) {
-    Target& target = TargetOf(*row.table, nullptr);
-    for (std::size_t i = 0; i < row.values.size(); ++i) Append(row.values[i], first_index, time_ms, target.columns[i]);
+    std::vector<BinaryArray>& columns = targets_[{row.table->name, row.table}];
+    if (columns.empty())
+      for (const Table::Column& column : row.table->columns) columns.emplace_back(ElementOf(column.type));
+    for (std::size_t i = 0; i < row.values.size(); ++i) Append(row.values[i], first_index, time_ms, columns[i]);
   }
 }
 
-void RowInsert::Execute(WriteTransaction& transaction) const {
-  for (const Target& target : targets_) {
+void RowInsert::AddTo(CommitStatement& statement) const {
+  for (const auto& [target, arrays] : targets_) {
+    const Table& table = *target.second;
     std::string names, parameters, selected, aliases;
-    std::vector<pqxx::binarystring> arrays;
-    for (std::size_t i = 0; i < target.columns.size(); ++i) {
-      const Table::Column& column = target.table->columns[i];
-      const BinaryArray::Element element = ElementOf(column.type);
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      const Table::Column& column = table.columns[i];
       const char* comma = i == 0 ? "" : ", ";
       names += fmt::format("{}{}", comma, column.name);
-      parameters += fmt::format("{}${}::{}", comma, i + 1, ArrayTypeOf(element));
+      parameters += fmt::format("{}{}", comma, statement.Array(arrays[i]));
       aliases += fmt::format("{}v{}", comma, i + 1);
       selected += fmt::format("{}v{}::{}", comma, i + 1, column.type);
-      arrays.emplace_back(target.columns[i].Encode());
     }
     // Names come from constants of the stores, never from input.
-    const std::string sql = fmt::format("INSERT INTO {} ({}) SELECT {} FROM unnest({}) AS u({}){}", target.table->name, names, selected,
-                                        parameters, aliases, target.table->ignore_conflicts ? " ON CONFLICT DO NOTHING" : "");
-    tenants::Execute(transaction, sql, pqxx::prepare::make_dynamic_params(arrays));
+    statement.Insert(fmt::format("INSERT INTO {} ({}) SELECT {} FROM head, unnest({}) AS u({}){}", table.name, names, selected, parameters, aliases,
+                                 table.ignore_conflicts ? " ON CONFLICT DO NOTHING" : ""));
   }
 }
 

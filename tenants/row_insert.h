@@ -1,14 +1,17 @@
-// Inserts the rows of many writes set-wise: one statement a table, one array a column, every value a parameter.
+// Inserts the rows of many writes set-wise: one part of the commit's statement a table, one array a column, every value a parameter.
 #ifndef CUSTODIAN_TENANTS_ROW_INSERT_H_
 #define CUSTODIAN_TENANTS_ROW_INSERT_H_
 
 #include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "tenants/binary_array.h"
+#include "tenants/commit_statement.h"
 #include "tenants/partition_writer.h"
-#include "tenants/transaction.h"
 
 namespace custodian::tenants {
 
@@ -21,20 +24,13 @@ namespace custodian::tenants {
 
 class RowInsert {
  public:
-  // Adds the rows of one Write, in their order; IndexOf{n} becomes first_index + n, CommitTime becomes time_ms. A table that comes
-  // before another in some Write is inserted before it.
+  // Adds the rows of one Write; IndexOf{n} becomes first_index + n, CommitTime becomes time_ms.
   void Add(const std::vector<Row>& rows, std::uint64_t first_index, std::int64_t time_ms);
-  // Throws what libpqxx throws, into the Database that lent the transaction.
-  void Execute(WriteTransaction& transaction) const;
+  void AddTo(CommitStatement& statement) const;
 
  private:
-  struct Target {
-    const Table* table;
-    std::vector<BinaryArray> columns;
-  };
-  Target& TargetOf(const Table& table, const Table* before);
-
-  std::vector<Target> targets_;
+  // By name first, so that the same tables make the same statement; a column each.
+  std::map<std::pair<std::string, const Table*>, std::vector<BinaryArray>> targets_;
 };
 
 }  // namespace custodian::tenants
