@@ -125,17 +125,18 @@ absl::StatusOr<NoteVerifier> NoteVerifier::Create(std::string_view name, std::ui
   if (absl::Status status = CheckKeyName(name); !status.ok()) return status;
   if (algorithm != kNoteEd25519 && algorithm != kNoteCosignatureV1)
     return Invalid("signature type " + std::to_string(algorithm) + " is not supported (1, Ed25519, and 4, cosignature/v1, are)");
-  if (const absl::StatusOr<PublicKey> key = PublicKey::FromEd25519(ed25519); !key.ok()) return key.status();
+  absl::StatusOr<PublicKey> key = PublicKey::FromEd25519(ed25519);
+  if (!key.ok()) return key.status();
   NoteVerifier verifier;
   verifier.name_ = std::string(name);
   verifier.algorithm_ = algorithm;
-  verifier.ed25519_ = std::string(ed25519);
+  verifier.public_key_ = *std::move(key);
   verifier.key_id_ = KeyIdOf(name, algorithm, ed25519);
   return verifier;
 }
 
 std::string NoteVerifier::ToString() const {
-  return name_ + "+" + Hex32(key_id_) + "+" + Base64Encode(std::string(1, static_cast<char>(algorithm_)) + ed25519_);
+  return name_ + "+" + Hex32(key_id_) + "+" + Base64Encode(std::string(1, static_cast<char>(algorithm_)) + ed25519());
 }
 
 std::string NoteSignature::ToLine() const {
@@ -211,10 +212,8 @@ std::string Checkpoint::Serialize() const {
 
 absl::StatusOr<Checkpoint> OpenCheckpoint(const Note& note, const NoteVerifier& key) {
   if (key.algorithm() != kNoteEd25519) return absl::UnauthenticatedError("the key of " + key.name() + " is not a log's key");
-  const absl::StatusOr<PublicKey> public_key = PublicKey::FromEd25519(key.ed25519());
-  if (!public_key.ok()) return public_key.status();
   const absl::Status verified = ForEachSignatureOf(note, key, [&](const std::string& signature) {
-    return public_key->Verify(note.text, signature).ok()
+    return key.public_key().Verify(note.text, signature).ok()
                ? absl::OkStatus()
                : absl::UnauthenticatedError("the log signature of " + key.name() + " is wrong");
   });
@@ -241,8 +240,6 @@ NoteSignature CosignatureV1(const NoteVerifier& key, absl::Time time, std::strin
 absl::StatusOr<absl::Time> VerifyCosignature(const Note& note, const NoteVerifier& key) {
   if (key.algorithm() != kNoteCosignatureV1)
     return absl::UnauthenticatedError("the key of " + key.name() + " is not a witness's key");
-  const absl::StatusOr<PublicKey> public_key = PublicKey::FromEd25519(key.ed25519());
-  if (!public_key.ok()) return public_key.status();
   absl::Time newest = absl::InfinitePast();
   const absl::Status verified = ForEachSignatureOf(note, key, [&](const std::string& signature) {
     const absl::Status wrong = absl::UnauthenticatedError("the cosignature of " + key.name() + " is wrong");
@@ -252,7 +249,7 @@ absl::StatusOr<absl::Time> VerifyCosignature(const Note& note, const NoteVerifie
     const absl::Time time = absl::FromUnixSeconds(static_cast<std::int64_t>(seconds));
     // Times too far for absl::Time would print otherwise than signed.
     if (absl::ToUnixSeconds(time) != static_cast<std::int64_t>(seconds)) return wrong;
-    if (!public_key->Verify(CosignatureMessage(time, note.text), std::string_view(signature).substr(8)).ok()) return wrong;
+    if (!key.public_key().Verify(CosignatureMessage(time, note.text), std::string_view(signature).substr(8)).ok()) return wrong;
     newest = std::max(newest, time);
     return absl::OkStatus();
   });

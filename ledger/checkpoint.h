@@ -36,14 +36,16 @@ class NoteVerifier {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::uint32_t key_id() const { return key_id_; }
   [[nodiscard]] std::uint8_t algorithm() const { return algorithm_; }
-  [[nodiscard]] const std::string& ed25519() const { return ed25519_; }
+  [[nodiscard]] const std::string& ed25519() const { return public_key_.ed25519(); }
+  // Taken apart once, for all notes.
+  [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
   [[nodiscard]] std::string ToString() const;
 
  private:
   std::string name_;
   std::uint32_t key_id_ = 0;
   std::uint8_t algorithm_ = 0;
-  std::string ed25519_;
+  PublicKey public_key_;
 };
 
 struct NoteSignature {
