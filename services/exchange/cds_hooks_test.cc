@@ -53,8 +53,8 @@ class InterruptingKeys final : public keys::KeyClient {
     return real_.CreateTenant(tenant, origin, placement);
   }
   absl::StatusOr<std::string> CreateLogKey(std::string_view origin) override { return real_.CreateLogKey(origin); }
-  absl::StatusOr<std::vector<keys::StoredKey>> CreatePatientKey(const TenantId& tenant, const PatientId& patient) override {
-    return real_.CreatePatientKey(tenant, patient);
+  absl::StatusOr<std::vector<keys::StoredKey>> CreatePatientKeys(const TenantId& tenant, std::span<const PatientId> patients) override {
+    return real_.CreatePatientKeys(tenant, patients);
   }
   absl::StatusOr<std::vector<keys::Secret>> UnwrapPatientKeys(const TenantId& tenant, std::span<const PatientId> patients,
                                                               std::string_view purpose) override {

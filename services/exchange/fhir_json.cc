@@ -21,6 +21,9 @@ namespace {
 
 // Members past which duplicates are looked for with a hash set.
 constexpr std::size_t kLinearSearchMax = 16;
+// So that ordinary resources make few allocations while they are parsed.
+constexpr std::size_t kDepthExpected = 16;
+constexpr std::size_t kMembersExpected = 4;
 
 const Json kMissing;
 
@@ -54,7 +57,7 @@ const char* FaultOfText(std::string_view text) {
 // Builds the tree from RapidJSON's events; returning false ends the parse with `fault` as its reason.
 class JsonBuilder {
  public:
-  explicit JsonBuilder(int depth_max) : depth_max_(depth_max) {}
+  explicit JsonBuilder(int depth_max) : depth_max_(depth_max) { levels_.reserve(kDepthExpected); }
 
   bool Null() { return Add(Json()); }
   bool Bool(bool value) { return Add(Json::Bool(value)); }
@@ -114,6 +117,7 @@ class JsonBuilder {
       return false;
     }
     levels_.push_back({std::move(value), {}});
+    if (levels_.back().value.is_object()) levels_.back().value.members_.reserve(kMembersExpected);
     return true;
   }
   bool Close() {
@@ -303,35 +307,49 @@ std::string OperationOutcome(const std::vector<Issue>& issues, bool information)
   return Json::Object({{"resourceType", Json::String("OperationOutcome")}, {"issue", std::move(list)}}).Text();
 }
 
-void VisitReferences(Json& resource, std::string_view path, const std::function<void(std::string&, const std::string&)>& visit) {
-  if (resource.is_array()) {
-    std::size_t index = 0;
-    for (Json& item : resource.items()) VisitReferences(item, absl::StrCat(std::string(path), "[", index++, "]"), visit);
-    return;
+namespace {
+
+// Where a value stands; its text is made only for a reference.
+struct Place {
+  const Place* parent = nullptr;
+  std::string_view name;
+  // Of an item of a list.
+  std::ptrdiff_t index = -1;
+
+  [[nodiscard]] std::string Text() const {
+    if (parent == nullptr) return std::string(name);
+    return index >= 0 ? absl::StrCat(parent->Text(), "[", index, "]") : absl::StrCat(parent->Text(), ".", std::string(name));
   }
-  for (auto& [name, value] : resource.members()) {
-    if (name == "reference" && value.is_string()) {
-      std::string text = value.text();
-      const std::string before = text;
-      visit(text, absl::StrCat(std::string(path), ".reference"));
-      if (text != before) value = Json::String(std::move(text));
-    } else if (value.is_object() || value.is_array()) {
-      VisitReferences(value, absl::StrCat(std::string(path), ".", name), visit);
+};
+
+// `visit` gets each member that is the text of a reference, and its place.
+template <typename JsonOrConst, typename Visit>
+void VisitReferenceTexts(JsonOrConst& value, const Place& place, const Visit& visit) {
+  std::ptrdiff_t index = 0;
+  for (auto& item : value.items()) VisitReferenceTexts(item, Place{&place, {}, index++}, visit);
+  for (auto& [name, member] : value.members()) {
+    const Place below{&place, name};
+    if (name == "reference" && member.is_string()) {
+      visit(member, below);
+    } else if (member.is_object() || member.is_array()) {
+      VisitReferenceTexts(member, below, visit);
     }
   }
 }
 
+}  // namespace
+
+void VisitReferences(Json& resource, std::string_view path, const std::function<void(std::string&, const std::string&)>& visit) {
+  VisitReferenceTexts(resource, Place{nullptr, path}, [&visit](Json& value, const Place& place) {
+    std::string text = value.text();
+    visit(text, place.Text());
+    if (text != value.text()) value = Json::String(std::move(text));
+  });
+}
+
 void VisitReferences(const Json& resource, std::string_view path,
                      const std::function<void(const std::string&, const std::string&)>& visit) {
-  std::size_t index = 0;
-  for (const Json& item : resource.items()) VisitReferences(item, absl::StrCat(std::string(path), "[", index++, "]"), visit);
-  for (const auto& [name, value] : resource.members()) {
-    if (name == "reference" && value.is_string()) {
-      visit(value.text(), absl::StrCat(std::string(path), ".reference"));
-    } else if (value.is_object() || value.is_array()) {
-      VisitReferences(value, absl::StrCat(std::string(path), ".", name), visit);
-    }
-  }
+  VisitReferenceTexts(resource, Place{nullptr, path}, [&visit](const Json& value, const Place& place) { visit(value.text(), place.Text()); });
 }
 
 }  // namespace custodian::exchange

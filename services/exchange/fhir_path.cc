@@ -347,6 +347,11 @@ class Evaluation {
     return distinct;
   }
 
+  const FhirNodes& DescendantsOfResource() {
+    if (!context_.descendants) AddDescendants(context_.resource, context_.descendants.emplace());
+    return *context_.descendants;
+  }
+
   // Functions from a collection to a collection.
   FhirNodes Filter(const Expression& call, const FhirNodes& input, const FhirNode& focus) {
     FhirNodes found;
@@ -375,6 +380,7 @@ class Evaluation {
         for (const FhirNode& node : input) AddChildren(node, found);
         return found;
       case Function::kDescendants:
+        if (call.left != nullptr && call.left->kind == Kind::kResource) return DescendantsOfResource();
         for (const FhirNode& node : input) AddDescendants(node, found);
         return found;
       case Function::kExtension: {

@@ -35,6 +35,8 @@ struct FhirPathContext {
   FhirNode resource;
   FhirNode root_resource;
   std::deque<Json> computed;
+  // Of `resource`, once asked for: an invariant of each contained resource asks several times.
+  std::optional<FhirNodes> descendants = {};
 };
 
 class FhirPath {

@@ -63,6 +63,7 @@ FhirWriter::Request WriteRequest(const FhirCall& call, std::vector<TransactionEn
   write.content = absl::StrCat(request.method, "\n", request.path, request.query.empty() ? "" : "?", request.query, "\n", header("if-match"), "\n",
                                header("if-none-exist"), "\n", request.body);
   write.entries = std::move(entries);
+  write.await_follow_up = header("custodian-follow-up") != "later";
   return write;
 }
 

@@ -230,6 +230,14 @@ TEST_F(Fhir, AnIdempotencyKeyGivesTheFirstAnswer) {
   EXPECT_EQ(LogSize(), size);
 }
 
+TEST_F(Fhir, WhatFollowsMayComeLaterAndIsAwaitedByAskingAgain) {
+  const std::string before = Count("SELECT count(*) FROM ledger.outbox");
+  TestWorld::Body(Send("POST", "Patient", kPatient, {{"idempotency-key", "k-later"}, {"custodian-follow-up", "later"}}), 201);
+  EXPECT_EQ(Count("SELECT count(*) > " + before + " FROM ledger.outbox"), "t");
+  TestWorld::Body(Send("POST", "Patient", kPatient, {{"idempotency-key", "k-later"}}), 201);
+  EXPECT_EQ(Count("SELECT count(*) FROM ledger.outbox"), "0");
+}
+
 TEST_F(Fhir, OneKeySentTwiceAtOnceStoresOnce) {
   const std::string before = Count("SELECT count(*) FROM exchange.patient");
   std::vector<rpc::HttpResponse> answers(4);

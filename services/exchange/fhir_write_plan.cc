@@ -39,12 +39,12 @@ std::string UuidOf(std::string bytes) {
 }
 
 // As stored: type and id first, then the rest as it came; of a deletion no more than these.
-std::string StoredText(const TransactionEntry& entry) {
-  Json stored = Json::Object({{"resourceType", Json::String(entry.type)}, {"id", Json::String(entry.id)}});
-  for (const auto& [name, value] : entry.resource.members()) {
-    if (name != "resourceType" && name != "id") stored.members().push_back({name, value});
-  }
-  return stored.Text();
+std::string StoredText(TransactionEntry& entry) {
+  if (!entry.resource.is_object()) entry.resource = Json::Object();
+  auto& members = entry.resource.members();
+  std::erase_if(members, [](const Json::Member& member) { return member.name == "resourceType" || member.name == "id"; });
+  members.insert(members.begin(), {{"resourceType", Json::String(entry.type)}, {"id", Json::String(entry.id)}});
+  return entry.resource.Text();
 }
 
 std::string HashBytes(const ledger::Hash& hash) { return std::string(reinterpret_cast<const char*>(hash.data()), hash.size()); }
@@ -284,14 +284,16 @@ absl::Status WritePlan::MakeKeys() {
     if (!*has_records) keyless.insert(patient);
   }
   std::set<std::string> shards;
-  for (const PatientId& patient : keyless) {
-    const auto stored = keys_.CreatePatientKey(tenant_, patient);
+  const std::vector<PatientId> wanted(keyless.begin(), keyless.end());
+  for (std::size_t from = 0; from < wanted.size(); from += keys::kPatientsPerCallMax) {
+    const auto some = std::span<const PatientId>(wanted).subspan(from, std::min(keys::kPatientsPerCallMax, wanted.size() - from));
+    const auto stored = keys_.CreatePatientKeys(tenant_, some);
     if (!stored.ok()) return stored.status();
     for (const keys::StoredKey& key : *stored) {
-      // The shard is named with each of its patients; one entry for it is enough.
+      // The shard is named in each answer; one entry for it is enough.
       if (key.what == "shard" && (is_recorded_(key.key_id) || !shards.insert(key.key_id).second)) continue;
       if (key.what == "shard") new_shards_.push_back(key.key_id);
-      AddKeyEntry(key, patient);
+      AddKeyEntry(key);
     }
   }
   std::vector<PatientId> all(patients_.begin(), patients_.end());
@@ -299,10 +301,10 @@ absl::Status WritePlan::MakeKeys() {
   return sealer_.Prefetch(tenant_, all, kPurpose);
 }
 
-void WritePlan::AddKeyEntry(const keys::StoredKey& key, const PatientId& patient) {
+void WritePlan::AddKeyEntry(const keys::StoredKey& key) {
   Entry entry;
   entry.set_kind(ledger::v1::KIND_KEY_STORED);
-  if (key.what == "patient") entry.set_subject(patient.bytes());
+  if (key.what == "patient") entry.set_subject(key.key_id);
   *entry.mutable_key_stored() = keys::KeyStoredOf(key);
   write_.entries.push_back(std::move(entry));
 }
@@ -311,19 +313,20 @@ absl::Status WritePlan::SealAll() {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     if (entries_[i].exists) continue;
     Planned& planned = planned_[i];
-    auto sealed = sealer_.Seal({tenant_, planned.patient, planned.record.bytes(), planned.version}, StoredText(entries_[i]), kPurpose);
+    const std::string text = StoredText(entries_[i]);
+    auto sealed = sealer_.Seal({tenant_, planned.patient, planned.record.bytes(), planned.version}, text, kPurpose);
     if (!sealed.ok()) return sealed.status();
     AddRecord(planned.record, planned.version, planned.patient, *std::move(sealed), IsDeletion(entries_[i]), &planned.sha256);
-    if (absl::Status status = AddIndexRows(entries_[i], planned); !status.ok()) return status;
+    if (absl::Status status = AddIndexRows(entries_[i], text, planned); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
 // What leads to the record, and what the locator is to keep of a Patient.
-absl::Status WritePlan::AddIndexRows(const TransactionEntry& entry, const Planned& planned) {
+absl::Status WritePlan::AddIndexRows(const TransactionEntry& entry, std::string_view stored_text, const Planned& planned) {
   StoredRecord& stored = stored_[planned.patient].back();
   if (entry.type == "Patient" && !IsDeletion(entry)) {
-    const auto located = LocatePatient(keys_, {tenant_, planned.patient}, StoredText(entry));
+    const auto located = LocatePatient(keys_, {tenant_, planned.patient}, stored_text);
     if (!located.ok()) return located.status();
     stored.locator = LocatorDigest(*located);
     if (planned.version == 1) write_.rows.push_back(PatientRow(planned.patient, planned.record));
@@ -375,10 +378,13 @@ absl::Status WritePlan::AddAnswer() {
 
 // Who asked for what: a request over HTTP is not signed by its sender, so the custodian reports it under a salted commitment.
 absl::Status WritePlan::SetReport(const PatientId& patient, Entry& entry) {
-  const Json report = Json::Object(
-      {{"client", Json::String(request_.client)}, {"request_sha256", Json::String(HexEncode(HashBytes(ledger::Sha256(request_.content))))}});
+  if (report_.empty()) {
+    report_ = Json::Object({{"client", Json::String(request_.client)},
+                            {"request_sha256", Json::String(HexEncode(HashBytes(ledger::Sha256(request_.content))))}})
+                  .Text();
+  }
   entry.set_reported(true);
-  return SetDetail(sealer_, tenant_, patient, report.Text(), kReportBytes, entry);
+  return SetDetail(sealer_, tenant_, patient, report_, kReportBytes, entry);
 }
 
 absl::Status WritePlan::AddRecordEntries() {

@@ -66,8 +66,8 @@ class WritePlan {
   std::optional<Refusal> ChooseVersions();
   absl::Status MakeKeys();
   absl::Status SealAll();
-  absl::Status AddIndexRows(const TransactionEntry& entry, const Planned& planned);
-  void AddKeyEntry(const keys::StoredKey& key, const PatientId& patient);
+  absl::Status AddIndexRows(const TransactionEntry& entry, std::string_view stored_text, const Planned& planned);
+  void AddKeyEntry(const keys::StoredKey& key);
   void AddRecord(const RecordId& record, std::uint64_t version, const PatientId& patient, keys::Sealed sealed, bool deleted,
                  ledger::Hash* sha256);
   absl::Status AddAnswer();
@@ -99,6 +99,8 @@ class WritePlan {
   std::optional<PatientId> answers_;
   std::map<PatientId, std::vector<StoredRecord>> stored_;
   std::vector<std::string> new_shards_;
+  // Who asked for what; in each entry, under a salt of its own.
+  std::string report_;
   tenants::Write write_;
 };
 

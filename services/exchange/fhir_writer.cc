@@ -75,6 +75,17 @@ FhirWriter::FhirWriter(keys::Sealer& sealer, keys::KeyClient& keys, Limits limit
 FhirWriter::~FhirWriter() = default;
 
 Answer<StoredTransaction> FhirWriter::Apply(const Request& request) const {
+  auto stored = Store(request);
+  if (!request.await_follow_up || !std::holds_alternative<StoredTransaction>(stored)) return stored;
+  // Of an earlier answer too. A failure does not undo what is stored: the rows stay, and the background drain repeats them.
+  if (const absl::Status drained = request.partition->outbox->Drain(); !drained.ok()) {
+    spdlog::error("event=outbox_failed tenant={} code={} reason=\"{}\"", request.partition->tenant.id.text(),
+                  absl::StatusCodeToString(drained.code()), std::string(drained.message()));
+  }
+  return stored;
+}
+
+Answer<StoredTransaction> FhirWriter::Store(const Request& request) const {
   const std::string& tenant = request.partition->tenant.id.text();
   const std::function<bool(const std::string&)> is_recorded = [&](const std::string& shard) { return recorded_->Contains(tenant, shard); };
   // Kept over attempts, so that a patient who was given a key is not given another.
@@ -94,12 +105,6 @@ Answer<StoredTransaction> FhirWriter::Apply(const Request& request) const {
     if (admitted.ok() && (!admitted->replayed || !request.keep_answer)) {
       recorded_->Add(tenant, plan.new_shards());
       stored.time = admitted->time;
-      if (!request.await_follow_up) return stored;
-      // A failure does not undo what is stored: the rows stay, and the background drain repeats them.
-      if (const absl::Status drained = request.partition->outbox->Drain(); !drained.ok()) {
-        spdlog::error("event=outbox_failed tenant={} code={} reason=\"{}\"", tenant, absl::StatusCodeToString(drained.code()),
-                      std::string(drained.message()));
-      }
       return stored;
     }
     // Another request with the same key was first (its answer is there now), or others changed a version we counted on.

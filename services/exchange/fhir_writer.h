@@ -65,6 +65,8 @@ class FhirWriter {
 
  private:
   class Recorded;
+  // Returns once durable.
+  [[nodiscard]] Answer<StoredTransaction> Store(const Request& request) const;
   keys::Sealer& sealer_;
   keys::KeyClient& keys_;
   const Limits limits_;

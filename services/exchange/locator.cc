@@ -372,15 +372,13 @@ absl::StatusOr<ChartLinks> LinksIn(const PatientRecords& records, const PatientL
 
 absl::Status RegisterPatient(Locator& locator, const PatientRecords& records, const PatientLink& patient,
                              const std::function<absl::Status(const PatientLink&)>& follow) {
-  const auto opened = records.Open(patient, "locator");
+  const auto opened = records.OpenPatient(patient, "locator");
   if (!opened.ok()) return opened.status();
-  for (const OpenedRecord& record : *opened) {
-    if (record.resource_type != "Patient") continue;
-    if (absl::Status status = locator.Register(patient, record.json); !status.ok()) return status;
-    const auto links = LinksIn(records, patient, *ResourceOf(record));
+  if (opened->has_value()) {
+    if (absl::Status status = locator.Register(patient, (*opened)->json); !status.ok()) return status;
+    const auto links = LinksIn(records, patient, *ResourceOf(**opened));
     if (!links.ok()) return links.status();
     if (absl::Status status = locator.Merge(patient, *links); !status.ok()) return status;
-    break;
   }
   return locator.FollowChanges(patient, follow);
 }

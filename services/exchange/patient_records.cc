@@ -84,6 +84,20 @@ absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Open(const PatientLink
   return std::move(chart->records);
 }
 
+absl::StatusOr<std::optional<OpenedRecord>> PatientRecords::OpenPatient(const PatientLink& link, std::string_view purpose) const {
+  const tenants::Partition* partition = partitions_.FindById(link.tenant);
+  if (partition == nullptr) return NoPartition(link.tenant);
+  const RecordStore store(*partition->database);
+  const absl::StatusOr<std::vector<RecordId>> ids = store.PatientRecordsOf({link.patient});
+  if (!ids.ok()) return ids.status();
+  const absl::StatusOr<std::vector<SealedRecord>> rows = store.NewestOf(*ids);
+  if (!rows.ok()) return rows.status();
+  if (rows->empty() || rows->front().deleted) return std::optional<OpenedRecord>();
+  absl::StatusOr<OpenedRecord> opened = OpenRecord(partition->tenant, rows->front(), sealer_, purpose);
+  if (!opened.ok()) return opened.status();
+  return std::optional<OpenedRecord>(*std::move(opened));
+}
+
 absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::OpenHistory(const PatientLink& link, std::string_view purpose) const {
   const tenants::Partition* partition = partitions_.FindById(link.tenant);
   if (partition == nullptr) return NoPartition(link.tenant);

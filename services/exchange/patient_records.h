@@ -3,6 +3,7 @@
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_PATIENT_RECORDS_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_PATIENT_RECORDS_H_
 
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -60,6 +61,8 @@ class PatientRecords {
   [[nodiscard]] absl::StatusOr<Chart> OpenChart(const PatientLink& link, std::string_view purpose) const;
   // With every version, oldest first, for what was known when.
   [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> OpenHistory(const PatientLink& link, std::string_view purpose) const;
+  // The newest version of the patient's Patient resource; nothing when there is none, or it was deleted.
+  [[nodiscard]] absl::StatusOr<std::optional<OpenedRecord>> OpenPatient(const PatientLink& link, std::string_view purpose) const;
 
  private:
   [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> Opened(const tenants::Partition& partition, const std::vector<SealedRecord>& rows,

@@ -64,10 +64,10 @@ class Remote final : public KeyClient {
     return std::move(*response.mutable_log_public_key());
   }
 
-  absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant, const PatientId& patient) override {
+  absl::StatusOr<std::vector<StoredKey>> CreatePatientKeys(const TenantId& tenant, std::span<const PatientId> patients) override {
     v1::CreatePatientKeyRequest request;
     request.set_tenant_id(tenant.text());
-    request.set_patient_id(patient.bytes());
+    for (const PatientId& patient : patients) request.add_patient_id(patient.bytes());
     v1::CreatePatientKeyResponse response;
     if (auto status = Call(&v1::KeyService::Stub::CreatePatientKey, request, response, kCallTime); !status.ok()) return status;
     std::vector<StoredKey> stored;

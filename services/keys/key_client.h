@@ -3,6 +3,7 @@
 #ifndef CUSTODIAN_SERVICES_KEYS_KEY_CLIENT_H_
 #define CUSTODIAN_SERVICES_KEYS_KEY_CLIENT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -44,6 +45,9 @@ struct KeyStatus {
   std::vector<std::string> dark_tenants;
 };
 
+// Of one call.
+inline constexpr std::size_t kPatientsPerCallMax = 64;
+
 class KeyClient {
  public:
   virtual ~KeyClient() = default;
@@ -56,12 +60,15 @@ class KeyClient {
                                                                  const KeyPlacement& placement) = 0;
   // Ed25519 public key (32 bytes) of a log that is no tenant's (the governance log). Idempotent.
   [[nodiscard]] virtual absl::StatusOr<std::string> CreateLogKey(std::string_view origin) = 0;
-  // What the caller must record as KEY_STORED: the patient's shard, then the patient's key. Asked again, the same answer; the
-  // shard is always named, so that a crash between the answer and the entry loses nothing: give each entry an idempotency key
-  // made of `what` and `key_id` and repeats cost nothing. DataLoss when a stored key was altered.
-  [[nodiscard]] virtual absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant,
-                                                                                const PatientId& patient) = 0;
-  // One secret per patient asked (at most 64); NotFound naming none when one has no key.
+  // For 1 to 64 patients, what the caller must record as KEY_STORED: the patients' shards, then the patients' keys in the order asked.
+  // Asked again, the same answer; the shards are always named, so that a crash between the answer and the entry loses nothing: give
+  // each entry an idempotency key made of `what` and `key_id` and repeats cost nothing. DataLoss when a stored key was altered.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<StoredKey>> CreatePatientKeys(const TenantId& tenant,
+                                                                                 std::span<const PatientId> patients) = 0;
+  [[nodiscard]] absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant, const PatientId& patient) {
+    return CreatePatientKeys(tenant, {&patient, 1});
+  }
+  // One secret per patient asked (1 to 64); NotFound naming none when one has no key.
   [[nodiscard]] virtual absl::StatusOr<std::vector<Secret>> UnwrapPatientKeys(const TenantId& tenant,
                                                                               std::span<const PatientId> patients,
                                                                               std::string_view purpose) = 0;

@@ -36,6 +36,16 @@ grpc::Status ToGrpc(const absl::Status& status, const char* method, const std::s
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 
+absl::StatusOr<std::vector<PatientId>> PatientsOf(const google::protobuf::RepeatedPtrField<std::string>& ids) {
+  std::vector<PatientId> patients;
+  for (const std::string& bytes : ids) {
+    const absl::StatusOr<PatientId> patient = PatientId::FromBytes(bytes);
+    if (!patient.ok()) return patient.status();
+    patients.push_back(*patient);
+  }
+  return patients;
+}
+
 class Calls final : public v1::KeyService::Service {
  public:
   explicit Calls(KeyClient& keys) : keys_(keys) {}
@@ -65,9 +75,9 @@ class Calls final : public v1::KeyService::Service {
     const auto answer = [&]() -> absl::Status {
       const absl::StatusOr<TenantId> tenant = TenantId::Parse(request->tenant_id());
       if (!tenant.ok()) return tenant.status();
-      const absl::StatusOr<PatientId> patient = PatientId::FromBytes(request->patient_id());
-      if (!patient.ok()) return patient.status();
-      absl::StatusOr<std::vector<StoredKey>> stored = keys_.CreatePatientKey(*tenant, *patient);
+      const auto patients = PatientsOf(request->patient_id());
+      if (!patients.ok()) return patients.status();
+      absl::StatusOr<std::vector<StoredKey>> stored = keys_.CreatePatientKeys(*tenant, *patients);
       if (!stored.ok()) return stored.status();
       for (StoredKey& key : *stored) {
         v1::StoredKey& out = *response->add_stored();
@@ -87,13 +97,9 @@ class Calls final : public v1::KeyService::Service {
     const auto answer = [&]() -> absl::Status {
       const absl::StatusOr<TenantId> tenant = TenantId::Parse(request->tenant_id());
       if (!tenant.ok()) return tenant.status();
-      std::vector<PatientId> patients;
-      for (const std::string& bytes : request->patient_id()) {
-        const absl::StatusOr<PatientId> patient = PatientId::FromBytes(bytes);
-        if (!patient.ok()) return patient.status();
-        patients.push_back(*patient);
-      }
-      const absl::StatusOr<std::vector<Secret>> secrets = keys_.UnwrapPatientKeys(*tenant, patients, request->purpose());
+      const auto patients = PatientsOf(request->patient_id());
+      if (!patients.ok()) return patients.status();
+      const absl::StatusOr<std::vector<Secret>> secrets = keys_.UnwrapPatientKeys(*tenant, *patients, request->purpose());
       if (!secrets.ok()) return secrets.status();
       for (const Secret& secret : *secrets) response->add_key(std::string(secret.Read(SecretAccess("answer an unwrap call"))));
       return absl::OkStatus();

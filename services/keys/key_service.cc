@@ -28,6 +28,11 @@ absl::Status CheckName(std::string_view name, const char* what) {
   return absl::InvalidArgumentError(fmt::format("{}: 1 to {} printable characters without spaces or '+'", what, kNameBytesMax));
 }
 
+absl::Status CheckCount(std::span<const PatientId> patients) {
+  if (!patients.empty() && patients.size() <= kPatientsPerCallMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("patient_id: 1 to {} ids a call", kPatientsPerCallMax));
+}
+
 // The whole of a tenant's file: origin, cell and database, a line each.
 std::string PlacementText(std::string_view origin, const KeyPlacement& placement) {
   return fmt::format("{}\n{}\n{}\n", origin, placement.cell, placement.key_database);
@@ -188,17 +193,16 @@ absl::StatusOr<std::string> KeyService::CreateLogKey(std::string_view origin) {
   return token_.CreateLogKey(origin);
 }
 
-absl::StatusOr<std::vector<StoredKey>> KeyService::CreatePatientKey(const TenantId& tenant, const PatientId& patient) {
+absl::StatusOr<std::vector<StoredKey>> KeyService::CreatePatientKeys(const TenantId& tenant, std::span<const PatientId> patients) {
+  if (auto status = CheckCount(patients); !status.ok()) return status;
   const absl::StatusOr<Tenant*> known = Known(tenant);
   if (!known.ok()) return known.status();
-  return (*known)->store->CreatePatientKey(patient);
+  return (*known)->store->CreatePatientKeys(patients);
 }
 
 absl::StatusOr<std::vector<Secret>> KeyService::UnwrapPatientKeys(const TenantId& tenant, std::span<const PatientId> patients,
                                                                   std::string_view purpose) {
-  if (patients.empty() || patients.size() > kUnwrapPatientsMax) {
-    return absl::InvalidArgumentError(fmt::format("patient_id: 1 to {} ids a call", kUnwrapPatientsMax));
-  }
+  if (auto status = CheckCount(patients); !status.ok()) return status;
   if (purpose.empty() || purpose.size() > kPurposeBytesMax)
     return absl::InvalidArgumentError("purpose: a short constant is required");
   const absl::StatusOr<Tenant*> known = Known(tenant);

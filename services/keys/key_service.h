@@ -26,7 +26,6 @@
 
 namespace custodian::keys {
 
-inline constexpr std::size_t kUnwrapPatientsMax = 64;
 inline constexpr std::size_t kLocatorValuesMax = 256;
 inline constexpr std::size_t kLocatorValueBytesMax = 512;
 inline constexpr std::size_t kNameBytesMax = 255;
@@ -48,8 +47,8 @@ class KeyService final : public KeyClient {
   [[nodiscard]] absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin,
                                                          const KeyPlacement& placement) override;
   [[nodiscard]] absl::StatusOr<std::string> CreateLogKey(std::string_view origin) override;
-  [[nodiscard]] absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant,
-                                                                        const PatientId& patient) override;
+  [[nodiscard]] absl::StatusOr<std::vector<StoredKey>> CreatePatientKeys(const TenantId& tenant,
+                                                                         std::span<const PatientId> patients) override;
   // An empty Secret where a patient has no key; KeyClient::Connect makes NotFound of it.
   [[nodiscard]] absl::StatusOr<std::vector<Secret>> UnwrapPatientKeys(const TenantId& tenant, std::span<const PatientId> patients,
                                                                       std::string_view purpose) override;

@@ -1,11 +1,13 @@
 #include "services/keys/key_store.h"
 
+#include <algorithm>
 #include <map>
 #include <pqxx/pqxx>
 #include <utility>
 
 #include "services/keys/cipher.h"
 #include "tenants/binary_array.h"
+#include "tenants/execute.h"
 
 namespace custodian::keys {
 
@@ -33,26 +35,45 @@ absl::Status KeyStore::Prepare() {
 
 absl::Status KeyStore::Check() { return NewestShard().status(); }
 
-absl::StatusOr<std::vector<StoredKey>> KeyStore::CreatePatientKey(const PatientId& patient) {
+absl::StatusOr<std::vector<StoredKey>> KeyStore::CreatePatientKeys(std::span<const PatientId> patients) {
   for (int round = 0; round < kRoundsMax; ++round) {
-    const absl::StatusOr<std::vector<WrappedKey>> found = Find({&patient, 1});
+    const absl::StatusOr<std::vector<WrappedKey>> found = Find(patients);
     if (!found.ok()) return found.status();
-    if (!found->empty()) {
-      const WrappedKey& key = found->front();
-      const absl::StatusOr<Secret> shard_secret = UnwrapShard(key.shard);
-      if (!shard_secret.ok()) return shard_secret.status();
-      if (const auto opened = UnwrapPatient(*shard_secret, key); !opened.ok()) return opened.status();
-      return std::vector<StoredKey>{{"shard", key.shard.key_id, ledger::Sha256(key.shard.wrapped), "", key.shard.epoch},
-                                    {"patient", key.patient_id, ledger::Sha256(key.wrapped), key.shard.key_id, key.shard.epoch}};
+    std::vector<PatientId> missing;
+    for (const PatientId& patient : patients) {
+      const auto is_its = [&patient](const WrappedKey& key) { return key.patient_id == patient.bytes(); };
+      if (std::none_of(found->begin(), found->end(), is_its)) missing.push_back(patient);
     }
+    if (missing.empty()) return Vouch(patients, *found);
     const absl::StatusOr<std::optional<Shard>> newest = NewestShard();
     if (!newest.ok()) return newest.status();
-    const bool full = !newest->has_value() || (*newest)->patients >= patients_per_shard_;
+    const std::size_t taken = newest->has_value() ? (*newest)->patients : patients_per_shard_;
+    const std::size_t room = patients_per_shard_ - std::min<std::size_t>(taken, patients_per_shard_);
     // A COMMIT in doubt is settled by looking again: both writes change nothing when they were done before.
-    const absl::Status added = full ? AddShard(*newest) : AddPatientKey(patient, **newest);
+    const absl::Status added =
+        room == 0 ? AddShard(*newest) : AddPatientKeys(std::span<const PatientId>(missing).first(std::min(room, missing.size())), **newest);
     if (!added.ok() && !absl::IsUnknown(added) && !absl::IsAborted(added)) return added;
   }
   return absl::UnavailableError("the key store is busy: retry after 1 s");
+}
+
+absl::StatusOr<std::vector<StoredKey>> KeyStore::Vouch(std::span<const PatientId> patients, const std::vector<WrappedKey>& found) {
+  std::vector<StoredKey> shards;
+  std::map<std::string, Secret> shard_secrets;
+  std::map<std::string, StoredKey> keys;
+  for (const WrappedKey& key : found) {
+    if (!shard_secrets.contains(key.shard.key_id)) {
+      absl::StatusOr<Secret> secret = UnwrapShard(key.shard);
+      if (!secret.ok()) return secret.status();
+      shard_secrets.emplace(key.shard.key_id, *std::move(secret));
+      shards.push_back({"shard", key.shard.key_id, ledger::Sha256(key.shard.wrapped), "", key.shard.epoch});
+    }
+    if (const auto opened = UnwrapPatient(shard_secrets.at(key.shard.key_id), key); !opened.ok()) return opened.status();
+    keys.emplace(key.patient_id, StoredKey{"patient", key.patient_id, ledger::Sha256(key.wrapped), key.shard.key_id, key.shard.epoch});
+  }
+  std::vector<StoredKey> stored = std::move(shards);
+  for (const PatientId& patient : patients) stored.push_back(keys.at(patient.bytes()));
+  return stored;
 }
 
 absl::StatusOr<std::vector<Secret>> KeyStore::Unwrap(std::span<const PatientId> patients) {
@@ -82,8 +103,8 @@ absl::StatusOr<std::vector<KeyStore::WrappedKey>> KeyStore::Find(std::span<const
   tenants::BinaryArray ids(tenants::BinaryArray::Element::kBytea);
   for (const PatientId& patient : patients) ids.Add(patient.bytes());
   std::vector<WrappedKey> keys;
-  absl::Status status = database_->Read([&](ReadTransaction& transaction) {
-    const pqxx::result rows = transaction.sql().exec_params(
+  absl::Status status = database_->ReadOne([&](ReadTransaction& transaction) {
+    const pqxx::result rows = tenants::Execute(transaction,
         "SELECT p.patient_id, p.wrapped, s.key_id, s.epoch, s.wrapped AS shard_wrapped FROM keystore.patient_key p "
         "JOIN keystore.shard s ON s.key_id = p.shard_id WHERE p.patient_id = ANY ($1::bytea[]) ORDER BY p.seq LIMIT $2",
         pqxx::binarystring(ids.Encode()), patients.size());
@@ -100,8 +121,8 @@ absl::StatusOr<std::vector<KeyStore::WrappedKey>> KeyStore::Find(std::span<const
 
 absl::StatusOr<std::optional<KeyStore::Shard>> KeyStore::NewestShard() {
   std::optional<Shard> shard;
-  absl::Status status = database_->Read([&](ReadTransaction& transaction) {
-    const pqxx::result rows = transaction.sql().exec(
+  absl::Status status = database_->ReadOne([&](ReadTransaction& transaction) {
+    const pqxx::result rows = tenants::Execute(transaction,
         "SELECT s.key_id, s.epoch, s.wrapped, "
         "(SELECT count(*) FROM keystore.patient_key p WHERE p.shard_id = s.key_id) AS patients "
         "FROM keystore.shard s ORDER BY s.seq DESC LIMIT 1");
@@ -134,26 +155,33 @@ absl::Status KeyStore::AddShard(const std::optional<Shard>& newest) {
   });
 }
 
-absl::Status KeyStore::AddPatientKey(const PatientId& patient, const Shard& shard) {
+absl::Status KeyStore::AddPatientKeys(std::span<const PatientId> patients, const Shard& shard) {
   const absl::StatusOr<Secret> shard_secret = UnwrapShard(shard);
   if (!shard_secret.ok()) return shard_secret.status();
-  std::string bytes = RandomBytes(kKeyBytes);
-  const Secret key(bytes);
-  Wipe(bytes);
-  const absl::StatusOr<std::string> wrapped =
-      SealBytes(shard_secret->Read(SecretAccess("seal a patient key")), PatientAad(patient.bytes(), shard.epoch),
-                key.Read(SecretAccess("seal a patient key")));
-  if (!wrapped.ok()) return wrapped.status();
+  tenants::BinaryArray ids(tenants::BinaryArray::Element::kBytea);
+  tenants::BinaryArray wrapped_keys(tenants::BinaryArray::Element::kBytea);
+  for (const PatientId& patient : patients) {
+    std::string bytes = RandomBytes(kKeyBytes);
+    const Secret key(bytes);
+    Wipe(bytes);
+    const absl::StatusOr<std::string> wrapped =
+        SealBytes(shard_secret->Read(SecretAccess("seal a patient key")), PatientAad(patient.bytes(), shard.epoch),
+                  key.Read(SecretAccess("seal a patient key")));
+    if (!wrapped.ok()) return wrapped.status();
+    ids.Add(patient.bytes());
+    wrapped_keys.Add(*wrapped);
+  }
   return database_->Write([&](WriteTransaction& transaction) {
     const pqxx::binarystring shard_id(shard.key_id);
-    // Locked, so that two threads cannot both take the last place.
-    if (transaction.sql().exec_params("SELECT 1 FROM keystore.shard WHERE key_id = $1 FOR UPDATE", shard_id).empty()) {
+    // Locked, so that two threads cannot both take the last places.
+    if (tenants::Execute(transaction, "SELECT 1 FROM keystore.shard WHERE key_id = $1 FOR UPDATE", shard_id).empty()) {
       return absl::DataLossError("a shard of the key store is gone");
     }
-    transaction.sql().exec_params(
-        "INSERT INTO keystore.patient_key (patient_id, shard_id, wrapped) SELECT $1, $2, $3 "
-        "WHERE (SELECT count(*) FROM keystore.patient_key WHERE shard_id = $2) < $4 ON CONFLICT (patient_id) DO NOTHING",
-        pqxx::binarystring(patient.bytes()), shard_id, pqxx::binarystring(*wrapped), patients_per_shard_);
+    tenants::Execute(transaction,
+                     "INSERT INTO keystore.patient_key (patient_id, shard_id, wrapped) SELECT new.patient_id, $1, new.wrapped "
+                     "FROM unnest($2::bytea[], $3::bytea[]) AS new (patient_id, wrapped) "
+                     "WHERE (SELECT count(*) FROM keystore.patient_key WHERE shard_id = $1) + $4 <= $5 ON CONFLICT (patient_id) DO NOTHING",
+                     shard_id, pqxx::binarystring(ids.Encode()), pqxx::binarystring(wrapped_keys.Encode()), patients.size(), patients_per_shard_);
     return absl::OkStatus();
   });
 }

@@ -35,8 +35,9 @@ class KeyStore {
   [[nodiscard]] absl::Status Prepare();
   // OK when the database answers and has the store's tables.
   [[nodiscard]] absl::Status Check();
-  // Makes the patient's key if there is none, durable before this returns; the shard's StoredKey, then the patient's.
-  [[nodiscard]] absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const PatientId& patient);
+  // Makes the keys of the patients that have none, durable before this returns; the shards' StoredKeys, then the patients' in the order
+  // asked.
+  [[nodiscard]] absl::StatusOr<std::vector<StoredKey>> CreatePatientKeys(std::span<const PatientId> patients);
   // In the order asked; an empty Secret where a patient has no key.
   [[nodiscard]] absl::StatusOr<std::vector<Secret>> Unwrap(std::span<const PatientId> patients);
 
@@ -58,8 +59,10 @@ class KeyStore {
   [[nodiscard]] absl::StatusOr<std::optional<Shard>> NewestShard();
   // Adds a shard, unless another thread made one after `newest`.
   [[nodiscard]] absl::Status AddShard(const std::optional<Shard>& newest);
-  // Adds the patient's key to the shard, unless it is full by now or the patient has one.
-  [[nodiscard]] absl::Status AddPatientKey(const PatientId& patient, const Shard& shard);
+  // Adds keys of these patients to the shard, unless it has no room for all by now; a patient that has one keeps it.
+  [[nodiscard]] absl::Status AddPatientKeys(std::span<const PatientId> patients, const Shard& shard);
+  // What is stored, each key opened before it is vouched for.
+  [[nodiscard]] absl::StatusOr<std::vector<StoredKey>> Vouch(std::span<const PatientId> patients, const std::vector<WrappedKey>& found);
   [[nodiscard]] absl::StatusOr<Secret> UnwrapShard(const Shard& shard);
   [[nodiscard]] absl::StatusOr<Secret> UnwrapPatient(const Secret& shard_secret, const WrappedKey& key);
   [[nodiscard]] std::string ShardAad(const std::string& key_id, std::uint64_t epoch) const;

@@ -49,6 +49,9 @@ class KeyStoreTest : public ::testing::Test {
     EXPECT_TRUE(keys.ok()) << keys.status();
     return keys.ok() ? std::string(keys->front().Read(kTest)) : "";
   }
+  [[nodiscard]] static absl::StatusOr<std::vector<StoredKey>> Create(KeyStore& store, const PatientId& patient) {
+    return store.CreatePatientKeys({&patient, 1});
+  }
   [[nodiscard]] absl::StatusCode UnwrapCode(const PatientId& patient) const {
     return store_->Unwrap({&patient, 1}).status().code();
   }
@@ -65,7 +68,7 @@ TEST_F(KeyStoreTest, KeysAreDistinctAndSurviveARestart) {
   std::vector<PatientId> patients;
   for (int i = 0; i < 5; ++i) {
     patients.push_back(PatientId::Random());
-    ASSERT_TRUE(store_->CreatePatientKey(patients.back()).ok());
+    ASSERT_TRUE(Create(*store_, patients.back()).ok());
     keys.insert(KeyOf(*store_, patients.back()));
   }
   EXPECT_EQ(keys.size(), 5u);
@@ -79,10 +82,10 @@ TEST_F(KeyStoreTest, KeysAreDistinctAndSurviveARestart) {
 
 TEST_F(KeyStoreTest, CreatingTwiceGivesTheSameKeyAndTheSameAnswer) {
   const PatientId patient = PatientId::Random();
-  const auto first = store_->CreatePatientKey(patient);
+  const auto first = Create(*store_, patient);
   ASSERT_TRUE(first.ok()) << first.status();
   const std::string key = KeyOf(*store_, patient);
-  const auto second = store_->CreatePatientKey(patient);
+  const auto second = Create(*store_, patient);
   ASSERT_TRUE(second.ok());
   EXPECT_EQ(KeyOf(*store_, patient), key);
   ASSERT_EQ(first->size(), 2u);
@@ -96,7 +99,7 @@ TEST_F(KeyStoreTest, CreatingTwiceGivesTheSameKeyAndTheSameAnswer) {
 
 TEST_F(KeyStoreTest, NamesWhatIsStored) {
   const PatientId patient = PatientId::Random();
-  const auto stored = store_->CreatePatientKey(patient);
+  const auto stored = Create(*store_, patient);
   ASSERT_TRUE(stored.ok());
   const auto hash = [](const StoredKey& key) { return HexEncode(ledger::AsBytes(key.wrapped_sha256)); };
   EXPECT_EQ((*stored)[0].what, "shard");
@@ -111,7 +114,7 @@ TEST_F(KeyStoreTest, NamesWhatIsStored) {
 
 TEST_F(KeyStoreTest, APatientWithoutAKeyGetsNone) {
   const PatientId known = PatientId::Random();
-  ASSERT_TRUE(store_->CreatePatientKey(known).ok());
+  ASSERT_TRUE(Create(*store_, known).ok());
   const std::vector<PatientId> asked{PatientId::Random(), known};
   const auto keys = store_->Unwrap(asked);
   ASSERT_TRUE(keys.ok());
@@ -123,11 +126,37 @@ TEST_F(KeyStoreTest, AFullShardIsFollowedByAnother) {
   const auto store = NewStore(/*patients_per_shard=*/3);
   std::set<std::string> shards;
   for (int i = 0; i < 7; ++i) {
-    const auto stored = store->CreatePatientKey(PatientId::Random());
+    const auto stored = Create(*store, PatientId::Random());
     ASSERT_TRUE(stored.ok()) << stored.status();
     shards.insert(stored->front().key_id);
   }
   EXPECT_EQ(shards.size(), 3u);
+  EXPECT_EQ(Shards(), "3");
+}
+
+TEST_F(KeyStoreTest, ManyPatientsAtOnceFillShardsAndKeepWhatTheyHave) {
+  const auto store = NewStore(/*patients_per_shard=*/3);
+  std::vector<PatientId> patients;
+  for (int i = 0; i < 7; ++i) patients.push_back(PatientId::Random());
+  ASSERT_TRUE(Create(*store, patients[3]).ok());
+  const std::string kept = KeyOf(*store, patients[3]);
+  const auto stored = store->CreatePatientKeys(patients);
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  ASSERT_EQ(stored->size(), 3u + 7u);
+  std::set<std::string> shards;
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ((*stored)[i].what, "shard");
+    shards.insert((*stored)[i].key_id);
+  }
+  std::set<std::string> keys;
+  for (std::size_t i = 0; i < 7; ++i) {
+    EXPECT_EQ((*stored)[3 + i].key_id, patients[i].bytes());
+    EXPECT_TRUE(shards.contains((*stored)[3 + i].shard_id));
+    keys.insert(KeyOf(*store, patients[i]));
+  }
+  EXPECT_EQ(shards.size(), 3u);
+  EXPECT_EQ(keys.size(), 7u);
+  EXPECT_EQ(KeyOf(*store, patients[3]), kept);
   EXPECT_EQ(Shards(), "3");
 }
 
@@ -139,9 +168,9 @@ TEST_F(KeyStoreTest, ManyThreadsOverfillNoShard) {
     threads.emplace_back([&] {
       for (int i = 0; i < 4; ++i) {
         const PatientId patient = PatientId::Random();
-        auto stored = store->CreatePatientKey(patient);
+        auto stored = Create(*store, patient);
         // "The key store is busy: retry", as callers do, with the same patient.
-        while (absl::IsUnavailable(stored.status())) stored = store->CreatePatientKey(patient);
+        while (absl::IsUnavailable(stored.status())) stored = Create(*store, patient);
         count += stored.ok() ? 1 : 0;
       }
     });
@@ -160,7 +189,7 @@ TEST_F(KeyStoreTest, OnePatientAskedForByManyThreadsHasOneKey) {
   std::vector<std::string> hashes(5);
   for (std::string& hash : hashes) {
     threads.emplace_back([&] {
-      const auto stored = store_->CreatePatientKey(patient);
+      const auto stored = Create(*store_, patient);
       if (stored.ok()) hash = HexEncode(ledger::AsBytes(stored->back().wrapped_sha256));
     });
   }
@@ -171,14 +200,14 @@ TEST_F(KeyStoreTest, OnePatientAskedForByManyThreadsHasOneKey) {
 
 TEST_F(KeyStoreTest, RefusesAnAlteredPatientKey) {
   const PatientId patient = PatientId::Random();
-  ASSERT_TRUE(store_->CreatePatientKey(patient).ok());
+  ASSERT_TRUE(Create(*store_, patient).ok());
   for (int byte = 0; byte < 60; ++byte) {
     const std::string flip = "UPDATE keystore.patient_key SET wrapped = set_byte(wrapped, " + std::to_string(byte) +
                              ", get_byte(wrapped, " + std::to_string(byte) + ") # 1)";
     ASSERT_TRUE(database_->Sql(flip).ok());
     EXPECT_EQ(UnwrapCode(patient), absl::StatusCode::kDataLoss) << "byte " << byte;
     if (byte == 0) {
-      EXPECT_TRUE(absl::IsDataLoss(store_->CreatePatientKey(patient).status())) << "an altered key is not vouched for";
+      EXPECT_TRUE(absl::IsDataLoss(Create(*store_, patient).status())) << "an altered key is not vouched for";
     }
     ASSERT_TRUE(database_->Sql(flip).ok());
   }
@@ -187,12 +216,12 @@ TEST_F(KeyStoreTest, RefusesAnAlteredPatientKey) {
 
 TEST_F(KeyStoreTest, RefusesAnAlteredShardSecret) {
   const PatientId patient = PatientId::Random();
-  ASSERT_TRUE(store_->CreatePatientKey(patient).ok());
+  ASSERT_TRUE(Create(*store_, patient).ok());
   const std::string flip = "UPDATE keystore.shard SET wrapped = set_byte(wrapped, 30, get_byte(wrapped, 30) # 4)";
   ASSERT_TRUE(database_->Sql(flip).ok());
   EXPECT_EQ(UnwrapCode(patient), absl::StatusCode::kDataLoss);
-  EXPECT_TRUE(absl::IsDataLoss(store_->CreatePatientKey(patient).status()));
-  EXPECT_TRUE(absl::IsDataLoss(store_->CreatePatientKey(PatientId::Random()).status()))
+  EXPECT_TRUE(absl::IsDataLoss(Create(*store_, patient).status()));
+  EXPECT_TRUE(absl::IsDataLoss(Create(*store_, PatientId::Random()).status()))
       << "no new patient joins an altered shard";
   ASSERT_TRUE(database_->Sql(flip).ok());
   EXPECT_EQ(UnwrapCode(patient), absl::StatusCode::kOk);
@@ -201,8 +230,8 @@ TEST_F(KeyStoreTest, RefusesAnAlteredShardSecret) {
 TEST_F(KeyStoreTest, RefusesKeysOfOthers) {
   const PatientId first = PatientId::Random();
   const PatientId second = PatientId::Random();
-  ASSERT_TRUE(store_->CreatePatientKey(first).ok());
-  ASSERT_TRUE(store_->CreatePatientKey(second).ok());
+  ASSERT_TRUE(Create(*store_, first).ok());
+  ASSERT_TRUE(Create(*store_, second).ok());
   ASSERT_TRUE(database_
                   ->Sql("UPDATE keystore.patient_key p SET wrapped = other.wrapped FROM keystore.patient_key other "
                         "WHERE other.patient_id <> p.patient_id")
@@ -223,10 +252,10 @@ TEST_F(KeyStoreTest, AKeyThatCannotBeStoredIsNotGivenOut) {
           ->Sql("CREATE TRIGGER refuse BEFORE INSERT ON keystore.patient_key FOR EACH ROW EXECUTE FUNCTION keystore.refuse()")
           .ok());
   const PatientId patient = PatientId::Random();
-  EXPECT_FALSE(store_->CreatePatientKey(patient).ok());
+  EXPECT_FALSE(Create(*store_, patient).ok());
   EXPECT_EQ(store_->Unwrap({&patient, 1})->front().size(), 0u);
   ASSERT_TRUE(database_->Sql("DROP TRIGGER refuse ON keystore.patient_key").ok());
-  EXPECT_TRUE(store_->CreatePatientKey(patient).ok());
+  EXPECT_TRUE(Create(*store_, patient).ok());
 }
 
 }  // namespace

@@ -15,7 +15,6 @@ namespace custodian::keys {
 namespace {
 
 constexpr std::size_t kLeasesMax = 4'096;
-constexpr std::size_t kPatientsPerCall = 64;
 constexpr std::size_t kRecordNameBytes = 16;
 
 std::string PatientLease(const TenantId& tenant, const PatientId& patient) { return "p" + tenant.text() + patient.bytes(); }
@@ -168,8 +167,8 @@ absl::Status Sealer::Prefetch(const TenantId& tenant, std::span<const PatientId>
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   const std::span<const PatientId> all(wanted);
-  for (std::size_t from = 0; from < all.size(); from += kPatientsPerCall) {
-    const auto some = all.subspan(from, std::min(kPatientsPerCall, all.size() - from));
+  for (std::size_t from = 0; from < all.size(); from += kPatientsPerCallMax) {
+    const auto some = all.subspan(from, std::min(kPatientsPerCallMax, all.size() - from));
     absl::StatusOr<std::vector<Secret>> keys = keys_.UnwrapPatientKeys(tenant, some, purpose);
     if (!keys.ok()) return keys.status();
     for (std::size_t i = 0; i < some.size(); ++i) leases_->Keep(PatientLease(tenant, some[i]), std::move((*keys)[i]), 0);

@@ -25,8 +25,8 @@ class CountingKeys final : public KeyClient {
     return keys_.CreateTenant(tenant, origin, placement);
   }
   absl::StatusOr<std::string> CreateLogKey(std::string_view origin) override { return keys_.CreateLogKey(origin); }
-  absl::StatusOr<std::vector<StoredKey>> CreatePatientKey(const TenantId& tenant, const PatientId& patient) override {
-    return keys_.CreatePatientKey(tenant, patient);
+  absl::StatusOr<std::vector<StoredKey>> CreatePatientKeys(const TenantId& tenant, std::span<const PatientId> patients) override {
+    return keys_.CreatePatientKeys(tenant, patients);
   }
   absl::StatusOr<std::vector<Secret>> UnwrapPatientKeys(const TenantId& tenant, std::span<const PatientId> patients,
                                                         std::string_view purpose) override {

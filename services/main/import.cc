@@ -2,37 +2,29 @@
 // again: every transaction carries the hash of its content as Idempotency-Key, so what was stored is answered, not stored again.
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "ledger/tree.h"
 #include "services/exchange/fhir_json.h"
 #include "services/main/commands.h"
 #include "services/main/home_tenant.h"
 #include "services/main/import_files.h"
+#include "services/main/import_sender.h"
 #include "services/rpc/https_client.h"
-#include "tenants/ids.h"
 
 namespace custodian::main {
 namespace {
 
 using exchange::Json;
 
-constexpr std::size_t kRowsPerTransaction = 500;
-constexpr std::size_t kBytesPerTransaction = 8u << 20;
-// A server that is busy or restarting is asked again for about a minute.
-constexpr int kTries = 60;
-constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+constexpr int kAtOnce = 4;
 
 struct Options {
   std::string home;
@@ -41,6 +33,7 @@ struct Options {
   std::string certificate;
   std::string key;
   std::string ca;
+  int at_once = kAtOnce;
   bool json = false;
   std::vector<std::string> paths;
 };
@@ -49,20 +42,6 @@ struct Options {
 struct Endpoint {
   std::string url;
   rpc::HttpsClient::Options client;
-};
-
-struct Fault {
-  std::string file;
-  // Line or position in the file; 0 for the whole file.
-  std::size_t place = 0;
-  std::string message;
-};
-
-struct Totals {
-  std::size_t files = 0;
-  std::size_t transactions = 0;
-  std::size_t stored = 0;
-  std::vector<Fault> faults;
 };
 
 Endpoint EndpointOf(const Options& options) {
@@ -103,116 +82,9 @@ class Progress {
   const bool shown_;
 };
 
-class Importer {
- public:
-  Importer(const rpc::HttpsClient& client, std::string url) : client_(client), url_(std::move(url)) {}
-
-  void Import(const std::string& path) {
-    ++totals_.files;
-    const auto file = ReadImportFile(path);
-    if (!file.ok()) return Tell(path, 0, std::string(file.status().message()));
-    for (const auto& [place, reason] : file->bad_rows) Tell(path, place, reason);
-    if (!file->transaction.empty()) {
-      const rpc::HttpResponse answer = Send(file->transaction);
-      if (answer.status == 200) return Count(file->transaction_entries);
-      return Tell(path, 0, Reason(answer));
-    }
-    std::vector<const ImportRow*> part;
-    std::size_t bytes = 0;
-    for (const ImportRow& row : file->rows) {
-      const std::size_t size = row.entry.Text().size();
-      if (!part.empty() && (part.size() >= kRowsPerTransaction || bytes + size > kBytesPerTransaction)) {
-        SendPart(path, std::move(part));
-        part.clear();
-        bytes = 0;
-      }
-      part.push_back(&row);
-      bytes += size;
-    }
-    if (!part.empty()) SendPart(path, std::move(part));
-  }
-
-  [[nodiscard]] const Totals& totals() const { return totals_; }
-
- private:
-  void Tell(const std::string& file, std::size_t place, std::string message) { totals_.faults.push_back({file, place, std::move(message)}); }
-  void Count(std::size_t resources) {
-    ++totals_.transactions;
-    totals_.stored += resources;
-  }
-
-  // The server's own words: of the first issues.
-  static std::string Reason(const rpc::HttpResponse& answer) {
-    constexpr std::size_t kIssuesShown = 3;
-    std::string reason = absl::StrCat("refused with status ", answer.status);
-    const auto outcome = Json::Parse(answer.body);
-    if (!outcome.ok()) return reason;
-    const auto& issues = (*outcome)["issue"].items();
-    for (std::size_t i = 0; i < std::min(issues.size(), kIssuesShown); ++i) {
-      absl::StrAppend(&reason, i == 0 ? ": " : "; ", issues[i].TextOf("diagnostics"));
-    }
-    if (issues.size() > kIssuesShown) absl::StrAppend(&reason, "; and ", issues.size() - kIssuesShown, " more");
-    return reason;
-  }
-
-  // Sends the rows as one transaction. Rows that the server names as faulty are told and left out, and the others sent again.
-  void SendPart(const std::string& path, std::vector<const ImportRow*> part) {
-    while (!part.empty()) {
-      const rpc::HttpResponse answer = Send(TransactionOf(part));
-      if (answer.status == 200) return Count(part.size());
-      const std::set<std::size_t> faulty = TellFaultyRows(path, answer, part);
-      if (faulty.empty()) return Tell(path, part.front()->place, absl::StrCat("and ", part.size() - 1, " rows after it: ", Reason(answer)));
-      std::vector<const ImportRow*> rest;
-      for (std::size_t i = 0; i < part.size(); ++i) {
-        if (!faulty.contains(i)) rest.push_back(part[i]);
-      }
-      part = std::move(rest);
-    }
-  }
-
-  std::set<std::size_t> TellFaultyRows(const std::string& path, const rpc::HttpResponse& answer, const std::vector<const ImportRow*>& part) {
-    constexpr std::string_view kPrefix = "Bundle.entry[";
-    std::set<std::size_t> faulty;
-    const auto outcome = Json::Parse(answer.body);
-    if (!outcome.ok() || answer.status < 400 || answer.status >= 500) return faulty;
-    for (const Json& issue : (*outcome)["issue"].items()) {
-      const std::string& expression = issue["expression"][0].text();
-      std::size_t index = 0;
-      if (!expression.starts_with(kPrefix)) continue;
-      const std::string digits = expression.substr(kPrefix.size(), expression.find(']') - kPrefix.size());
-      if (!absl::SimpleAtoi(digits, &index) || index >= part.size() || !faulty.insert(index).second) continue;
-      Tell(path, part[index]->place, absl::StrCat("refused with status ", answer.status, ": ", issue.TextOf("diagnostics")));
-    }
-    return faulty;
-  }
-
-  // Asks again while the server is busy, away, or broke off: the key settles what happened.
-  rpc::HttpResponse Send(const std::string& body) const {
-    const ledger::Hash hash = ledger::Sha256(body);
-    const std::string key = "import-" + HexEncode({reinterpret_cast<const char*>(hash.data()), hash.size()});
-    const std::vector<std::pair<std::string, std::string>> headers = {
-        {"Content-Type", "application/fhir+json"}, {"Accept", "application/fhir+json"}, {"Idempotency-Key", key}, {"Prefer", "return=minimal"}};
-    for (int attempt = 1;; ++attempt) {
-      auto answer = client_.Send("POST", url_, headers, body);
-      const bool again = answer.ok() ? answer->status == 503 || answer->status == 429 || answer->status == 409
-                                     : absl::IsUnavailable(answer.status()) || absl::IsUnknown(answer.status()) ||
-                                           absl::IsDeadlineExceeded(answer.status());
-      if (!again || attempt == kTries) {
-        if (!answer.ok()) throw CommandFailed{1, absl::StrCat(url_, ": ", std::string(answer.status().message()))};
-        return *std::move(answer);
-      }
-      absl::SleepFor(kRetryAfter);
-    }
-  }
-
-  const rpc::HttpsClient& client_;
-  const std::string url_;
-  Totals totals_;
-};
-
-void PrintJson(const Totals& totals, absl::Duration took) {
+void PrintJson(const ImportTotals& totals, absl::Duration took, absl::Duration stored_after) {
   Json faults = Json::Array();
-  for (const Fault& fault : totals.faults) {
+  for (const ImportFault& fault : totals.faults) {
     faults.Append(Json::Object({{"file", Json::String(fault.file)},
                                 {"message", Json::String(fault.message)},
                                 {"place", Json::Integer(static_cast<std::int64_t>(fault.place))}}));
@@ -220,6 +92,7 @@ void PrintJson(const Totals& totals, absl::Duration took) {
   std::printf("%s\n", Json::Object({{"failed", std::move(faults)},
                                     {"files", Json::Integer(static_cast<std::int64_t>(totals.files))},
                                     {"milliseconds", Json::Integer(absl::ToInt64Milliseconds(took))},
+                                    {"milliseconds_until_stored", Json::Integer(absl::ToInt64Milliseconds(stored_after))},
                                     {"stored", Json::Integer(static_cast<std::int64_t>(totals.stored))},
                                     {"transactions", Json::Integer(static_cast<std::int64_t>(totals.transactions))}})
                           .Text()
@@ -230,27 +103,29 @@ void Run(const Options& options) {
   const bool by_home = !options.home.empty() && !options.tenant.empty();
   const bool by_url = !options.url.empty() && !options.certificate.empty() && !options.key.empty() && !options.ca.empty();
   if (by_home == by_url) throw CommandFailed{2, "give either --home and --tenant, or --url, --cert, --key and --ca"};
-  const auto files = FilesToImport(options.paths);
-  Check(files.status());
-  if (files->empty()) throw CommandFailed{1, "no *.json or *.ndjson file is there"};
+  const auto groups = FilesToImport(options.paths);
+  Check(groups.status());
+  std::size_t files = 0;
+  for (const auto& group : *groups) files += group.size();
+  if (files == 0) throw CommandFailed{1, "no *.json or *.ndjson file is there"};
   const Endpoint endpoint = EndpointOf(options);
   const auto client = rpc::HttpsClient::Create(endpoint.client);
   Check(client.status());
   const absl::Time start = absl::Now();
-  Importer importer(**client, endpoint.url);
+  ImportSender sender(**client, endpoint.url, options.at_once);
   {
-    const Progress progress(files->size());
-    for (std::size_t i = 0; i < files->size(); ++i) {
-      progress.Show(i, importer.totals().stored, (*files)[i]);
-      importer.Import((*files)[i]);
-    }
+    const Progress progress(files);
+    const auto show = [&](const std::string& path, std::size_t stored) { progress.Show(sender.totals().files, stored, path); };
+    for (const auto& group : *groups) Check(sender.Send(group, show));
   }
-  const Totals& totals = importer.totals();
+  const absl::Duration stored_after = absl::Now() - start;
+  Check(sender.AwaitFollowUp());
+  const ImportTotals& totals = sender.totals();
   if (options.json) {
-    PrintJson(totals, absl::Now() - start);
+    PrintJson(totals, absl::Now() - start, stored_after);
   } else {
     std::printf("%zu resources of %zu files stored in %zu transactions\n", totals.stored, totals.files, totals.transactions);
-    for (const Fault& fault : totals.faults) {
+    for (const ImportFault& fault : totals.faults) {
       const std::string place = fault.place == 0 ? fault.file : absl::StrCat(fault.file, ":", fault.place);
       std::fprintf(stderr, "%s: %s\n", place.c_str(), fault.message.c_str());
     }
@@ -275,6 +150,7 @@ void AddImport(CLI::App& app) {
   command->add_option("--cert", options->certificate, "client certificate (PEM)");
   command->add_option("--key", options->key, "its key (PEM)");
   command->add_option("--ca", options->ca, "CA of the server (PEM)");
+  command->add_option("--at-once", options->at_once, "transactions on their way at a time")->check(CLI::Range(1, 32))->capture_default_str();
   command->add_flag("--json", options->json, "print the summary as JSON");
   command->add_option("PATH", options->paths, "files, or folders with *.json and *.ndjson")->required();
   command->callback([options] { Run(*options); });

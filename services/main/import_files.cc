@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/exchange/fhir_json.h"
 #include "services/main/config.h"
 
 namespace custodian::main {
@@ -29,13 +30,15 @@ int Rank(const std::filesystem::path& path) {
   return type == "Patient" ? 2 : 3;
 }
 
-// The entry that stores a resource under its own id, or gives it one.
-Json EntryOf(Json resource) {
-  const std::string type = resource.TextOf("resourceType");
-  const std::string id = resource.TextOf("id");
-  Json request = Json::Object({{"method", Json::String(id.empty() ? "POST" : "PUT")},
-                               {"url", Json::String(id.empty() ? type : absl::StrCat(type, "/", id))}});
-  return Json::Object({{"resource", std::move(resource)}, {"request", std::move(request)}});
+// The entry that stores a resource (JSON text, and the same parsed) under its own id, or gives it one.
+ImportRow RowOf(std::size_t place, std::string_view text, const Json& resource) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  const std::string& type = resource.TextOf("resourceType");
+  const std::string& id = resource.TextOf("id");
+  const std::string target = id.empty() ? "" : absl::StrCat(type, "/", id);
+  const Json request = Json::Object({{"method", Json::String(id.empty() ? "POST" : "PUT")}, {"url", Json::String(id.empty() ? type : target)}});
+  return {place, absl::StrCat("{\"resource\":", std::string(text), ",\"request\":", request.Text(), "}"), target};
 }
 
 void ReadLines(const std::string& text, ImportFile& file) {
@@ -46,20 +49,20 @@ void ReadLines(const std::string& text, ImportFile& file) {
     at = end + 1;
     ++line;
     if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    auto resource = Json::Parse(row);
+    const auto resource = Json::Parse(row);
     if (!resource.ok()) {
       file.bad_rows.emplace_back(line, std::string(resource.status().message()));
     } else if (resource->TextOf("resourceType").empty()) {
       file.bad_rows.emplace_back(line, "no FHIR resource: it has no resourceType");
     } else {
-      file.rows.push_back({line, EntryOf(*std::move(resource))});
+      file.rows.push_back(RowOf(line, row, *resource));
     }
   }
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> FilesToImport(const std::vector<std::string>& paths) {
+absl::StatusOr<std::vector<std::vector<std::string>>> FilesToImport(const std::vector<std::string>& paths) {
   std::vector<std::tuple<int, std::string>> found;
   for (const std::string& path : paths) {
     std::error_code error;
@@ -77,9 +80,12 @@ absl::StatusOr<std::vector<std::string>> FilesToImport(const std::vector<std::st
   }
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
-  std::vector<std::string> files;
-  for (auto& [rank, path] : found) files.push_back(std::move(path));
-  return files;
+  std::vector<std::vector<std::string>> groups;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (i == 0 || std::get<int>(found[i]) != std::get<int>(found[i - 1])) groups.emplace_back();
+    groups.back().push_back(std::get<std::string>(found[i]));
+  }
+  return groups;
 }
 
 absl::StatusOr<ImportFile> ReadImportFile(const std::string& path) {
@@ -96,11 +102,15 @@ absl::StatusOr<ImportFile> ReadImportFile(const std::string& path) {
   const std::string type = json->TextOf("resourceType");
   if (type.empty()) return absl::InvalidArgumentError("holds no FHIR resource: it has no resourceType");
   if (type != "Bundle") {
-    file.rows.push_back({1, EntryOf(*std::move(json))});
+    file.rows.push_back(RowOf(1, *text, *json));
     return file;
   }
   if (json->TextOf("type") == "transaction") {
     file.transaction_entries = (*json)["entry"].items().size();
+    for (const Json& entry : (*json)["entry"].items()) {
+      const Json& request = entry["request"];
+      if (request.TextOf("method") == "PUT" || request.TextOf("method") == "DELETE") file.transaction_targets.insert(request.TextOf("url"));
+    }
     file.transaction = *std::move(text);
     return file;
   }
@@ -113,17 +123,20 @@ absl::StatusOr<ImportFile> ReadImportFile(const std::string& path) {
       if (resource == nullptr || resource->TextOf("resourceType").empty()) {
         file.bad_rows.emplace_back(place, "the entry holds no resource");
       } else {
-        file.rows.push_back({place, EntryOf(std::move(*resource))});
+        file.rows.push_back(RowOf(place, resource->Text(), *resource));
       }
     }
   }
   return file;
 }
 
-std::string TransactionOf(const std::vector<const ImportRow*>& rows) {
-  Json entries = Json::Array();
-  for (const ImportRow* row : rows) entries.Append(row->entry);
-  return Json::Object({{"resourceType", Json::String("Bundle")}, {"type", Json::String("transaction")}, {"entry", std::move(entries)}}).Text();
+std::string TransactionOf(const std::vector<ImportRow>& rows) {
+  std::string bundle = R"({"resourceType":"Bundle","type":"transaction","entry":[)";
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i > 0) bundle += ',';
+    bundle += rows[i].entry;
+  }
+  return bundle + "]}";
 }
 
 }  // namespace custodian::main

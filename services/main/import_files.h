@@ -4,19 +4,22 @@
 #define CUSTODIAN_SERVICES_MAIN_IMPORT_FILES_H_
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "services/exchange/fhir_json.h"
 
 namespace custodian::main {
 
-// A resource of a file and where it stands (line of an NDJSON file, else position from 1).
+// An entry of a transaction that stores one resource of a file, and where it stands (line of an NDJSON file, else position from 1).
 struct ImportRow {
   std::size_t place = 0;
-  exchange::Json entry;
+  // JSON.
+  std::string entry;
+  // Type/id that it is stored under; empty when the server gives it an id.
+  std::string target;
 };
 
 struct ImportFile {
@@ -24,18 +27,20 @@ struct ImportFile {
   // A transaction Bundle that is sent as it is; else empty and `rows` are sent in parts.
   std::string transaction;
   std::size_t transaction_entries = 0;
+  // What the Bundle updates or deletes, Type/id.
+  std::set<std::string> transaction_targets;
   std::vector<ImportRow> rows;
   // Lines that are no FHIR resource: place and reason.
   std::vector<std::pair<std::size_t, std::string>> bad_rows;
 };
 
-// *.json and *.ndjson below `paths` (files are taken whatever their name), in an order in which what others refer to comes first:
-// hospitals and practitioners, then patients, then the rest by name. NotFound naming a path that does not exist.
-[[nodiscard]] absl::StatusOr<std::vector<std::string>> FilesToImport(const std::vector<std::string>& paths);
+// *.json and *.ndjson below `paths` (files are taken whatever their name), in groups, each of which refers to the ones before it:
+// hospitals and practitioners, then patients, then the rest; by name within a group. NotFound naming a path that does not exist.
+[[nodiscard]] absl::StatusOr<std::vector<std::vector<std::string>>> FilesToImport(const std::vector<std::string>& paths);
 // InvalidArgument when the file holds no FHIR.
 [[nodiscard]] absl::StatusOr<ImportFile> ReadImportFile(const std::string& path);
 // A transaction Bundle of these rows.
-[[nodiscard]] std::string TransactionOf(const std::vector<const ImportRow*>& rows);
+[[nodiscard]] std::string TransactionOf(const std::vector<ImportRow>& rows);
 
 }  // namespace custodian::main
 

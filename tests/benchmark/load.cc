@@ -4,7 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <latch>
+#include <optional>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -21,10 +23,13 @@ struct Client {
   absl::Status status;
 };
 
-void Drive(Side& side, int number, Steady::time_point until, std::atomic<bool>& stop, Client& client) {
+// When a client's next call begins to count; nothing when the slice is over.
+using Due = std::function<std::optional<Steady::time_point>()>;
+
+void Drive(Side& side, int number, const Due& due, std::atomic<bool>& stop, Client& client) {
   while (!stop) {
-    const Steady::time_point begun = Steady::now();
-    if (begun >= until) return;
+    const auto begun = due();
+    if (!begun) return;
     const auto outcome = side.Call(number);
     const Steady::time_point ended = Steady::now();
     if (!outcome.ok()) {
@@ -34,9 +39,42 @@ void Drive(Side& side, int number, Steady::time_point until, std::atomic<bool>& 
     }
     if (*outcome == Outcome::kNothingLeft) return;
     client.last = ended;
-    client.figures.latencies.push_back(absl::FromChrono(ended - begun));
+    client.figures.latencies.push_back(absl::FromChrono(ended - *begun));
     ++(*outcome == Outcome::kAnswered ? client.figures.answered : client.figures.failed);
   }
+}
+
+// `due` is made once the slice has begun.
+absl::StatusOr<Figures> Run(Side& side, int clients, const std::function<Due(Steady::time_point begun)>& make_due) {
+  if (absl::Status status = side.Prepare(); !status.ok()) return status;
+  std::vector<Client> each(static_cast<std::size_t>(clients));
+  std::atomic<bool> stop = false;
+  std::latch ready(clients + 1);
+  // Written before the latch opens, read after.
+  Steady::time_point begun;
+  Due due;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < clients; ++i) {
+    threads.emplace_back([&, i] {
+      ready.arrive_and_wait();
+      Drive(side, i, due, stop, each[static_cast<std::size_t>(i)]);
+    });
+  }
+  begun = Steady::now();
+  due = make_due(begun);
+  ready.arrive_and_wait();
+  for (std::thread& thread : threads) thread.join();
+
+  Figures figures;
+  Steady::time_point last = begun;
+  for (const Client& client : each) {
+    if (!client.status.ok()) return client.status;
+    figures.Add(client.figures);
+    last = std::max(last, client.last);
+  }
+  if (figures.latencies.empty()) return absl::FailedPreconditionError("no call was answered within a slice");
+  figures.elapsed = absl::FromChrono(last - begun);
+  return figures;
 }
 
 }  // namespace
@@ -62,33 +100,26 @@ double Figures::PercentileMs(double percent) const {
 }
 
 absl::StatusOr<Figures> RunSlice(Side& side, int clients, absl::Duration slice) {
-  if (absl::Status status = side.Prepare(); !status.ok()) return status;
-  std::vector<Client> each(static_cast<std::size_t>(clients));
-  std::atomic<bool> stop = false;
-  std::latch ready(clients + 1);
-  // Written before the latch opens, read after.
-  Steady::time_point begun;
-  std::vector<std::thread> threads;
-  for (int i = 0; i < clients; ++i) {
-    threads.emplace_back([&, i] {
-      ready.arrive_and_wait();
-      Drive(side, i, begun + absl::ToChronoNanoseconds(slice), stop, each[static_cast<std::size_t>(i)]);
-    });
-  }
-  begun = Steady::now();
-  ready.arrive_and_wait();
-  for (std::thread& thread : threads) thread.join();
+  return Run(side, clients, [slice](Steady::time_point begun) -> Due {
+    return [until = begun + absl::ToChronoNanoseconds(slice)]() -> std::optional<Steady::time_point> {
+      const Steady::time_point now = Steady::now();
+      return now < until ? std::optional(now) : std::nullopt;
+    };
+  });
+}
 
-  Figures figures;
-  Steady::time_point last = begun;
-  for (const Client& client : each) {
-    if (!client.status.ok()) return client.status;
-    figures.Add(client.figures);
-    last = std::max(last, client.last);
-  }
-  if (figures.latencies.empty()) return absl::FailedPreconditionError("no call was answered within a slice");
-  figures.elapsed = absl::FromChrono(last - begun);
-  return figures;
+absl::StatusOr<Figures> RunOpenLoop(Side& side, int clients, absl::Duration slice, double per_second) {
+  std::atomic<std::int64_t> next = 0;
+  const auto calls = static_cast<std::int64_t>(per_second * absl::ToDoubleSeconds(slice));
+  return Run(side, clients, [&next, calls, per_second](Steady::time_point begun) -> Due {
+    return [&next, calls, per_second, begun]() -> std::optional<Steady::time_point> {
+      const std::int64_t number = next++;
+      if (number >= calls) return std::nullopt;
+      const Steady::time_point due = begun + absl::ToChronoNanoseconds(absl::Seconds(static_cast<double>(number) / per_second));
+      std::this_thread::sleep_until(due);
+      return due;
+    };
+  });
 }
 
 absl::StatusOr<Comparison> Compare(Side& ours, Side& peer, int clients, int rounds, absl::Duration slice,

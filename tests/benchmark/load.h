@@ -1,4 +1,5 @@
-// Closed-loop load: clients that send, wait for the answer, and send again. Two sides are measured in turns, a slice of time each, so
+// Closed-loop load: clients that send, wait for the answer, and send again; and open-loop load, whose calls come at their times whether or not
+// earlier ones are answered. Two sides are measured in turns, a slice of time each, so
 // that what the machine does besides weighs on both alike. Starts threads of its own for each slice and joins them.
 #ifndef CUSTODIAN_TESTS_BENCHMARK_LOAD_H_
 #define CUSTODIAN_TESTS_BENCHMARK_LOAD_H_
@@ -45,6 +46,9 @@ struct Figures {
 };
 
 [[nodiscard]] absl::StatusOr<Figures> RunSlice(Side& side, int clients, absl::Duration slice);
+// Open loop: a call is due every 1 / `per_second` for the length of `slice`, and its time counts from when it was due, so that waiting for the
+// ones before is part of it. `clients` bounds how many are on their way.
+[[nodiscard]] absl::StatusOr<Figures> RunOpenLoop(Side& side, int clients, absl::Duration slice, double per_second);
 
 struct Comparison {
   Figures ours;

@@ -42,12 +42,23 @@ int main(int argc, char** argv) {
   auto* entries = app.add_subcommand("entries", "the partition writer, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES");
   auto* checks = app.add_subcommand("order-checks", "order-sign calls to a running quickstart");
   auto* messages = app.add_subcommand("hl7-messages", "HL7 v2 messages by MLLP to a running quickstart");
-  for (auto* command : {checks, messages}) command->add_option("--home", home, "the quickstart's home")->required();
+  std::string bundles;
+  auto* imports = app.add_subcommand("imports", "custodian import into a running quickstart");
+  imports->add_option("--bundles", bundles, "folder of Synthea Bundles of which new patients are made")->required();
+  std::string client_id;
+  std::string key_file;
+  auto* reads = app.add_subcommand("fhir-reads", "reads of another tenant's results at a running quickstart");
+  reads->add_option("--client-id", client_id, "SMART client of the quickstart's second tenant")->required();
+  reads->add_option("--key", key_file, "its private key (PEM)")->required();
+  int patients = 1'000'000;
+  auto* growth = app.add_subcommand("order-growth", "order checks among many patients; spoils the quickstart");
+  growth->add_option("--patients", patients, "patients of all tenants")->check(CLI::Range(10'000, 100'000'000))->capture_default_str();
+  for (auto* command : {checks, messages, imports, reads, growth}) command->add_option("--home", home, "the quickstart's home")->required();
   int people = 1'000'000;
   auto* lookups = app.add_subcommand("match-lookups", "who is a patient elsewhere, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES");
   lookups->add_option("--people", people, "persons, with two patients each on average")->check(CLI::Range(1'000, 100'000'000))->capture_default_str();
   auto* consents = app.add_subcommand("consents", "consent decisions on one core, from memory");
-  for (auto* command : {entries, checks, messages, consents, lookups}) {
+  for (auto* command : {entries, checks, messages, consents, lookups, imports, reads, growth}) {
     command->add_option("--clients", settings.clients, "who send at once")->check(CLI::Range(1, 128))->capture_default_str();
     command->add_option("--rounds", settings.rounds, "turns of each side")->check(CLI::Range(1, 100))->capture_default_str();
     command->add_option("--seconds", seconds, "measured on each side, over all rounds")->check(CLI::Range(0.1, 600.0))->capture_default_str();
@@ -57,6 +68,9 @@ int main(int argc, char** argv) {
   spdlog::set_level(spdlog::level::warn);
   if (consents->parsed()) return Print(MeasureConsents(settings));
   if (messages->parsed()) return Print(MeasureHl7Messages(settings, home));
+  if (imports->parsed()) return Print(MeasureImports(settings, home, bundles));
+  if (reads->parsed()) return Print(MeasureFhirReads(settings, home, client_id, key_file));
+  if (growth->parsed()) return Print(MeasureOrderGrowth(settings, home, patients));
   if (lookups->parsed()) return Print(MeasureMatchLookups(settings, people));
   return Print(entries->parsed() ? MeasureEntries(settings) : MeasureOrderChecks(settings, home));
 }

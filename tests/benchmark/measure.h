@@ -47,6 +47,16 @@ struct Report {
 [[nodiscard]] absl::StatusOr<Report> MeasureOrderChecks(const Settings& settings, const std::string& home);
 // HL7 v2 messages by MLLP to the quickstart at `home`, against a plain insert of the same bytes into its PostgreSQL.
 [[nodiscard]] absl::StatusOr<Report> MeasureHl7Messages(const Settings& settings, const std::string& home);
+// `custodian import` of new patients, made of the Synthea Bundles in the folder `bundles`, at one tenant of the quickstart at `home`, against
+// COPY of the same resources into a jsonb table.
+[[nodiscard]] absl::StatusOr<Report> MeasureImports(const Settings& settings, const std::string& home, const std::string& bundles);
+// Reads of another tenant's results over HTTPS by the client `client_id` (its private key in PEM, kid "benchmark") of the quickstart's second
+// tenant, against a jsonb table with an audit table behind the same server class.
+[[nodiscard]] absl::StatusOr<Report> MeasureFhirReads(const Settings& settings, const std::string& home, const std::string& client_id,
+                                                      const std::string& key_file);
+// What an order check costs at the quickstart at `home` once so many patients of 300 tenants are there, against 1,000 patients of 3. The home is
+// of no other use afterwards.
+[[nodiscard]] absl::StatusOr<Report> MeasureOrderGrowth(const Settings& settings, const std::string& home, int patients);
 
 // Locator::SamePerson over the rows of `people` persons (two patients each, on average) on the PostgreSQL of CUSTODIAN_TEST_POSTGRES,
 // against reading the patient's own row.

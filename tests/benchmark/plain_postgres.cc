@@ -39,13 +39,29 @@ absl::StatusOr<std::vector<std::vector<std::string>>> Connection::Run(const std:
   return rows;
 }
 
+absl::Status Connection::Copy(const std::string& sql, const std::vector<std::string>& rows) {
+  if (const Result begun(PQexec(connection_.get(), sql.c_str())); PQresultStatus(begun.get()) != PGRES_COPY_IN)
+    return Failed("PostgreSQL", PQerrorMessage(connection_.get()));
+  for (const std::string& row : rows) {
+    const std::string line = row + "\n";
+    if (PQputCopyData(connection_.get(), line.data(), static_cast<int>(line.size())) != 1) return Failed("COPY", PQerrorMessage(connection_.get()));
+  }
+  if (PQputCopyEnd(connection_.get(), nullptr) != 1) return Failed("COPY", PQerrorMessage(connection_.get()));
+  absl::Status status;
+  while (const Result result{PQgetResult(connection_.get())})
+    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) status = Failed("COPY", PQerrorMessage(connection_.get()));
+  return status;
+}
+
 absl::Status Connection::Prepare(const std::string& sql) {
   const Result result(PQprepare(connection_.get(), kStatement, sql.c_str(), 0, nullptr));
   if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) return Failed("PostgreSQL", PQerrorMessage(connection_.get()));
   return absl::OkStatus();
 }
 
-absl::Status Connection::Execute(const std::vector<std::string_view>& parameters) {
+namespace {
+
+Result RunPrepared(PGconn* connection, const std::vector<std::string_view>& parameters) {
   std::vector<const char*> values;
   std::vector<int> lengths;
   for (const std::string_view parameter : parameters) {
@@ -53,10 +69,31 @@ absl::Status Connection::Execute(const std::vector<std::string_view>& parameters
     lengths.push_back(static_cast<int>(parameter.size()));
   }
   const std::vector<int> formats(parameters.size(), 1);
-  const Result result(PQexecPrepared(connection_.get(), kStatement, static_cast<int>(parameters.size()), values.data(), lengths.data(),
-                                     formats.data(), 1));
+  return Result(PQexecPrepared(connection, kStatement, static_cast<int>(parameters.size()), values.data(), lengths.data(), formats.data(), 1));
+}
+
+}  // namespace
+
+absl::Status Connection::Execute(const std::vector<std::string_view>& parameters) {
+  const Result result = RunPrepared(connection_.get(), parameters);
   if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) return Failed("PostgreSQL", PQerrorMessage(connection_.get()));
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Connection::Query(const std::vector<std::string_view>& parameters) {
+  const Result result = RunPrepared(connection_.get(), parameters);
+  if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) return Failed("PostgreSQL", PQerrorMessage(connection_.get()));
+  if (PQntuples(result.get()) != 1) return absl::NotFoundError("there is no such row");
+  return std::string(PQgetvalue(result.get(), 0, 0), static_cast<std::size_t>(PQgetlength(result.get(), 0, 0)));
+}
+
+std::string CopyText(std::string_view value) {
+  std::string text;
+  for (const char c : value) {
+    if (c == '\\') text += '\\';
+    text += c;
+  }
+  return text;
 }
 
 absl::StatusOr<StoredBytes> BytesOfOrderChecks(Connection& connection) {

@@ -23,6 +23,10 @@ class Connection {
  public:
   [[nodiscard]] static absl::StatusOr<Connection> Open(const std::string& conninfo);
 
+  // The same for one that answers with one value, as text.
+  [[nodiscard]] absl::StatusOr<std::string> Query(const std::vector<std::string_view>& parameters);
+  // `sql` is COPY ... FROM STDIN; the rows in its text format, one transaction.
+  [[nodiscard]] absl::Status Copy(const std::string& sql, const std::vector<std::string>& rows);
   // SQL without parameters; the rows as text.
   [[nodiscard]] absl::StatusOr<std::vector<std::vector<std::string>>> Run(const std::string& sql);
   [[nodiscard]] absl::Status Prepare(const std::string& sql);
@@ -36,6 +40,9 @@ class Connection {
   explicit Connection(std::unique_ptr<PGconn, Finish> connection) : connection_(std::move(connection)) {}
   std::unique_ptr<PGconn, Finish> connection_;
 };
+
+// A value in COPY's text format; without control characters.
+[[nodiscard]] std::string CopyText(std::string_view value);
 
 // What a partition's database holds for its order checks: bytes of the leaves, and of the rows beside them (values alone).
 struct StoredBytes {
