@@ -3,6 +3,7 @@
 #define CUSTODIAN_SERVICES_EXCHANGE_FHIR_MATCH_H_
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,9 +19,10 @@ struct MatchSettings {
   absl::TimeZone zone;
 };
 
+// By type and criteria, but those of chains and _has: they are of other resources too.
 [[nodiscard]] bool Matches(const Json& resource, const SearchRequest& search, const MatchSettings& settings);
-// False when the JSON text of a resource, as it is stored, shows without being read that the resource cannot match. Cheap.
-[[nodiscard]] bool MayMatch(std::string_view stored_json, const SearchRequest& search);
+// The same of one criterion, `values` being what its parameter's expression finds in the resource.
+[[nodiscard]] bool CriterionMatches(const FhirNode& resource, std::span<const FhirNode> values, const Criterion& criterion, const MatchSettings& settings);
 
 // What is wrong with a criterion's values; nothing when they can be searched for.
 [[nodiscard]] std::optional<std::string> FaultOfValues(const Criterion& criterion);
@@ -33,6 +35,8 @@ struct LocalReference {
 };
 // "Type/id", "Type/id/_history/n" or an absolute URL of ours.
 [[nodiscard]] std::optional<LocalReference> ParseLocalReference(std::string_view reference, std::string_view base_url);
+// Of the values that a search parameter of references found.
+[[nodiscard]] std::vector<LocalReference> ReferencesOf(std::span<const FhirNode> values, std::string_view base_url);
 // Of every element that `parameter` searches; of every Reference when it is null.
 [[nodiscard]] std::vector<LocalReference> ReferencesOf(const Json& resource, const SearchParameter* parameter, std::string_view base_url);
 

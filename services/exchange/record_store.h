@@ -71,7 +71,9 @@ class RecordStore {
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> History(const RecordId& record) const;
   // Newest versions of a patient's records, deleted ones left out, ordered by record.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOfPatient(const PatientId& patient, std::uint64_t before = kNow) const;
-  // The same without the accounts of disclosures, which grow with every look at the chart.
+  // The newest versions that the entries from `from` to below `before` prove, deleted ones too, ordered by record.
+  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> ChangesOfPatient(const PatientId& patient, std::uint64_t from, std::uint64_t before) const;
+  // Newest versions without the accounts of disclosures, which grow with every look at the chart.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> ChartOfPatient(const PatientId& patient) const;
   // Positions of the entries that stored accounts of disclosures and refusals of the patient, each once, oldest first.
   [[nodiscard]] absl::StatusOr<std::vector<std::uint64_t>> AccountsOfPatient(const PatientId& patient) const;
