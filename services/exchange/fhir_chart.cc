@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/exchange/fhir_match.h"
+
 namespace custodian::exchange {
 namespace {
 
@@ -53,6 +55,31 @@ const FhirTable::Column& FhirTable::ColumnOf(const SearchParameter& parameter) c
   }
   known = std::move(column);
   return *known;
+}
+
+std::vector<std::size_t> FhirTable::PositionsOf(const SearchParameter& parameter, const std::vector<std::string_view>& keys, std::string_view base_url) const {
+  const Column& column = ColumnOf(parameter);
+  absl::MutexLock lock(&mutex_);
+  const auto [known, is_new] = positions_.try_emplace(&parameter);
+  Positions& positions = known->second;
+  for (std::size_t i = 0; is_new && i < records_.size(); ++i) {
+    for (const FhirNode& value : column.Of(i)) {
+      for (const std::string_view key : KeysOf(value, parameter.kind, base_url)) {
+        std::vector<std::size_t>& of_key = positions[key];
+        if (of_key.empty() || of_key.back() != i) of_key.push_back(i);
+      }
+    }
+  }
+  std::vector<std::size_t> found;
+  for (const std::string_view key : keys) {
+    const auto of_key = positions.find(key);
+    if (of_key != positions.end()) found.insert(found.end(), of_key->second.begin(), of_key->second.end());
+  }
+  if (keys.size() > 1) {
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+  }
+  return found;
 }
 
 std::shared_ptr<const ChartRecord> FhirChart::Find(const RecordId& record) const {

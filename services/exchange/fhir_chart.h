@@ -10,6 +10,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/base/call_once.h"
@@ -74,11 +76,17 @@ class FhirTable {
   };
   // Valid as long as the table. `parameter` is of the definitions.
   [[nodiscard]] const Column& ColumnOf(const SearchParameter& parameter) const;
+  // Positions of the records in which a value of `parameter` has one of `keys` (fhir_match.h), in order, each once. The base URL is the same in
+  // every call.
+  [[nodiscard]] std::vector<std::size_t> PositionsOf(const SearchParameter& parameter, const std::vector<std::string_view>& keys,
+                                                     std::string_view base_url) const;
 
  private:
   const ChartRecords records_;
   mutable absl::Mutex mutex_;
   mutable std::map<const SearchParameter*, std::unique_ptr<const Column>> columns_ ABSL_GUARDED_BY(mutex_);
+  using Positions = std::unordered_map<std::string_view, std::vector<std::size_t>>;
+  mutable std::map<const SearchParameter*, Positions> positions_ ABSL_GUARDED_BY(mutex_);
 };
 
 class FhirChart {

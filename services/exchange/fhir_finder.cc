@@ -58,6 +58,21 @@ bool IsScoped(const SearchRequest& search, std::string_view base_url) {
          std::any_of(search.criteria.begin(), search.criteria.end(), [&](const Criterion& criterion) { return Scopes(criterion, base_url); });
 }
 
+// Positions of the records that may match: by the criterion whose keys the fewest have, else all.
+std::vector<std::size_t> MayMatch(const FhirTable& table, const SearchRequest& search, std::string_view base_url) {
+  std::optional<std::vector<std::size_t>> fewest;
+  for (const Criterion& criterion : search.criteria) {
+    const auto keys = KeysOf(criterion, base_url);
+    if (!keys.has_value()) continue;
+    auto positions = table.PositionsOf(*criterion.parameter, *keys, base_url);
+    if (!fewest.has_value() || positions.size() < fewest->size()) fewest = std::move(positions);
+  }
+  if (fewest.has_value()) return *std::move(fewest);
+  std::vector<std::size_t> all(table.records().size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return all;
+}
+
 LocalReference ReferenceTo(const ChartRecord& record) { return {record.type(), record.Read()->id()}; }
 
 }  // namespace
@@ -231,12 +246,11 @@ Answer<ChartRecords> FhirFinder::Matching(const Charts& charts, const SearchRequ
     const auto table = chart->TableOf(search.type);
     if (!table.ok()) return RefusalOf(table.status());
     const ChartRecords& records = (*table)->records();
-    std::vector<std::size_t> left(records.size());
-    std::iota(left.begin(), left.end(), std::size_t{0});
+    std::vector<std::size_t> left = MayMatch(**table, search, call_.base_url);
     for (const Criterion& criterion : search.criteria) {
       if (!criterion.chain.empty() || left.empty()) continue;
       const FhirTable::Column& column = (*table)->ColumnOf(*criterion.parameter);
-      std::erase_if(left, [&](std::size_t i) { return !CriterionMatches(ResourceNode(records[i]->resource()), column.Of(i), criterion, settings_); });
+      std::erase_if(left, [&](std::size_t i) { return !CriterionMatches(records[i]->resource(), column.Of(i), criterion, settings_); });
     }
     for (const std::size_t i : left) matches.push_back(records[i]);
   }

@@ -211,14 +211,15 @@ bool ReferenceMatches(const Json& value, const Criterion& criterion, std::string
   if (criterion.modifier == Modifier::kIdentifier) return TokenMatches(value["identifier"], wanted);
   const std::string_view text = value.is_string() ? std::string_view(value.text()) : std::string_view(value.TextOf("reference"));
   if (text.empty()) return false;
-  if (text == wanted && criterion.type.empty()) return true;
-  const auto own = ParseLocalReference(text, base_url);
+  const ReferenceParts own = SplitReference(text, base_url);
+  const ReferenceParts asked = SplitReference(wanted, base_url);
+  // What is compared first is cheap, and seldom the same.
+  if (own.id == asked.id && (own.type == asked.type || asked.type.empty()) && IsResourceType(own.type) && IsFhirId(own.id)) {
+    const bool of_patient = asked.type.empty() && criterion.parameter->name == "patient";
+    return (criterion.type.empty() || criterion.type == own.type) && (!of_patient || own.type == "Patient");
+  }
   // A canonical, or a URL of another server.
-  if (!own.has_value()) return text == wanted || text.substr(0, text.find('|')) == wanted;
-  const auto asked = ParseLocalReference(wanted, base_url);
-  if (asked.has_value()) return *own == *asked && (criterion.type.empty() || criterion.type == own->type);
-  const bool of_patient = criterion.parameter->name == "patient";
-  return own->id == wanted && (criterion.type.empty() || criterion.type == own->type) && (!of_patient || own->type == "Patient");
+  return text == wanted || text.substr(0, text.find('|')) == wanted;
 }
 
 bool ValueMatches(const FhirNode& node, const Criterion& criterion, const std::string& wanted, const MatchSettings& settings) {
@@ -254,8 +255,9 @@ bool AnyMatches(std::span<const FhirNode> nodes, const Criterion& criterion, con
 }
 
 // All components at one value.
-bool CompositeMatches(const FhirNode& resource, const FhirNode& value, const std::vector<Criterion>& components, const MatchSettings& settings) {
-  FhirPathContext context{resource, resource, {}};
+bool CompositeMatches(const Json& resource, const FhirNode& value, const std::vector<Criterion>& components, const MatchSettings& settings) {
+  const FhirNode node = ResourceNode(resource);
+  FhirPathContext context{node, node, {}};
   return std::all_of(components.begin(), components.end(), [&](const Criterion& component) {
     return AnyMatches(component.parameter->expression.Evaluate(value, context), component, settings);
   });
@@ -263,32 +265,57 @@ bool CompositeMatches(const FhirNode& resource, const FhirNode& value, const std
 
 }  // namespace
 
-std::optional<LocalReference> ParseLocalReference(std::string_view reference, std::string_view base_url) {
-  if (!base_url.empty() && reference.starts_with(base_url) && reference.size() > base_url.size()) reference.remove_prefix(base_url.size() + 1);
-  if (const auto version = reference.find("/_history/"); version != std::string_view::npos) reference = reference.substr(0, version);
-  const auto slash = reference.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  LocalReference local{std::string(reference.substr(0, slash)), std::string(reference.substr(slash + 1))};
-  if (!IsResourceType(local.type) || !IsFhirId(local.id)) return std::nullopt;
-  return local;
-}
-
 bool Matches(const Json& resource, const SearchRequest& search, const MatchSettings& settings) {
   if (resource.TextOf("resourceType") != search.type) return false;
   const FhirNode node = ResourceNode(resource);
   FhirPathContext context{node, node, {}};
   return std::all_of(search.criteria.begin(), search.criteria.end(), [&](const Criterion& criterion) {
-    return !criterion.chain.empty() || CriterionMatches(node, criterion.parameter->expression.Evaluate(node, context), criterion, settings);
+    return !criterion.chain.empty() || CriterionMatches(resource, criterion.parameter->expression.Evaluate(node, context), criterion, settings);
   });
 }
 
-bool CriterionMatches(const FhirNode& resource, std::span<const FhirNode> values, const Criterion& criterion, const MatchSettings& settings) {
+bool CriterionMatches(const Json& resource, std::span<const FhirNode> values, const Criterion& criterion, const MatchSettings& settings) {
   if (criterion.modifier == Modifier::kMissing) return values.empty() == (criterion.values.front() == "true");
   if (criterion.parameter->kind != Kind::kComposite) return AnyMatches(values, criterion, settings) != (criterion.modifier == Modifier::kNot);
   return std::any_of(values.begin(), values.end(), [&](const FhirNode& value) {
     return std::any_of(criterion.composites.begin(), criterion.composites.end(),
                        [&](const auto& components) { return CompositeMatches(resource, value, components, settings); });
   });
+}
+
+namespace {
+
+std::string_view KeyOfReference(std::string_view reference, std::string_view base_url) {
+  // A canonical may name a version.
+  return SplitReference(reference.substr(0, reference.find('|')), base_url).id;
+}
+
+}  // namespace
+
+std::vector<std::string_view> KeysOf(const FhirNode& value, Kind kind, std::string_view base_url) {
+  const Json& json = *value.value;
+  if (kind == Kind::kReference) return {KeyOfReference(json.is_string() ? json.text() : json.TextOf("reference"), base_url)};
+  if (json.is_string()) return {json.text()};
+  if (json.is_bool()) return {json.boolean() ? "true" : "false"};
+  const Json* codings = json.Find("coding");
+  if (codings == nullptr) return {json.Find("value") != nullptr ? json.TextOf("value") : json.TextOf("code")};
+  std::vector<std::string_view> keys;
+  for (const Json& coding : codings->items()) keys.emplace_back(coding.TextOf("code"));
+  return keys;
+}
+
+std::optional<std::vector<std::string_view>> KeysOf(const Criterion& criterion, std::string_view base_url) {
+  const Kind kind = criterion.parameter->kind;
+  const bool plain = criterion.modifier == Modifier::kNone || criterion.modifier == Modifier::kType;
+  if (!plain || !criterion.chain.empty() || (kind != Kind::kToken && kind != Kind::kReference)) return std::nullopt;
+  std::vector<std::string_view> keys;
+  for (const std::string_view value : criterion.values) {
+    const auto bar = value.find('|');
+    keys.push_back(kind == Kind::kReference ? KeyOfReference(value, base_url) : value.substr(bar == std::string_view::npos ? 0 : bar + 1));
+    // "system|": any code.
+    if (keys.back().empty()) return std::nullopt;
+  }
+  return keys;
 }
 
 std::optional<std::string> FaultOfValues(const Criterion& criterion) {
@@ -323,28 +350,6 @@ std::optional<std::string> FaultOfValues(const Criterion& criterion) {
     }
   }
   return std::nullopt;
-}
-
-std::vector<LocalReference> ReferencesOf(std::span<const FhirNode> values, std::string_view base_url) {
-  std::vector<LocalReference> found;
-  for (const FhirNode& each : values) {
-    auto local = ParseLocalReference(each.value->is_string() ? each.value->text() : each.value->TextOf("reference"), base_url);
-    if (local.has_value()) found.push_back(*std::move(local));
-  }
-  return found;
-}
-
-std::vector<LocalReference> ReferencesOf(const Json& resource, const SearchParameter* parameter, std::string_view base_url) {
-  if (parameter != nullptr) {
-    const FhirNode node = ResourceNode(resource);
-    FhirPathContext context{node, node, {}};
-    return ReferencesOf(parameter->expression.Evaluate(node, context), base_url);
-  }
-  std::vector<LocalReference> found;
-  VisitReferences(resource, "", [&](const std::string& reference, const std::string&) {
-    if (auto local = ParseLocalReference(reference, base_url)) found.push_back(*std::move(local));
-  });
-  return found;
 }
 
 std::vector<SortValue> SortValuesOf(const Json& resource, const std::vector<SortKey>& keys, absl::TimeZone zone) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/exchange/fhir_reference.h"
 #include "services/exchange/fhir_search.h"
 
 namespace custodian::exchange {
@@ -22,23 +23,16 @@ struct MatchSettings {
 // By type and criteria, but those of chains and _has: they are of other resources too.
 [[nodiscard]] bool Matches(const Json& resource, const SearchRequest& search, const MatchSettings& settings);
 // The same of one criterion, `values` being what its parameter's expression finds in the resource.
-[[nodiscard]] bool CriterionMatches(const FhirNode& resource, std::span<const FhirNode> values, const Criterion& criterion, const MatchSettings& settings);
+[[nodiscard]] bool CriterionMatches(const Json& resource, std::span<const FhirNode> values, const Criterion& criterion, const MatchSettings& settings);
+
+// Codes, and ids that references lead to, by which values are found without looking at each: a value matches an alternative of a criterion
+// only when one of its keys is the alternative's. `base_url`: references to it are ours. Borrows from `value`.
+[[nodiscard]] std::vector<std::string_view> KeysOf(const FhirNode& value, SearchParameter::Kind kind, std::string_view base_url);
+// One for each alternative; nothing where a criterion has no such keys.
+[[nodiscard]] std::optional<std::vector<std::string_view>> KeysOf(const Criterion& criterion, std::string_view base_url);
 
 // What is wrong with a criterion's values; nothing when they can be searched for.
 [[nodiscard]] std::optional<std::string> FaultOfValues(const Criterion& criterion);
-
-// Types and ids that a search parameter's references lead to on this server.
-struct LocalReference {
-  std::string type;
-  std::string id;
-  auto operator<=>(const LocalReference&) const = default;
-};
-// "Type/id", "Type/id/_history/n" or an absolute URL of ours.
-[[nodiscard]] std::optional<LocalReference> ParseLocalReference(std::string_view reference, std::string_view base_url);
-// Of the values that a search parameter of references found.
-[[nodiscard]] std::vector<LocalReference> ReferencesOf(std::span<const FhirNode> values, std::string_view base_url);
-// Of every element that `parameter` searches; of every Reference when it is null.
-[[nodiscard]] std::vector<LocalReference> ReferencesOf(const Json& resource, const SearchParameter* parameter, std::string_view base_url);
 
 // Where a resource stands among others; compared key by key, a missing one last.
 struct SortValue {
