@@ -42,12 +42,17 @@ int main(int argc, char** argv) {
   auto* entries = app.add_subcommand("entries", "the partition writer, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES");
   auto* checks = app.add_subcommand("order-checks", "order-sign calls to a running quickstart");
   auto* messages = app.add_subcommand("hl7-messages", "HL7 v2 messages by MLLP to a running quickstart");
-  for (auto* command : {checks, messages}) command->add_option("--home", home, "the quickstart's home")->required();
+  std::string client_id;
+  std::string key_file;
+  auto* searches = app.add_subcommand("fhir-searches", "searches of a tenant's own records at a running quickstart");
+  searches->add_option("--client-id", client_id, "SMART client of the quickstart's second tenant")->required();
+  searches->add_option("--key", key_file, "its private key (PEM)")->required();
+  for (auto* command : {checks, messages, searches}) command->add_option("--home", home, "the quickstart's home")->required();
   int people = 1'000'000;
   auto* lookups = app.add_subcommand("match-lookups", "who is a patient elsewhere, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES");
   lookups->add_option("--people", people, "persons, with two patients each on average")->check(CLI::Range(1'000, 100'000'000))->capture_default_str();
   auto* consents = app.add_subcommand("consents", "consent decisions on one core, from memory");
-  for (auto* command : {entries, checks, messages, consents, lookups}) {
+  for (auto* command : {entries, checks, messages, consents, lookups, searches}) {
     command->add_option("--clients", settings.clients, "who send at once")->check(CLI::Range(1, 128))->capture_default_str();
     command->add_option("--rounds", settings.rounds, "turns of each side")->check(CLI::Range(1, 100))->capture_default_str();
     command->add_option("--seconds", seconds, "measured on each side, over all rounds")->check(CLI::Range(0.1, 600.0))->capture_default_str();
@@ -57,6 +62,7 @@ int main(int argc, char** argv) {
   spdlog::set_level(spdlog::level::warn);
   if (consents->parsed()) return Print(MeasureConsents(settings));
   if (messages->parsed()) return Print(MeasureHl7Messages(settings, home));
+  if (searches->parsed()) return Print(MeasureFhirSearches(settings, home, client_id, key_file));
   if (lookups->parsed()) return Print(MeasureMatchLookups(settings, people));
   return Print(entries->parsed() ? MeasureEntries(settings) : MeasureOrderChecks(settings, home));
 }

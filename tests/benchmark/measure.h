@@ -47,6 +47,10 @@ struct Report {
 [[nodiscard]] absl::StatusOr<Report> MeasureOrderChecks(const Settings& settings, const std::string& home);
 // HL7 v2 messages by MLLP to the quickstart at `home`, against a plain insert of the same bytes into its PostgreSQL.
 [[nodiscard]] absl::StatusOr<Report> MeasureHl7Messages(const Settings& settings, const std::string& home);
+// Searches of patients of 2,000 resources each over HTTPS by the client `client_id` (its private key in PEM, kid "benchmark") of the quickstart's
+// second tenant, against a jsonb table with a GIN index behind the same server class.
+[[nodiscard]] absl::StatusOr<Report> MeasureFhirSearches(const Settings& settings, const std::string& home, const std::string& client_id,
+                                                         const std::string& key_file);
 
 // Locator::SamePerson over the rows of `people` persons (two patients each, on average) on the PostgreSQL of CUSTODIAN_TEST_POSTGRES,
 // against reading the patient's own row.
