@@ -27,6 +27,25 @@ Json BundleOf(const char* type, std::optional<std::size_t> total, std::vector<Js
   return bundle;
 }
 
+std::string SearchsetText(std::optional<std::size_t> total, const std::vector<Json>& links, const std::vector<BundleEntry>& entries) {
+  std::string text = BundleOf("searchset", total, links, {}).Text();
+  if (entries.empty()) return text;
+  std::size_t bytes = text.size();
+  for (const BundleEntry& entry : entries) bytes += entry.resource.size() + entry.full_url.size() + 64;
+  text.reserve(bytes);
+  text.back() = ',';
+  absl::StrAppend(&text, "\"entry\":");
+  char before = '[';
+  for (const BundleEntry& entry : entries) {
+    text += before;
+    before = ',';
+    text += '{';
+    if (!entry.full_url.empty()) absl::StrAppend(&text, "\"fullUrl\":", Json::String(entry.full_url).Text(), ",");
+    absl::StrAppend(&text, "\"resource\":", entry.resource, ",\"search\":{\"mode\":\"", entry.mode, "\"}}");
+  }
+  return text += "]}";
+}
+
 Json ResponseBundle(const char* type, std::vector<Json> entries) {
   Json bundle = Json::Object({{"resourceType", Json::String("Bundle")}, {"type", Json::String(type)}});
   if (!entries.empty()) bundle.Set("entry", Json::Array(std::move(entries)));

@@ -14,6 +14,14 @@ namespace custodian::exchange {
 [[nodiscard]] Json Link(const char* relation, const std::string& url);
 // `mode`: match, include, outcome.
 [[nodiscard]] Json SearchEntry(const std::string& full_url, Json resource, const char* mode);
+// One entry of a searchset, its resource as JSON text.
+struct BundleEntry {
+  std::string full_url;
+  std::string resource;
+  const char* mode = "match";
+};
+// A searchset as JSON text; no total when there is none to tell.
+[[nodiscard]] std::string SearchsetText(std::optional<std::size_t> total, const std::vector<Json>& links, const std::vector<BundleEntry>& entries);
 // "searchset" or "history"; no total when there is none to tell.
 [[nodiscard]] Json BundleOf(const char* type, std::optional<std::size_t> total, std::vector<Json> links, std::vector<Json> entries);
 // "transaction-response" or "batch-response".

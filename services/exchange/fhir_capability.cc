@@ -1,5 +1,8 @@
 #include "services/exchange/fhir_capability.h"
 
+#include <map>
+#include <utility>
+
 #include "services/exchange/fhir_definitions.h"
 #include "services/exchange/fhir_json.h"
 
@@ -32,6 +35,8 @@ std::string_view NameOf(Kind kind) {
       return "number";
     case Kind::kUri:
       return "uri";
+    case Kind::kComposite:
+      return "composite";
   }
   return "";
 }
@@ -40,7 +45,22 @@ Json Operation(std::string_view name, std::string_view definition) {
   return Json::Object({{"name", Text(name)}, {"definition", Text(definition)}});
 }
 
-Json Resource(const TypeDefinition& type) {
+// "Observation:subject" for each reference that says it may lead to the type; by type led to. Not from patients' records to what has no
+// patient: those are not searched across patients.
+std::map<std::string_view, Json> ReverseIncludes() {
+  std::map<std::string_view, Json> includes;
+  for (const std::string& source : ResourceTypes()) {
+    for (const SearchParameter& parameter : FindType(source)->search) {
+      const Json name = Text(source + ":" + std::string(parameter.name));
+      for (const std::string_view target : parameter.targets) {
+        if (FindType(source)->compartment.empty() || !FindType(target)->compartment.empty()) includes[target].Append(name);
+      }
+    }
+  }
+  return includes;
+}
+
+Json Resource(const TypeDefinition& type, Json reverse_includes) {
   Json parameters = Json::Array();
   Json includes = Json::Array({Text("*")});
   for (const SearchParameter& parameter : type.search) {
@@ -58,7 +78,9 @@ Json Resource(const TypeDefinition& type) {
   resource.Set("conditionalDelete", Text("single"));
   resource.Set("referencePolicy", Json::Array({Text("literal"), Text("local")}));
   resource.Set("searchInclude", std::move(includes));
-  resource.Set("searchRevInclude", Json::Array({Text("Provenance:target")}));
+  // Leads to any type.
+  reverse_includes.Append(Text("Provenance:target"));
+  resource.Set("searchRevInclude", std::move(reverse_includes));
   resource.Set("searchParam", std::move(parameters));
   if (type.name == "Patient") {
     resource.Set("operation", Json::Array({Operation("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
@@ -81,7 +103,8 @@ Json Service(std::string_view code) {
 
 std::string CapabilityStatement(std::string_view base_url) {
   Json resources = Json::Array();
-  for (const std::string& type : ResourceTypes()) resources.Append(Resource(*FindType(type)));
+  auto reverse_includes = ReverseIncludes();
+  for (const std::string& type : ResourceTypes()) resources.Append(Resource(*FindType(type), std::move(reverse_includes[type])));
   Json security = Json::Object(
       {{"cors", Json::Bool(false)},
        {"service", Json::Array({Service("SMART-on-FHIR"), Service("Certificates")})},
@@ -90,8 +113,9 @@ std::string CapabilityStatement(std::string_view base_url) {
                             "read, by the patient's consent.")}});
   Json rest = Json::Object(
       {{"mode", Text("server")},
-       {"documentation", Text("Searches are patient-scoped: they name a patient, ids, or an identifier with its system; types of no patient's "
-                              "compartment are searched as a whole. A condition (ifNoneExist, PUT or DELETE of Type?query, a conditional reference) "
+       {"documentation", Text("Searches are patient-scoped: they name a patient, ids, or an identifier with its system, or do so behind a reference "
+                              "(patient.identifier) or in _has; types of no patient's compartment are searched as a whole. Chains and _has lead over at "
+                              "most 4 references. A condition (ifNoneExist, PUT or DELETE of Type?query, a conditional reference) "
                               "is identifier=system|value. Unknown search parameters are refused unless Prefer: handling=lenient.")},
        {"security", std::move(security)},
        {"resource", std::move(resources)},

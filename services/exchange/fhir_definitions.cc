@@ -96,6 +96,8 @@ class Loader {
       ReadInvariant(fields);
     } else if (fields[0] == "S") {
       ReadSearchParameter(fields);
+    } else if (fields[0] == "P") {
+      ReadComponent(fields);
     } else if (fields[0] == "C") {
       type_->compartment.assign(fields.begin() + 1, fields.end());
     }
@@ -108,7 +110,8 @@ class Loader {
     if (element.choice) element.name.remove_suffix(3);
     element.required = fields[2] != "0";
     element.list = fields[3] == "*";
-    element.summary = fields[5] == "s";
+    element.modifier = fields[5] == "m";
+    element.summary = element.modifier || fields[5] == "s";
     for (std::string_view name : Split(fields[4], '/')) {
       ElementType& type = element.types.emplace_back();
       if (const auto open = name.find('('); open != std::string_view::npos) {
@@ -140,18 +143,31 @@ class Loader {
   }
 
   void ReadSearchParameter(const Fields& fields) {
-    using Kind = SearchParameter::Kind;
-    static constexpr std::pair<std::string_view, Kind> kKinds[] = {
-        {"token", Kind::kToken},       {"date", Kind::kDate},     {"reference", Kind::kReference}, {"string", Kind::kString},
-        {"quantity", Kind::kQuantity}, {"number", Kind::kNumber}, {"uri", Kind::kUri}};
     auto expression = FhirPath::Compile(fields[3]);
     if (!expression.ok()) {
       definitions_->unchecked.push_back(absl::StrCat(std::string(type_->name), "?", std::string(fields[1])));
       return;
     }
-    for (const auto& [text, kind] : kKinds) {
-      if (text == fields[2]) type_->search.push_back({fields[1], kind, *std::move(expression)});
+    SearchParameter& parameter = type_->search.emplace_back(SearchParameter{fields[1], KindOf(fields[2]), *std::move(expression)});
+    if (fields[4] != "-") parameter.targets = Split(fields[4], '+');
+  }
+
+  // Of the composite parameter above it; without one of its components that could not be answered, so that goes too.
+  void ReadComponent(const Fields& fields) {
+    auto expression = FhirPath::Compile(fields[2]);
+    if (expression.ok()) {
+      type_->search.back().components.push_back({"", KindOf(fields[1]), *std::move(expression)});
+      return;
     }
+    definitions_->unchecked.push_back(absl::StrCat(std::string(type_->name), "?", std::string(type_->search.back().name)));
+  }
+
+  static SearchParameter::Kind KindOf(std::string_view name) {
+    using Kind = SearchParameter::Kind;
+    static constexpr std::pair<std::string_view, Kind> kKinds[] = {
+        {"token", Kind::kToken},       {"date", Kind::kDate},     {"reference", Kind::kReference}, {"string", Kind::kString},
+        {"quantity", Kind::kQuantity}, {"number", Kind::kNumber}, {"uri", Kind::kUri},             {"composite", Kind::kComposite}};
+    return std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& kind) { return kind.first == name; })->second;
   }
 
   static void IndexMembers(TypeDefinition& type) {
@@ -166,10 +182,11 @@ class Loader {
   }
 
   static void PlacePatient(TypeDefinition& type) {
-    if (type.compartment.empty()) return;
     const auto add = [&](std::string_view name) {
       for (const SearchParameter& parameter : type.search) {
-        if (parameter.name != name || parameter.kind != SearchParameter::Kind::kReference) continue;
+        const auto& targets = parameter.targets;
+        const bool of_patients = targets.empty() || std::find(targets.begin(), targets.end(), "Patient") != targets.end();
+        if (parameter.name != name || parameter.kind != SearchParameter::Kind::kReference || !of_patients) continue;
         for (auto& path : parameter.expression.ElementPaths()) {
           if (std::find(type.patient_paths.begin(), type.patient_paths.end(), path) == type.patient_paths.end()) {
             type.patient_paths.push_back(std::move(path));

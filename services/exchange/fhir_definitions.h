@@ -49,6 +49,8 @@ struct ElementDefinition {
   bool list = false;
   bool choice = false;
   bool summary = false;
+  // What it says changes what the rest means.
+  bool modifier = false;
   std::vector<ElementType> types;
   // Null without a required binding whose codes can be listed.
   const ValueSet* codes = nullptr;
@@ -56,10 +58,14 @@ struct ElementDefinition {
 };
 
 struct SearchParameter {
-  enum class Kind { kToken, kDate, kReference, kString, kQuantity, kNumber, kUri };
+  enum class Kind { kToken, kDate, kReference, kString, kQuantity, kNumber, kUri, kComposite };
   std::string_view name;
   Kind kind = Kind::kToken;
   FhirPath expression;
+  // Resource types that a reference may lead to, sorted; empty means any.
+  std::vector<std::string_view> targets = {};
+  // Of a composite, in the order of its values: parameters of no name, evaluated on each value of `expression`.
+  std::vector<SearchParameter> components = {};
   // It searches where a resource names the patient it is about (TypeDefinition::patient_paths).
   bool names_patient = false;
 };
@@ -84,8 +90,8 @@ struct TypeDefinition {
   std::vector<SearchParameter> search;
   // Search parameters that place it in a patient's compartment.
   std::vector<std::string_view> compartment;
-  // Where a resource names the patient it is about: the elements of its search parameters patient and subject, else of its
-  // compartment's. Empty when it is in no patient's compartment.
+  // Where a resource names the patient it is about: the elements of its search parameters patient and subject that may lead to a
+  // Patient, else of its compartment's. Empty when there is none.
   std::vector<std::vector<std::string>> patient_paths;
 };
 

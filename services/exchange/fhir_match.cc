@@ -104,17 +104,36 @@ bool NumberMatches(const Json& value, std::string_view wanted) {
   return RangeMatches(*prefix, number, number, tolerant ? range->first : exact, tolerant ? range->second : exact);
 }
 
-// Values may hold an escaped bar; a quantity is number|system|code.
-bool QuantityMatches(const Json& value, std::string_view wanted) {
-  const auto first = wanted.find('|');
-  if (!NumberMatches(value["value"], wanted.substr(0, first))) return false;
-  if (first == std::string_view::npos) return true;
-  const auto second = wanted.find('|', first + 1);
+// `bar`: where the number ends in "number|system|code".
+bool UnitMatches(const Json& value, std::string_view wanted, std::size_t bar) {
+  if (bar == std::string_view::npos) return true;
+  const auto second = wanted.find('|', bar + 1);
   if (second == std::string_view::npos) return false;
-  const std::string_view system = wanted.substr(first + 1, second - first - 1);
+  const std::string_view system = wanted.substr(bar + 1, second - bar - 1);
   const std::string_view code = wanted.substr(second + 1);
   if (!system.empty()) return value.TextOf("system") == system && value.TextOf("code") == code;
   return code.empty() || value.TextOf("code") == code || value.TextOf("unit") == code || value.TextOf("currency") == code;
+}
+
+// A Range covers what lies between its ends.
+bool QuantityInRange(const Json& low, const Json& high, std::string_view wanted) {
+  const auto prefix = TakePrefix(wanted);
+  const auto range = PrecisionOf(wanted);
+  double begin = -HUGE_VAL, end = HUGE_VAL;
+  if (!prefix.has_value() || !range.has_value()) return false;
+  if (low.is_number() && !absl::SimpleAtod(low.text(), &begin)) return false;
+  if (high.is_number() && !absl::SimpleAtod(high.text(), &end)) return false;
+  return RangeMatches(*prefix, begin, end, range->first, range->second);
+}
+
+// A quantity is number|system|code.
+bool QuantityMatches(const Json& value, std::string_view wanted) {
+  const auto first = wanted.find('|');
+  if (value.Find("low") != nullptr || value.Find("high") != nullptr) {
+    const Json& any = value.Find("low") != nullptr ? value["low"] : value["high"];
+    return QuantityInRange(value["low"]["value"], value["high"]["value"], wanted.substr(0, first)) && UnitMatches(any, wanted, first);
+  }
+  return NumberMatches(value["value"], wanted.substr(0, first)) && UnitMatches(value, wanted, first);
 }
 
 // ---- tokens
@@ -151,6 +170,21 @@ bool AnyText(const Json& value, const Test& test) {
   });
 }
 
+// What people read of a code: CodeableConcept.text, Coding.display, Identifier.type.text.
+bool TokenTextMatches(const Json& value, std::string_view wanted) {
+  const std::string folded = NormalizeName(wanted);
+  const auto begins = [&](const Json& text) { return text.is_string() && NormalizeName(text.text()).starts_with(folded); };
+  const auto& codings = value["coding"].items();
+  return begins(value["text"]) || begins(value["display"]) || begins(value["type"]["text"]) ||
+         std::any_of(codings.begin(), codings.end(), [&](const Json& coding) { return begins(coding["display"]); });
+}
+
+// An Identifier by "system|code|value", system and code being its type's.
+bool IdentifierOfTypeMatches(const Json& value, std::string_view wanted) {
+  const auto bar = wanted.rfind('|');
+  return value.TextOf("value") == wanted.substr(bar + 1) && value["type"].is_object() && TokenMatches(value["type"], wanted.substr(0, bar));
+}
+
 bool StringMatches(const Json& value, const std::string& wanted, Modifier modifier) {
   if (modifier == Modifier::kExact) return AnyText(value, [&](const std::string& text) { return text == wanted; });
   const std::string folded = NormalizeName(wanted);
@@ -160,24 +194,41 @@ bool StringMatches(const Json& value, const std::string& wanted, Modifier modifi
   });
 }
 
+// ---- uris
+
+bool IsBelow(std::string_view uri, std::string_view above) {
+  return uri.starts_with(above) && (uri.size() == above.size() || above.ends_with('/') || uri[above.size()] == '/');
+}
+
+bool UriMatches(std::string_view uri, std::string_view wanted, Modifier modifier) {
+  if (modifier == Modifier::kBelow) return IsBelow(uri, wanted);
+  return modifier == Modifier::kAbove ? IsBelow(wanted, uri) : uri == wanted;
+}
+
 // ---- references
 
 bool ReferenceMatches(const Json& value, const Criterion& criterion, std::string_view wanted, std::string_view base_url) {
   if (criterion.modifier == Modifier::kIdentifier) return TokenMatches(value["identifier"], wanted);
   const std::string_view text = value.is_string() ? std::string_view(value.text()) : std::string_view(value.TextOf("reference"));
   if (text.empty()) return false;
-  const auto own = ParseLocalReference(text, base_url);
+  const ReferenceParts own = SplitReference(text, base_url);
+  const ReferenceParts asked = SplitReference(wanted, base_url);
+  // What is compared first is cheap, and seldom the same.
+  if (own.id == asked.id && (own.type == asked.type || asked.type.empty()) && IsResourceType(own.type) && IsFhirId(own.id)) {
+    const bool of_patient = asked.type.empty() && criterion.parameter->name == "patient";
+    return (criterion.type.empty() || criterion.type == own.type) && (!of_patient || own.type == "Patient");
+  }
   // A canonical, or a URL of another server.
-  if (!own.has_value()) return text == wanted || text.substr(0, text.find('|')) == wanted;
-  const auto asked = ParseLocalReference(wanted, base_url);
-  if (asked.has_value()) return *own == *asked && (criterion.type.empty() || criterion.type == own->type);
-  const bool of_patient = criterion.parameter->name == "patient";
-  return own->id == wanted && (criterion.type.empty() || criterion.type == own->type) && (!of_patient || own->type == "Patient");
+  return text == wanted || text.substr(0, text.find('|')) == wanted;
 }
 
 bool ValueMatches(const FhirNode& node, const Criterion& criterion, const std::string& wanted, const MatchSettings& settings) {
   switch (criterion.parameter->kind) {
     case Kind::kToken:
+      if (criterion.modifier == Modifier::kText) return TokenTextMatches(*node.value, wanted);
+      if (criterion.modifier == Modifier::kOfType) return IdentifierOfTypeMatches(*node.value, wanted);
+      // HL7 calls a reference a token in one composite (DocumentReference?relationship).
+      if (node.value->Find("reference") != nullptr) return ReferenceMatches(*node.value, criterion, wanted, settings.base_url);
       return TokenMatches(*node.value, wanted);
     case Kind::kDate:
       return DateMatches(*node.value, wanted, settings.zone);
@@ -190,71 +241,99 @@ bool ValueMatches(const FhirNode& node, const Criterion& criterion, const std::s
     case Kind::kNumber:
       return NumberMatches(*node.value, wanted);
     case Kind::kUri:
-      return node.value->text() == wanted;
+      return UriMatches(node.value->text(), wanted, criterion.modifier);
+    case Kind::kComposite:
+      return false;
   }
   return false;
 }
 
-bool CriterionMatches(const FhirNode& resource, FhirPathContext& context, const Criterion& criterion, const MatchSettings& settings) {
-  const FhirNodes nodes = criterion.parameter->expression.Evaluate(resource, context);
-  if (criterion.modifier == Modifier::kMissing) return nodes.empty() == (criterion.values.front() == "true");
-  const bool found = std::any_of(criterion.values.begin(), criterion.values.end(), [&](const std::string& wanted) {
+bool AnyMatches(std::span<const FhirNode> nodes, const Criterion& criterion, const MatchSettings& settings) {
+  return std::any_of(criterion.values.begin(), criterion.values.end(), [&](const std::string& wanted) {
     return std::any_of(nodes.begin(), nodes.end(), [&](const FhirNode& node) { return ValueMatches(node, criterion, wanted, settings); });
   });
-  return found != (criterion.modifier == Modifier::kNot);
+}
+
+// All components at one value.
+bool CompositeMatches(const Json& resource, const FhirNode& value, const std::vector<Criterion>& components, const MatchSettings& settings) {
+  const FhirNode node = ResourceNode(resource);
+  FhirPathContext context{node, node, {}};
+  return std::all_of(components.begin(), components.end(), [&](const Criterion& component) {
+    return AnyMatches(component.parameter->expression.Evaluate(value, context), component, settings);
+  });
 }
 
 }  // namespace
-
-std::optional<LocalReference> ParseLocalReference(std::string_view reference, std::string_view base_url) {
-  if (!base_url.empty() && reference.starts_with(base_url) && reference.size() > base_url.size()) reference.remove_prefix(base_url.size() + 1);
-  if (const auto version = reference.find("/_history/"); version != std::string_view::npos) reference = reference.substr(0, version);
-  const auto slash = reference.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  LocalReference local{std::string(reference.substr(0, slash)), std::string(reference.substr(slash + 1))};
-  if (!IsResourceType(local.type) || !IsFhirId(local.id)) return std::nullopt;
-  return local;
-}
 
 bool Matches(const Json& resource, const SearchRequest& search, const MatchSettings& settings) {
   if (resource.TextOf("resourceType") != search.type) return false;
   const FhirNode node = ResourceNode(resource);
   FhirPathContext context{node, node, {}};
-  return std::all_of(search.criteria.begin(), search.criteria.end(),
-                     [&](const Criterion& criterion) { return CriterionMatches(node, context, criterion, settings); });
+  return std::all_of(search.criteria.begin(), search.criteria.end(), [&](const Criterion& criterion) {
+    return !criterion.chain.empty() || CriterionMatches(resource, criterion.parameter->expression.Evaluate(node, context), criterion, settings);
+  });
 }
 
-bool MayMatch(std::string_view stored_json, const SearchRequest& search) {
-  constexpr std::string_view kBegin = "{\"resourceType\":\"";
-  if (stored_json.starts_with(kBegin)) {
-    const std::string_view type = stored_json.substr(kBegin.size(), search.type.size());
-    if (type != search.type || stored_json.substr(kBegin.size() + type.size(), 1) != "\"") return false;
+bool CriterionMatches(const Json& resource, std::span<const FhirNode> values, const Criterion& criterion, const MatchSettings& settings) {
+  if (criterion.modifier == Modifier::kMissing) return values.empty() == (criterion.values.front() == "true");
+  if (criterion.parameter->kind != Kind::kComposite) return AnyMatches(values, criterion, settings) != (criterion.modifier == Modifier::kNot);
+  return std::any_of(values.begin(), values.end(), [&](const FhirNode& value) {
+    return std::any_of(criterion.composites.begin(), criterion.composites.end(),
+                       [&](const auto& components) { return CompositeMatches(resource, value, components, settings); });
+  });
+}
+
+namespace {
+
+std::string_view KeyOfReference(std::string_view reference, std::string_view base_url) {
+  // A canonical may name a version.
+  return SplitReference(reference.substr(0, reference.find('|')), base_url).id;
+}
+
+}  // namespace
+
+std::vector<std::string_view> KeysOf(const FhirNode& value, Kind kind, std::string_view base_url) {
+  const Json& json = *value.value;
+  if (kind == Kind::kReference) return {KeyOfReference(json.is_string() ? json.text() : json.TextOf("reference"), base_url)};
+  if (json.is_string()) return {json.text()};
+  if (json.is_bool()) return {json.boolean() ? "true" : "false"};
+  const Json* codings = json.Find("coding");
+  if (codings == nullptr) return {json.Find("value") != nullptr ? json.TextOf("value") : json.TextOf("code")};
+  std::vector<std::string_view> keys;
+  for (const Json& coding : codings->items()) keys.emplace_back(coding.TextOf("code"));
+  return keys;
+}
+
+std::optional<std::vector<std::string_view>> KeysOf(const Criterion& criterion, std::string_view base_url) {
+  const Kind kind = criterion.parameter->kind;
+  const bool plain = criterion.modifier == Modifier::kNone || criterion.modifier == Modifier::kType;
+  if (!plain || !criterion.chain.empty() || (kind != Kind::kToken && kind != Kind::kReference)) return std::nullopt;
+  std::vector<std::string_view> keys;
+  for (const std::string_view value : criterion.values) {
+    const auto bar = value.find('|');
+    keys.push_back(kind == Kind::kReference ? KeyOfReference(value, base_url) : value.substr(bar == std::string_view::npos ? 0 : bar + 1));
+    // "system|": any code.
+    if (keys.back().empty()) return std::nullopt;
   }
-  for (const Criterion& criterion : search.criteria) {
-    const Kind kind = criterion.parameter->kind;
-    if (criterion.modifier != Modifier::kNone || (kind != Kind::kToken && kind != Kind::kReference) || criterion.parameter->name.starts_with('_')) {
-      continue;
-    }
-    const bool may = std::any_of(criterion.values.begin(), criterion.values.end(), [&](const std::string& value) {
-      // What stands in the text as it stands in the value: the code, or the id of a reference.
-      const auto separator = value.find_last_of(kind == Kind::kToken ? "|" : "/");
-      const std::string_view needle = std::string_view(value).substr(separator == std::string::npos ? 0 : separator + 1);
-      const bool as_written = std::all_of(needle.begin(), needle.end(), [](unsigned char c) { return c >= 0x20 && c != '"' && c != '\\'; });
-      if (needle.empty() || !as_written || needle == "true" || needle == "false") return true;
-      return stored_json.find(needle) != std::string_view::npos;
-    });
-    if (!may) return false;
-  }
-  return true;
+  return keys;
 }
 
 std::optional<std::string> FaultOfValues(const Criterion& criterion) {
   if (criterion.values.empty()) return "has no value.";
+  if (criterion.modifier != Modifier::kMissing) {
+    for (const auto& components : criterion.composites) {
+      if (components.empty()) return absl::StrCat("is a composite: ", criterion.parameter->components.size(), " values joined by $, e.g. 718-7$gt12.");
+      for (const Criterion& component : components) {
+        if (const auto fault = FaultOfValues(component)) return absl::StrCat("has a component that ", *fault);
+      }
+    }
+  }
   for (const std::string& value : criterion.values) {
     if (criterion.modifier == Modifier::kMissing) {
       if (criterion.values.size() > 1 || (value != "true" && value != "false")) return "with :missing must be true or false.";
       continue;
     }
+    if (criterion.modifier == Modifier::kOfType && std::count(value.begin(), value.end(), '|') < 2) return "with :of-type must be system|code|value.";
     if (criterion.parameter->name == "_id" && !IsFhirId(value)) return "must be a FHIR id.";
     std::string_view text = value;
     const bool has_prefix = criterion.parameter->kind == Kind::kDate || criterion.parameter->kind == Kind::kNumber ||
@@ -271,23 +350,6 @@ std::optional<std::string> FaultOfValues(const Criterion& criterion) {
     }
   }
   return std::nullopt;
-}
-
-std::vector<LocalReference> ReferencesOf(const Json& resource, const SearchParameter* parameter, std::string_view base_url) {
-  std::vector<LocalReference> found;
-  const auto add = [&](std::string_view text) {
-    if (auto local = ParseLocalReference(text, base_url)) found.push_back(*std::move(local));
-  };
-  if (parameter == nullptr) {
-    VisitReferences(resource, "", [&](const std::string& reference, const std::string&) { add(reference); });
-    return found;
-  }
-  const FhirNode node = ResourceNode(resource);
-  FhirPathContext context{node, node, {}};
-  for (const FhirNode& each : parameter->expression.Evaluate(node, context)) {
-    add(each.value->is_string() ? each.value->text() : each.value->TextOf("reference"));
-  }
-  return found;
 }
 
 std::vector<SortValue> SortValuesOf(const Json& resource, const std::vector<SortKey>& keys, absl::TimeZone zone) {

@@ -3,11 +3,13 @@
 #define CUSTODIAN_SERVICES_EXCHANGE_FHIR_MATCH_H_
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/exchange/fhir_reference.h"
 #include "services/exchange/fhir_search.h"
 
 namespace custodian::exchange {
@@ -18,23 +20,19 @@ struct MatchSettings {
   absl::TimeZone zone;
 };
 
+// By type and criteria, but those of chains and _has: they are of other resources too.
 [[nodiscard]] bool Matches(const Json& resource, const SearchRequest& search, const MatchSettings& settings);
-// False when the JSON text of a resource, as it is stored, shows without being read that the resource cannot match. Cheap.
-[[nodiscard]] bool MayMatch(std::string_view stored_json, const SearchRequest& search);
+// The same of one criterion, `values` being what its parameter's expression finds in the resource.
+[[nodiscard]] bool CriterionMatches(const Json& resource, std::span<const FhirNode> values, const Criterion& criterion, const MatchSettings& settings);
+
+// Codes, and ids that references lead to, by which values are found without looking at each: a value matches an alternative of a criterion
+// only when one of its keys is the alternative's. `base_url`: references to it are ours. Borrows from `value`.
+[[nodiscard]] std::vector<std::string_view> KeysOf(const FhirNode& value, SearchParameter::Kind kind, std::string_view base_url);
+// One for each alternative; nothing where a criterion has no such keys.
+[[nodiscard]] std::optional<std::vector<std::string_view>> KeysOf(const Criterion& criterion, std::string_view base_url);
 
 // What is wrong with a criterion's values; nothing when they can be searched for.
 [[nodiscard]] std::optional<std::string> FaultOfValues(const Criterion& criterion);
-
-// Types and ids that a search parameter's references lead to on this server.
-struct LocalReference {
-  std::string type;
-  std::string id;
-  auto operator<=>(const LocalReference&) const = default;
-};
-// "Type/id", "Type/id/_history/n" or an absolute URL of ours.
-[[nodiscard]] std::optional<LocalReference> ParseLocalReference(std::string_view reference, std::string_view base_url);
-// Of every element that `parameter` searches; of every Reference when it is null.
-[[nodiscard]] std::vector<LocalReference> ReferencesOf(const Json& resource, const SearchParameter* parameter, std::string_view base_url);
 
 // Where a resource stands among others; compared key by key, a missing one last.
 struct SortValue {

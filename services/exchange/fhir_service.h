@@ -58,6 +58,8 @@ class FhirService {
 
   // Any method and any path below /fhir/.
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
+  // Called every second by a thread of services/main: charts that searches opened are held no longer than their keys may be.
+  void DropExpired() const { searcher_.DropExpired(); }
   // Disclosures that an emergency opened, since the start.
   [[nodiscard]] std::uint64_t emergencies() const { return disclosure_.emergencies(); }
   // As the router's refusal: an OperationOutcome.

@@ -18,7 +18,7 @@ constexpr std::pair<std::string_view, View::Summary> kSummaries[] = {{"true", Vi
 bool Keeps(const View& view, const ElementDefinition& element) {
   if (element.name == "id" || element.name == "meta" || element.name == "implicitRules") return true;
   if (!view.elements.empty()) {
-    return element.required || std::find(view.elements.begin(), view.elements.end(), element.name) != view.elements.end();
+    return element.required || element.modifier || std::find(view.elements.begin(), view.elements.end(), element.name) != view.elements.end();
   }
   switch (view.summary) {
     case View::Summary::kTrue:

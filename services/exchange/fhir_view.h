@@ -24,7 +24,7 @@ struct View {
 // Reads _summary or _elements into `view`; false when `name` is neither.
 [[nodiscard]] Answer<bool> ReadView(std::string_view name, const std::string& value, View& view);
 
-// Leaves what the view wants and what R4 demands, and tags it SUBSETTED; a whole view changes nothing.
+// Leaves what the view wants, what R4 demands and what changes the meaning of the rest, and tags it SUBSETTED; a whole view changes nothing.
 void ApplyView(const View& view, Json& resource);
 
 }  // namespace custodian::exchange

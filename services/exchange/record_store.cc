@@ -165,6 +165,13 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOfPatient(const Pat
                patient.bytes(), static_cast<std::int64_t>(before));
 }
 
+absl::StatusOr<std::vector<SealedRecord>> RecordStore::ChangesOfPatient(const PatientId& patient, std::uint64_t from, std::uint64_t before) const {
+  return Query(database_,
+               absl::StrCat("SELECT ", kColumns, " FROM (SELECT DISTINCT ON (record_id) * FROM exchange.record WHERE patient_id = $1 AND "
+                            "entry_index >= $2 AND entry_index < $3 ORDER BY record_id, version DESC) AS r ORDER BY r.record_id"),
+               patient.bytes(), static_cast<std::int64_t>(from), static_cast<std::int64_t>(before));
+}
+
 absl::StatusOr<RecordStore::Chart> RecordStore::ChartOfPatient(const PatientId& patient) const {
   Chart chart;
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {

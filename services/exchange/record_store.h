@@ -71,7 +71,9 @@ class RecordStore {
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> History(const RecordId& record) const;
   // Newest versions of a patient's records, deleted ones left out, ordered by record.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOfPatient(const PatientId& patient, std::uint64_t before = kNow) const;
-  // The same without the accounts of disclosures, which grow with every look at the chart; and as one snapshot with them the patient's consent
+  // The newest versions that the entries from `from` to below `before` prove, deleted ones too, ordered by record.
+  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> ChangesOfPatient(const PatientId& patient, std::uint64_t from, std::uint64_t before) const;
+  // Newest versions without the accounts of disclosures, which grow with every look at the chart; and as one snapshot with them the patient's consent
   // version, which is 0 before the first Consent.
   struct Chart {
     std::vector<SealedRecord> records;

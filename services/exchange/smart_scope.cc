@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "services/exchange/fhir_definitions.h"
 #include "services/exchange/fhir_json.h"
+#include "services/exchange/fhir_search.h"
 
 namespace custodian::exchange {
 namespace {
@@ -63,8 +64,8 @@ struct Need {
 
 std::string TypeOr(const std::string& segment) { return IsResourceType(segment) ? segment : "*"; }
 
-// Search parameters that reach into other types than the one that is searched.
-void AddReach(const std::vector<std::pair<std::string, std::string>>& parameters, std::vector<Need>& needs) {
+// Search parameters that reach into other types than `searched`.
+void AddReach(const std::string& searched, const std::vector<std::pair<std::string, std::string>>& parameters, std::vector<Need>& needs) {
   for (const auto& [name, value] : parameters) {
     const std::string plain = name.substr(0, name.find(':'));
     if (plain == "_include" || plain == "_revinclude") {
@@ -72,10 +73,17 @@ void AddReach(const std::vector<std::pair<std::string, std::string>>& parameters
       const std::vector<std::string> parts = absl::StrSplit(value, ':');
       const std::string type = plain == "_revinclude" ? parts[0] : parts.size() > 2 ? parts[2] : "*";
       needs.push_back({TypeOr(type), "r"});
-    } else if (plain == "_has" || plain.find('.') != std::string::npos || name.find('.') != std::string::npos) {
-      needs.push_back({"*", "s"});
+    } else if (plain == "_has" || name.find('.') != std::string::npos) {
+      // Read as the search will read it: it is answered from these types, and refused where this finds none.
+      for (const std::string& type : TypesReached(searched, name, value)) needs.push_back({type, "s"});
     }
   }
+}
+
+// Of [type]..., and of Patient/[id]/[type].
+std::string SearchedType(const std::vector<std::string>& segments) {
+  const bool compartment = segments.size() > 2 && IsResourceType(segments[2]);
+  return TypeOr(compartment ? segments[2] : segments.front());
 }
 
 std::vector<std::pair<std::string, std::string>> Decoded(std::string_view query) {
@@ -100,13 +108,12 @@ void AddNeeds(const std::string& method, const std::vector<std::string>& segment
   const auto parameters = Decoded(query);
   if (segments.empty()) {
     if (method == "GET") needs.push_back({"*", "s"});
-    AddReach(parameters, needs);
-    return;
+    return AddReach("*", parameters, needs);
   }
   if (segments.front() == "metadata") return;
   if (segments.back().starts_with("$")) return AddOperation(segments, needs);
-  AddReach(parameters, needs);
   const std::string type = TypeOr(segments.front());
+  AddReach(SearchedType(segments), parameters, needs);
   if (segments.back() == "_search") return needs.push_back({segments.size() == 1 ? "*" : TypeOr(segments[segments.size() - 2]), "s"});
   const bool history = segments.back() == "_history";
   if (segments.size() == 1 || (segments.size() == 2 && history)) {
@@ -203,7 +210,7 @@ std::optional<std::string> MissingScope(const SmartScopes& scopes, const rpc::Ht
   std::vector<Need> needs;
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   AddNeeds(method, segments, request.query, request.Header("if-none-exist").has_value(), needs);
-  if (!segments.empty() && segments.back() == "_search") AddReach(Decoded(request.body), needs);
+  if (!segments.empty() && segments.back() == "_search") AddReach(SearchedType(segments), Decoded(request.body), needs);
   if (segments.empty() && method == "POST") {
     // The limits are no narrower than those of whoever acts on the body.
     const auto bundle = Json::Parse(request.body);

@@ -105,15 +105,31 @@ TEST(SmartScope, WhatASearchBringsAlongNeedsItsScopeToo) {
   EXPECT_EQ(missing("_include=DiagnosticReport:subject:Patient", own), "system/Patient.r");
   EXPECT_EQ(missing("_include=DiagnosticReport:subject", own), "system/*.r");
   EXPECT_EQ(missing("_include:iterate=*", own), "system/*.r");
-  EXPECT_EQ(missing("_has:Observation:patient:code=1", own), "system/*.s");
-  EXPECT_EQ(missing("subject.name=x", own), "system/*.s");
-  EXPECT_EQ(missing("subject:Patient.name=x", own), "system/*.s");
+  EXPECT_EQ(missing("_has:Observation:derived-from:code=1", own), "");
+  EXPECT_EQ(missing("_has:Composition:entry:title=x", own), "system/Composition.s");
+  EXPECT_EQ(missing("_has:Composition:entry:subject:Patient.name=x", own), "system/Composition.s");
+  EXPECT_EQ(missing("_has:Composition:entry:subject:Patient.name=x", "system/DiagnosticReport.s system/Composition.s"), "system/Patient.s");
+  EXPECT_EQ(missing("subject:Patient.name=x", own), "system/Patient.s");
+  EXPECT_EQ(missing("subject:Patient.name=x", "system/DiagnosticReport.s system/Patient.s"), "");
+  // A subject may be a Location too, and that has a name.
+  EXPECT_EQ(missing("subject.name=x", "system/DiagnosticReport.s system/Patient.s"), "system/Location.s");
+  EXPECT_EQ(missing("subject:Patient.general-practitioner:Practitioner.name=x", "system/DiagnosticReport.s system/Patient.s"), "system/Practitioner.s");
+  EXPECT_EQ(missing("result._has:Provenance:target:recorded=2026", "system/DiagnosticReport.s system/Observation.s"), "system/Provenance.s");
+  // What will be refused reaches nothing.
+  EXPECT_EQ(missing("subject:Patient.colour=x", own), "");
+  EXPECT_EQ(missing("code.name=x", own), "");
   EXPECT_EQ(missing("%5Finclude=DiagnosticReport:subject:Patient", own), "system/Patient.r");
 
   rpc::HttpRequest request;
   request.method = "POST";
   request.body = "patient=x&_include=DiagnosticReport%3Asubject%3APatient";
   EXPECT_EQ(MissingScope(Scopes(own), request, {"DiagnosticReport", "_search"}).value_or(""), "system/Patient.r");
+  request.body = "subject%3APatient.name=x";
+  EXPECT_EQ(MissingScope(Scopes(own), request, {"DiagnosticReport", "_search"}).value_or(""), "system/Patient.s");
+  request.method = "GET";
+  request.query = "subject:Patient.name=x";
+  EXPECT_EQ(MissingScope(Scopes(own), request, {"Patient", "p", "DiagnosticReport"}).value_or(""), "system/Patient.s");
+  request.query = "";
   request.method = "POST";
   request.body = "{}";
   request.headers = {{"if-none-exist", "identifier=x"}};

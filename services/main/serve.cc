@@ -597,6 +597,7 @@ void Platform::Run() {
   Repeat(kDrainEvery, "outbox", [this] { return DrainAll(); });
   Repeat(kForgetKeysEvery, "patient keys", [this] {
     sealer_.DropExpired();
+    fhir_.DropExpired();
     return absl::OkStatus();
   });
   Repeat(config_.refusals_period, "refusals", [this] { return refusals_.WriteBatches(); });

@@ -53,12 +53,15 @@ int main(int argc, char** argv) {
   int patients = 1'000'000;
   auto* growth = app.add_subcommand("order-growth", "order checks among many patients; spoils the quickstart");
   growth->add_option("--patients", patients, "patients of all tenants")->check(CLI::Range(10'000, 100'000'000))->capture_default_str();
-  for (auto* command : {checks, messages, imports, reads, growth}) command->add_option("--home", home, "the quickstart's home")->required();
+  auto* searches = app.add_subcommand("fhir-searches", "searches of a tenant's own records at a running quickstart");
+  searches->add_option("--client-id", client_id, "SMART client of the quickstart's second tenant")->required();
+  searches->add_option("--key", key_file, "its private key (PEM)")->required();
+  for (auto* command : {checks, messages, imports, reads, growth, searches}) command->add_option("--home", home, "the quickstart's home")->required();
   int people = 1'000'000;
   auto* lookups = app.add_subcommand("match-lookups", "who is a patient elsewhere, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES");
   lookups->add_option("--people", people, "persons, with two patients each on average")->check(CLI::Range(1'000, 100'000'000))->capture_default_str();
   auto* consents = app.add_subcommand("consents", "consent decisions on one core, from memory");
-  for (auto* command : {entries, checks, messages, consents, lookups, imports, reads, growth}) {
+  for (auto* command : {entries, checks, messages, consents, lookups, imports, reads, growth, searches}) {
     command->add_option("--clients", settings.clients, "who send at once")->check(CLI::Range(1, 128))->capture_default_str();
     command->add_option("--rounds", settings.rounds, "turns of each side")->check(CLI::Range(1, 100))->capture_default_str();
     command->add_option("--seconds", seconds, "measured on each side, over all rounds")->check(CLI::Range(0.1, 600.0))->capture_default_str();
@@ -71,6 +74,7 @@ int main(int argc, char** argv) {
   if (imports->parsed()) return Print(MeasureImports(settings, home, bundles));
   if (reads->parsed()) return Print(MeasureFhirReads(settings, home, client_id, key_file));
   if (growth->parsed()) return Print(MeasureOrderGrowth(settings, home, patients));
+  if (searches->parsed()) return Print(MeasureFhirSearches(settings, home, client_id, key_file));
   if (lookups->parsed()) return Print(MeasureMatchLookups(settings, people));
   return Print(entries->parsed() ? MeasureEntries(settings) : MeasureOrderChecks(settings, home));
 }

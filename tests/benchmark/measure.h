@@ -57,6 +57,10 @@ struct Report {
 // What an order check costs at the quickstart at `home` once so many patients of 300 tenants are there, against 1,000 patients of 3. The home is
 // of no other use afterwards.
 [[nodiscard]] absl::StatusOr<Report> MeasureOrderGrowth(const Settings& settings, const std::string& home, int patients);
+// Searches of patients of 2,000 resources each over HTTPS by the client `client_id` (its private key in PEM, kid "benchmark") of the quickstart's
+// second tenant, against a jsonb table with a GIN index behind the same server class.
+[[nodiscard]] absl::StatusOr<Report> MeasureFhirSearches(const Settings& settings, const std::string& home, const std::string& client_id,
+                                                         const std::string& key_file);
 
 // Locator::SamePerson over the rows of `people` persons (two patients each, on average) on the PostgreSQL of CUSTODIAN_TEST_POSTGRES,
 // against reading the patient's own row.

@@ -88,6 +88,26 @@ await attempt('Interop.Kit search, pages, includes', async () => {
   const compartment = await kit.search({ resourceType: 'Observation', compartment: { resourceType: 'Patient', id: patient.id } });
   same(compartment.total, 3, 'compartment');
 });
+await attempt('Interop.Kit chains, _has and composites', async () => {
+  const search = (resourceType, searchParams, options) => kit.search({ resourceType, searchParams, options });
+  const chained = good(await search('Observation', { 'subject:Patient.identifier': `urn:interop|${mrn}`, 'patient.birthdate': '1970-01-02', _sort: 'date' }), 'a chain');
+  same([chained.total, chained.entry[0].resource.id], [3, stored[0]], 'chain');
+  same((await search('Observation', { 'patient.identifier': `urn:interop|${randomUUID()}` })).total, 0, 'chain to nobody');
+  const has = good(await search('Patient', { _id: patient.id, '_has:Observation:patient:code': '718-7' }), '_has');
+  same(ids(has), [patient.id], '_has');
+  same((await search('Patient', { _id: patient.id, '_has:Observation:patient:code': 'none' })).total, 0, '_has of nothing');
+  same(ids(await search('Patient', { '_has:Observation:patient:_id': stored[1] })), [patient.id], '_has that says where to look');
+  const high = await search('Observation', { patient: patient.id, 'code-value-quantity': '718-7$gt11' }, { postSearch: true });
+  same(ids(high), [stored[2]], 'composite');
+  let refused;
+  try {
+    await search('Observation', { 'patient.name': 'Interop' });
+  } catch (error) {
+    refused = error.response;
+  }
+  same(refused?.status, 400, 'status of a search of everybody');
+  good(refused.data, 'OperationOutcome');
+});
 await attempt('Interop.Kit operations', async () => {
   const everything = good(await kit.operation({ name: 'everything', resourceType: 'Patient', id: patient.id, method: 'GET' }), '$everything');
   same(ids(everything), [patient.id, ...stored].sort(), '$everything');
@@ -114,6 +134,9 @@ await attempt('Interop.Medplum create, read, update', async () => {
 await attempt('Interop.Medplum search and $everything', async () => {
   const found = await medplum.searchResources('Observation', `patient=Patient/${patient.id}&_sort=date`);
   same(found.map((each) => each.id), stored.slice(0, 2), 'in order');
+  const chained = await medplum.searchResources('Observation', `subject:Patient.identifier=urn:interop|${mrn}&_sort=-date`);
+  same(chained.map((each) => each.id), [stored[1], stored[0]], 'chain');
+  same((await medplum.searchOne('Patient', `_has:Observation:subject:_id=${stored[0]}`)).id, patient.id, '_has');
   same(ids(good(await medplum.readPatientEverything(patient.id), '$everything')), [patient.id, ...stored.slice(0, 2)].sort(), '$everything');
 });
 await attempt('Interop.Medplum upsert, batch, delete', async () => {

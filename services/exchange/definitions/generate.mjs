@@ -2,11 +2,12 @@
 // fields separated by tabs.
 //
 //   T type kind                          kind: resource, complex, primitive; what follows belongs to it
-//   E name min max types summary codes   an element of T; types: "string/Reference(Patient+Group)"; max 1 or *; summary s or -;
-//                                        codes: name of the value set of a required binding, or -
+//   E name min max types summary codes   an element of T; types: "string/Reference(Patient+Group)"; max 1 or *; summary s, m (it changes
+//                                        what the rest means) or -; codes: name of the value set of a required binding, or -
 //   R regex                              of a primitive T
 //   I element key expression text        an invariant of T, or of one of its elements (else -); FHIRPath
-//   S name kind expression               a search parameter of T
+//   S name kind expression targets       a search parameter of T; targets: "Patient+Group" of a reference, - where any type is meant
+//   P kind expression                    a component of the composite S before it; evaluated on each value of S
 //   C name...                            search parameters that place a T in a patient's compartment
 //   V name                               a value set; lines "system code code..." follow, each with a leading W
 //   H elements attributes                what XHTML a narrative may have
@@ -131,7 +132,9 @@ function requiredCodes(element) {
 }
 
 // ---- search parameters
-const searchKinds = new Set(['token', 'date', 'reference', 'string', 'quantity', 'number', 'uri']);
+const compartments = new Map(JSON.parse(readFileSync(join(folder, 'compartmentdefinition-patient.json'), 'utf8')).resource
+  .map((resource) => [resource.code, resource.param ?? []]));
+const searchKinds = new Set(['token', 'date', 'reference', 'string', 'quantity', 'number', 'uri', 'composite']);
 // The parts of a union at its top level.
 function unionOf(expression) {
   const parts = [''];
@@ -145,16 +148,26 @@ function unionOf(expression) {
   return parts.map((part) => part.trim());
 }
 const searchOf = new Map();
-for (const parameter of load('search-parameters.json')) {
-  if (parameter.resourceType !== 'SearchParameter' || !parameter.expression || !searchKinds.has(parameter.type)) continue;
+const searchParameters = load('search-parameters.json').filter((resource) => resource.resourceType === 'SearchParameter');
+const kindOf = new Map(searchParameters.map((parameter) => [parameter.url, parameter.type]));
+// A condition in the expression says more than the list of targets.
+function targetsOf(parameter, expression) {
+  if (parameter.type !== 'reference') return '-';
+  const conditions = [...expression.matchAll(/\.where\(resolve\(\) is (\w+)\)/g)].map((match) => match[1]);
+  const all = conditions.length && conditions.length === unionOf(expression).length ? conditions : (parameter.target ?? []);
+  const named = new Set(all);
+  return [...compartments.keys()].every((type) => named.has(type)) ? '-' : [...named].sort().join('+') || '-';
+}
+for (const parameter of searchParameters) {
+  if (!parameter.expression || !searchKinds.has(parameter.type)) continue;
+  const components = (parameter.component ?? []).map((component) => [kindOf.get(component.definition), component.expression]);
+  if (components.some(([kind]) => !searchKinds.has(kind))) throw new Error(`a component of ${parameter.url} is defined nowhere`);
   for (const base of parameter.base) {
-    const own = unionOf(parameter.expression).filter((part) => part.replace(/^\(+/, '').split('.')[0] === base);
-    if (own.length) searchOf.set(base, [...(searchOf.get(base) ?? []), [parameter.code, parameter.type, own.join(' | ')]]);
+    const own = unionOf(parameter.expression).filter((part) => part.replace(/^\(+/, '').split('.')[0] === base).join(' | ');
+    const found = { name: parameter.code, kind: parameter.type, expression: own, targets: targetsOf(parameter, own), components };
+    if (own) searchOf.set(base, [...(searchOf.get(base) ?? []), found]);
   }
 }
-const compartments = new Map(JSON.parse(readFileSync(join(folder, 'compartmentdefinition-patient.json'), 'utf8')).resource
-  .map((resource) => [resource.code, resource.param ?? []]));
-
 // ---- types
 function typesOf(element, path, isParent, atResource) {
   if (element.contentReference) return element.contentReference.split('#')[1];
@@ -212,13 +225,15 @@ function printType(definition) {
       const element = pristine.get(path) ?? member;
       const backbone = groups.has(path);
       print('E', last(path.replaceAll('.', '/')), String(element.min), element.max === '*' ? '*' : '1',
-        typesOf(element, path, backbone, kind === 'resource' && name === top), member.isSummary ? 's' : '-', requiredCodes(element));
+        typesOf(element, path, backbone, kind === 'resource' && name === top), member.isModifier ? 'm' : member.isSummary ? 's' : '-', requiredCodes(element));
     }
     invariants(name === top ? known[0] : elements.get(name), '-');
     for (const member of members) if (!groups.has(member.path)) invariants(member, last(member.path.replaceAll('.', '/')));
     if (name !== top || kind !== 'resource') continue;
-    for (const parameter of [...(searchOf.get('Resource') ?? []), ...(searchOf.get('DomainResource') ?? []), ...(searchOf.get(top) ?? [])].sort()) {
-      print('S', ...parameter);
+    const search = ['Resource', 'DomainResource', top].flatMap((base) => searchOf.get(base) ?? []);
+    for (const { name: code, kind: form, expression, targets, components } of search.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      print('S', code, form, expression, targets);
+      for (const component of components) print('P', ...component);
     }
     if (compartments.get(top)?.length) print('C', ...compartments.get(top));
   }
