@@ -13,6 +13,7 @@
 #include "ledger/entry.h"
 #include "services/exchange/audit_event.h"
 #include "services/exchange/record_store.h"
+#include "services/exchange/refusal_store.h"
 #include "services/exchange/refusals.h"
 #include "services/exchange/test_world.h"
 #include "tenants/log_reader.h"
@@ -357,14 +358,56 @@ TEST_F(ConsentDisclosure, RefusalsAreWrittenInBatchesOfOneSizeWhetherThereWereAn
   EXPECT_EQ((*leaves)[1].size(), (*leaves)[3].size());
 }
 
+TEST_F(ConsentDisclosure, ARefusalThatWasKeptOutlivesTheProcess) {
+  PutReport();
+  EXPECT_TRUE(IsNone(Get(Report())));
+  const std::uint64_t size = LogSize();
+  ASSERT_TRUE(refusals_.Keep().ok());
+  EXPECT_EQ(LogSize(), size) << "nothing shows when it happened";
+  EXPECT_THAT(Stored("AuditEvent"), ::testing::IsEmpty());
+  Refusals next({.batch = 4, .waiting_max = 5}, world_->partitions(), world_->sealer());
+  ASSERT_TRUE(next.WriteBatches().ok());
+  ASSERT_EQ(Stored("AuditEvent").size(), 1u);
+  EXPECT_EQ(Audit(Stored("AuditEvent")[0].id).TextOf("outcomeDesc"), "Refused: no consent permits it");
+  EXPECT_EQ(world_->database("alpha").One("SELECT count(*) FROM exchange.refusal"), "0");
+}
+
+TEST_F(ConsentDisclosure, ABatchThatACrashLeftIsWrittenOnce) {
+  PutReport();
+  const testing::TestDatabase& alpha = world_->database("alpha");
+  EXPECT_TRUE(IsNone(Get(Report())));
+  ASSERT_TRUE(refusals_.Keep().ok());
+  // Taken, and the process dies before it is written; what comes later waits for the next.
+  const auto batch = RefusalStore(*world_->partition("alpha").database).Take(4);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  EXPECT_EQ(batch->refusals.size(), 1u);
+  EXPECT_TRUE(IsNone(Get(Report())));
+  ASSERT_TRUE(alpha.Sql("CREATE TABLE exchange.refusal_left AS SELECT * FROM exchange.refusal").ok());
+  ASSERT_TRUE(refusals_.WriteBatches().ok());
+  EXPECT_EQ(Stored("AuditEvent").size(), 1u);
+  // Written, and the process dies before it is finished.
+  ASSERT_TRUE(alpha.Sql("INSERT INTO exchange.refusal SELECT * FROM exchange.refusal_left").ok());
+  ASSERT_TRUE(alpha.Sql("DROP TABLE exchange.refusal_left").ok());
+  const std::uint64_t size = LogSize();
+  ASSERT_TRUE(refusals_.WriteBatches().ok());
+  EXPECT_EQ(LogSize(), size);
+  EXPECT_EQ(Stored("AuditEvent").size(), 1u);
+  ASSERT_TRUE(refusals_.WriteBatches().ok());
+  EXPECT_EQ(Stored("AuditEvent").size(), 2u);
+}
+
 TEST_F(ConsentDisclosure, MoreRefusalsThanMayWaitAreCounted) {
   PutReport();
   for (int i = 0; i < 7; ++i) EXPECT_TRUE(IsNone(Get(Report())));
   EXPECT_EQ(refusals_.dropped(), 2u);
   ASSERT_TRUE(refusals_.WriteBatches().ok());
   EXPECT_EQ(Stored("AuditEvent").size(), 4u);
-  ASSERT_TRUE(refusals_.WriteBatches().ok());
-  EXPECT_EQ(Stored("AuditEvent").size(), 5u);
+  // Those that are kept count.
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(IsNone(Get(Report())));
+  ASSERT_TRUE(refusals_.Keep().ok());
+  EXPECT_EQ(refusals_.dropped(), 3u);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(refusals_.WriteBatches().ok());
+  EXPECT_EQ(Stored("AuditEvent").size(), 9u);
 }
 
 }  // namespace

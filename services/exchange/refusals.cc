@@ -12,6 +12,7 @@
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/provenance.h"
 #include "services/exchange/record_store.h"
+#include "services/exchange/refusal_store.h"
 #include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
@@ -34,15 +35,21 @@ Refusals::Refusals(Options options, const tenants::Partitions& partitions, keys:
     : options_(options), partitions_(partitions), sealer_(sealer) {}
 
 void Refusals::Note(Refused refused) {
-  bool full = false;
+  const TenantId tenant = refused.patient.tenant;
   {
     const absl::MutexLock lock(&mutex_);
-    std::deque<Refused>& waiting = waiting_[refused.patient.tenant.text()];
-    full = waiting.size() >= options_.waiting_max;
-    if (full) ++dropped_;
-    if (!full) waiting.push_back(refused);
+    std::deque<Refused>& noted = noted_[tenant.text()];
+    if (noted.size() < options_.waiting_max) return noted.push_back(std::move(refused));
   }
-  if (full) spdlog::error("event=refusal_dropped alarm=true tenant={} waiting_max={}", refused.patient.tenant.text(), options_.waiting_max);
+  Drop(tenant);
+}
+
+void Refusals::Drop(const TenantId& tenant) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    ++dropped_;
+  }
+  spdlog::error("event=refusal_dropped alarm=true tenant={} waiting_max={}", tenant.text(), options_.waiting_max);
 }
 
 std::uint64_t Refusals::dropped() const {
@@ -50,34 +57,66 @@ std::uint64_t Refusals::dropped() const {
   return dropped_;
 }
 
-absl::Status Refusals::WriteBatches() {
+absl::Status Refusals::Keep() {
+  const absl::MutexLock lock(&keeping_);
   absl::Status first;
-  for (const tenants::Partition* partition : partitions_.All()) {
-    const absl::Status status = WriteBatch(*partition);
-    if (first.ok() && !status.ok()) first = status;
+  for (const tenants::Partition* partition : partitions_.All()) first.Update(KeepFor(*partition));
+  return first;
+}
+
+absl::Status Refusals::KeepFor(const tenants::Partition& partition) {
+  const TenantId& tenant = partition.tenant.id;
+  std::deque<Refused> taken;
+  {
+    const absl::MutexLock lock(&mutex_);
+    taken.swap(noted_[tenant.text()]);
   }
+  if (taken.empty()) return absl::OkStatus();
+  const auto put_back = [&](const absl::Status& status) {
+    const absl::MutexLock lock(&mutex_);
+    std::deque<Refused>& noted = noted_[tenant.text()];
+    noted.insert(noted.begin(), taken.begin(), taken.end());
+    return status;
+  };
+  const RefusalStore store(*partition.database);
+  const auto waiting = store.Waiting();
+  if (!waiting.ok()) return put_back(waiting.status());
+  for (std::size_t room = options_.waiting_max - std::min(*waiting, options_.waiting_max); taken.size() > room; taken.pop_back()) Drop(tenant);
+
+  std::vector<WaitingRefusal> kept;
+  for (const Refused& refused : taken) {
+    const std::string id = NewDisclosureId();
+    const auto record = sealer_.RecordIdOf(tenant, "AuditEvent", id);
+    if (!record.ok()) return put_back(record.status());
+    const auto audit = AuditOf(partition, refused, id);
+    if (MayPass(audit.status())) return put_back(audit.status());
+    // A patient whose key is gone has no audit any more; a damaged chart is known by its own alarm, and must not hold the others up.
+    if (!audit.ok()) {
+      spdlog::error("event=refusal_lost alarm=true tenant={} code={}", tenant.text(), absl::StatusCodeToString(audit.status().code()));
+      continue;
+    }
+    auto sealed = sealer_.Seal({tenant, refused.patient.patient, record->bytes(), 1}, *audit, kPurpose);
+    if (!sealed.ok()) return put_back(sealed.status());
+    kept.push_back({*record, refused.patient.patient, std::move(sealed->ciphertext), refused.time});
+  }
+  const absl::Status status = store.Keep(kept);
+  return status.ok() ? status : put_back(status);
+}
+
+absl::Status Refusals::WriteBatches() {
+  absl::Status first = Keep();
+  for (const tenants::Partition* partition : partitions_.All()) first.Update(WriteBatch(*partition));
   return first;
 }
 
 absl::Status Refusals::WriteBatch(const tenants::Partition& partition) {
-  const TenantId& tenant = partition.tenant.id;
-  std::vector<Refused> taken;
-  {
-    const absl::MutexLock lock(&mutex_);
-    std::deque<Refused>& waiting = waiting_[tenant.text()];
-    const auto end = waiting.begin() + static_cast<std::ptrdiff_t>(std::min(options_.batch, waiting.size()));
-    taken.assign(waiting.begin(), end);
-    waiting.erase(waiting.begin(), end);
-  }
-  const auto put_back = [&](const absl::Status& status) {
-    const absl::MutexLock lock(&mutex_);
-    std::deque<Refused>& waiting = waiting_[tenant.text()];
-    waiting.insert(waiting.begin(), taken.begin(), taken.end());
-    return status;
-  };
+  const RefusalStore store(*partition.database);
+  const auto batch = store.Take(options_.batch);
+  if (!batch.ok()) return batch.status();
   tenants::Write write;
-  write.idempotency_key = RandomBytes(32);
-  write.request_digest = RandomBytes(32);
+  // Of the batch and not of its bytes: the padding is new each time.
+  write.idempotency_key = batch->key;
+  write.request_digest = batch->key;
   write.entries.resize(2);
   Entry& refused_entry = write.entries[0];
   Entry& stored = write.entries[1];
@@ -92,24 +131,11 @@ absl::Status Refusals::WriteBatch(const tenants::Partition& partition) {
     stored.mutable_record_stored()->add_version(1);
     write.rows.push_back(RecordRow(record, 1, patient, std::move(sealed), 1, RecordMark::kAccount));
   };
-  for (const Refused& refused : taken) {
-    const std::string id = NewDisclosureId();
-    const auto record = sealer_.RecordIdOf(tenant, "AuditEvent", id);
-    if (!record.ok()) return put_back(record.status());
-    const auto audit = AuditOf(partition, refused, id);
-    if (MayPass(audit.status())) return put_back(audit.status());
-    // A patient whose key is gone has no audit any more; a damaged chart is known by its own alarm, and must not hold the others up.
-    if (!audit.ok()) {
-      spdlog::error("event=refusal_lost alarm=true tenant={} code={}", tenant.text(), absl::StatusCodeToString(audit.status().code()));
-      continue;
-    }
-    auto sealed = sealer_.Seal({tenant, refused.patient.patient, record->bytes(), 1}, *audit, kPurpose);
-    if (!sealed.ok()) return put_back(sealed.status());
-    add(*record, refused.patient.patient, std::move(sealed->ciphertext));
-  }
+  for (const WaitingRefusal& refusal : batch->refusals) add(refusal.record, refusal.patient, refusal.sealed);
   while (write.rows.size() < options_.batch) add(RecordId::Random(), PatientId::Random(), RandomBytes(kPaddingBytes));
   const auto admitted = partition.writer->Apply(std::move(write));
-  return admitted.ok() ? absl::OkStatus() : put_back(admitted.status());
+  if (!admitted.ok()) return admitted.status();
+  return store.Finish(*batch);
 }
 
 absl::StatusOr<std::string> Refusals::AuditOf(const tenants::Partition& partition, const Refused& refused, const std::string& id) const {

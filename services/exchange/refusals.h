@@ -1,8 +1,8 @@
-// Refusals at their source, without telling when they were (DESIGN, section 7, "Leaks nothing"): noted in memory when they happen, and written
-// in batches of one size on a schedule that no request moves, to every tenant, whether there were any or not. A batch is two entries,
-// DISCLOSURES_REFUSED and RECORD_STORED, that name `batch` records: the patients' AuditEvents, then random bytes that nobody can tell from
-// them. The price is delay: a patient sees a refusal up to `period` later, or n periods when n batches wait; and a process that dies takes what it
-// had noted since its last batch with it. Thread-safe.
+// Refusals at their source, without telling when they were (DESIGN, section 7, "Leaks nothing"): noted in memory when they happen, kept in the
+// source's database a moment later (its patient's AuditEvent, sealed), and written to its log in batches of one size on a schedule that no request moves, to
+// every tenant, whether there were any or not. A batch is two entries, DISCLOSURES_REFUSED and RECORD_STORED, that name `batch` records: the patients'
+// AuditEvents, then random bytes that nobody can tell from them. The price is delay: a patient sees a refusal up to `period` later, or n periods when n batches
+// wait; and a process that dies takes what it had noted since the last Keep() with it. Thread-safe.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_REFUSALS_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_REFUSALS_H_
 
@@ -51,27 +51,35 @@ class Refusals {
   struct Options {
     // Records a batch.
     std::size_t batch = 16;
-    // Waiting refusals a tenant; past it the newest is dropped, counted and alarmed.
+    // Waiting refusals a tenant, kept or only noted; past it the newest is dropped, counted and alarmed.
     std::size_t waiting_max = 10'000;
   };
   // Borrows everything.
   Refusals(Options options, const tenants::Partitions& partitions, keys::Sealer& sealer);
 
   void Note(Refused refused);
-  // One batch to every partition; called every period by one thread of services/main. A partition that cannot be reached keeps what waits; returns
-  // the first failure.
+  // Keeps what was noted, so that it outlives this process; called every tenth of a second or so by a thread of services/main. What cannot be kept now
+  // waits on; returns the first failure.
+  [[nodiscard]] absl::Status Keep();
+  // Keep(), and one batch to every partition; called every period by one thread of services/main. A partition that cannot be reached keeps what
+  // waits; returns the first failure.
   [[nodiscard]] absl::Status WriteBatches();
   [[nodiscard]] std::uint64_t dropped() const;
 
  private:
+  [[nodiscard]] absl::Status KeepFor(const tenants::Partition& partition) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Drop(const TenantId& tenant);
   [[nodiscard]] absl::Status WriteBatch(const tenants::Partition& partition);
   [[nodiscard]] absl::StatusOr<std::string> AuditOf(const tenants::Partition& partition, const Refused& refused, const std::string& id) const;
 
   const Options options_;
   const tenants::Partitions& partitions_;
   keys::Sealer& sealer_;
+  // One Keep() at a time.
+  absl::Mutex keeping_;
   mutable absl::Mutex mutex_;
-  std::map<std::string, std::deque<Refused>> waiting_ ABSL_GUARDED_BY(mutex_);
+  // By tenant.
+  std::map<std::string, std::deque<Refused>> noted_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -69,6 +69,7 @@ constexpr int kOrderChecksAtOnce = 16;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
+constexpr absl::Duration kKeepRefusalsEvery = absl::Milliseconds(100);
 constexpr absl::Duration kKeySetTimeout = absl::Seconds(2);
 constexpr absl::Duration kForgetTokensEvery = absl::Minutes(1);
 // Well past the last moment at which a token could still be believed.
@@ -411,6 +412,8 @@ Platform::~Platform() {
   cds_hooks_.Stop();
   publisher_->Stop();
   for (std::thread& thread : threads_) thread.join();
+  // What the last requests were refused.
+  if (const absl::Status status = refusals_.Keep(); !status.ok()) spdlog::error("event=refusals_lost alarm=true reason=\"{}\"", std::string(status.message()));
   network_->Stop();
 }
 
@@ -600,7 +603,8 @@ void Platform::Run() {
     fhir_.DropExpired();
     return absl::OkStatus();
   });
-  Repeat(config_.refusals_period, "refusals", [this] { return refusals_.WriteBatches(); });
+  Repeat(kKeepRefusalsEvery, "refusals", [this] { return refusals_.Keep(); });
+  Repeat(config_.refusals_period, "batches of refusals", [this] { return refusals_.WriteBatches(); });
   Repeat(kRefreshKeySetsEvery, "key sets", [this] {
     key_sets_.RefreshDue();
     return absl::OkStatus();
