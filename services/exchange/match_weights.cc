@@ -94,8 +94,9 @@ bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& 
     return family_agrees || (agreement.birth == Birth::kNear && agreement.contact <= Contact::kStreet);
   }
   if (!given_agrees || agreement.family == Family::kMissing || agreement.suffix == Said::kDiffers) return false;
-  // Twins have names alike.
-  if (agreement.twins_given) return false;
+  // Twins have names alike, but seldom middle names; where neither name is on the list of those that people bear, that is not enough.
+  const bool unlisted = agreement.given == Given::kClose && !agreement.mistyped_given;
+  if (agreement.twins_given && (agreement.middle != Said::kSame || unlisted)) return false;
   if (agreement.given != Given::kSame && (agreement.sex == Said::kDiffers || agreement.middle == Said::kDiffers)) return false;
   // A new surname under the same telephone is a marriage; at the same address alone, perhaps somebody else who lives there.
   if (agreement.family == Family::kDiffers && agreement.contact != Contact::kBoth && agreement.contact != Contact::kTelephone &&

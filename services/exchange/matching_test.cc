@@ -221,6 +221,8 @@ TEST(Matching, TwinsNamesAreNoMistakes) {
   EXPECT_NE(grade("E", "Elizabeth"), MatchGrade::kCertain);
   EXPECT_NE(grade("Zogudjia", "Zogudjla"), MatchGrade::kCertain);
   EXPECT_EQ(grade("Liz", "Elizabeth"), MatchGrade::kCertain);
+  EXPECT_EQ(grade("Anna Q", "Anne Q"), MatchGrade::kCertain);
+  EXPECT_NE(grade("Zogudjia Q", "Zogudjla Q"), MatchGrade::kCertain);
   // A mother's number on both of her newborn twins.
   const std::string number = "," + Ssn("123-45-6789");
   EXPECT_NE(grade("Anna", "Ruth", number), MatchGrade::kCertain);
