@@ -52,6 +52,10 @@ class Pair {
     return CountShared(a_, one, b_, other) > 0 || CountShared(a_, other, b_, one) > 0;
   }
   [[nodiscard]] int Count(Slot slot) const { return CountShared(a_, slot, b_, slot); }
+  // One has the first, the other the second.
+  [[nodiscard]] bool Differ(std::uint32_t one, std::uint32_t other) const {
+    return ((a_.fields & one) != 0 && (b_.fields & other) != 0) || ((a_.fields & other) != 0 && (b_.fields & one) != 0);
+  }
   [[nodiscard]] bool BothHave(std::uint32_t field) const { return (a_.fields & b_.fields & field) != 0; }
 
  private:
@@ -88,19 +92,28 @@ Family FamilyOf(const Pair& pair, bool full_name) {
   return Family::kDiffers;
 }
 
-Given GivenOf(const Pair& pair, bool full_name, bool same_birth) {
+// Sets `twins`.
+Given GivenOf(const Pair& pair, bool full_name, bool same_birth, bool& twins) {
+  twins = false;
   if (!pair.BothHave(kHasGiven)) return Given::kMissing;
   if (full_name || pair.Share(Slot::kGivenBirth) || pair.Share(Slot::kGivenFamilyLeftOut)) return Given::kSame;
+  twins = pair.Share(Slot::kAlikeBirth);
   if (pair.Cross(Slot::kFamiliarBirth, Slot::kFormalBirth)) return Given::kNickname;
   // Without the birth date a nickname cannot be told from two nicknames of one name.
   if (!same_birth && (pair.Share(Slot::kAnyFullName) || pair.Share(Slot::kNearBirthGiven) || pair.Share(Slot::kContactGiven) ||
-       pair.Share(Slot::kAddressGiven) || pair.Share(Slot::kNationalGiven)))
+       pair.Share(Slot::kAddressGiven) || pair.Share(Slot::kNationalGiven))) {
+    twins = pair.Share(Slot::kFamilyKnownLeftOut);
     return Given::kNickname;
-  if (pair.Cross(Slot::kKnownLeftOutBirth, Slot::kOtherLeftOutBirth) || pair.Share(Slot::kOtherLeftOutBirth) ||
-      pair.Cross(Slot::kKnownSoundBirth, Slot::kOtherSoundBirth) || pair.Share(Slot::kOtherSoundBirth) ||
-      pair.Cross(Slot::kFamilyKnownLeftOut, Slot::kFamilyOtherLeftOut) || pair.Share(Slot::kFamilyOtherLeftOut) ||
-      pair.Cross(Slot::kInitialBirth, Slot::kInitialOfBirth))
+  }
+  twins = false;
+  if (pair.Cross(Slot::kKnownLeftOutBirth, Slot::kOtherLeftOutBirth) || pair.Cross(Slot::kKnownSoundBirth, Slot::kOtherSoundBirth) ||
+      pair.Cross(Slot::kFamilyKnownLeftOut, Slot::kFamilyOtherLeftOut))
     return Given::kClose;
+  twins = true;
+  if (pair.Share(Slot::kOtherLeftOutBirth) || pair.Share(Slot::kOtherSoundBirth) || pair.Share(Slot::kFamilyOtherLeftOut) ||
+      pair.Cross(Slot::kInitialBirth, Slot::kInitialOfBirth) || pair.Cross(Slot::kKnownTwoLeftOutBirth, Slot::kOtherTwoLeftOutBirth))
+    return Given::kClose;
+  twins = false;
   return Given::kDiffers;
 }
 
@@ -159,11 +172,19 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
                            pair.Cross(Slot::kFamiliarBirth, Slot::kFormalBirth) || pair.Share(Slot::kSexBirth) ||
                            pair.Share(Slot::kContactBirth) || pair.Share(Slot::kAddressBirth) ||
                            pair.Share(Slot::kStreetNumberBirth) || pair.Share(Slot::kStreetSoundBirth) ||
-                           pair.Share(Slot::kAreaBirth) || pair.Share(Slot::kNationalLeftOut));
+                           pair.Share(Slot::kAreaBirth) || pair.Share(Slot::kNationalLeftOut) || pair.Share(Slot::kNamesBirth));
   agreement.full_name = pair.Share(Slot::kFullName);
   agreement.birth = BirthOf(pair, same_birth);
   agreement.family = FamilyOf(pair, agreement.full_name);
-  agreement.given = GivenOf(pair, agreement.full_name, same_birth);
+  agreement.given = GivenOf(pair, agreement.full_name, same_birth, agreement.twins_given);
+  agreement.mistyped_given = pair.Differ(kKnownGiven, kOtherGiven);
+  agreement.two_givens = agreement.given == Given::kDiffers && pair.BothHave(kKnownGiven);
+  if (!agreement.full_name && pair.Share(Slot::kNamesBirth)) {
+    // One wrote the family name where the other wrote the given name.
+    agreement.family = Family::kClose;
+    agreement.given = Given::kClose;
+    agreement.twins_given = false;
+  }
   // Beside a birth date or a whole name in common, sex and suffix can be told; otherwise nothing is said of them.
   const bool sex_told = agreement.birth == Birth::kSame || agreement.full_name;
   agreement.sex = SaidOf(pair.BothHave(kHasSex) && sex_told, pair.Share(Slot::kSexBirth) || pair.Share(Slot::kSexName));

@@ -37,8 +37,24 @@ struct Agreement {
   National national = National::kMissing;
   // The whole name, as written: how common it is counts.
   bool full_name = false;
+  // Given names that agree no better than a twin's could: an initial, or all but one letter of two names that people bear or of two that
+  // are on no list.
+  bool twins_given = false;
+  // One given name is on the list of those that people bear, the other is not: one of them may be a typing error, however much they differ.
+  bool mistyped_given = false;
+  // Two given names that people bear, and neither stands for the other.
+  bool two_givens = false;
 
   friend auto operator<=>(const Agreement&, const Agreement&) = default;
+  // Both names agree, if not as written.
+  [[nodiscard]] bool NamesAgree() const {
+    return (family == Family::kSame || family == Family::kClose) && given != Given::kDiffers && given != Given::kMissing;
+  }
+  // Born on one day with one family name, but called by two names: as twins are.
+  [[nodiscard]] bool AreTwins() const {
+    return birth == Birth::kSame && family != Family::kDiffers && family != Family::kMissing &&
+           (two_givens || (given != Given::kSame && given != Given::kMissing && middle == Said::kDiffers));
+  }
   // Level of a field by number.
   [[nodiscard]] std::size_t Level(CompareField field) const;
 };

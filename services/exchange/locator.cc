@@ -12,7 +12,7 @@
 namespace custodian::exchange {
 namespace {
 
-// The rows as a source of candidates, each patient's name counted once.
+// The rows as a source of candidates, each name and birth date counted once.
 MatchSource SourceOf(LocatorRows& rows, std::map<std::vector<std::int64_t>, NameCount>& counted) {
   MatchSource source;
   source.candidates = [&rows](const std::vector<LocatedPatient>& of,
@@ -25,10 +25,12 @@ MatchSource SourceOf(LocatorRows& rows, std::map<std::vector<std::int64_t>, Name
     return found;
   };
   source.count = [&rows, &counted](const LocatedPatient& patient) -> absl::StatusOr<NameCount> {
-    const auto known = counted.find(patient.name_keys);
+    std::vector<std::int64_t> asked = patient.name_keys;
+    for (const std::int64_t key : NamesBirthKeys(patient)) asked.push_back(key);
+    const auto known = counted.find(asked);
     if (known != counted.end()) return known->second;
     auto count = rows.Count(patient);
-    if (count.ok()) counted.emplace(patient.name_keys, *count);
+    if (count.ok()) counted.emplace(std::move(asked), *count);
     return count;
   };
   return source;
@@ -200,11 +202,12 @@ absl::StatusOr<std::vector<Locator::Candidate>> Locator::Candidates(const Tenant
   const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
     const auto found = rows.CandidatesAt(tenant, *located);
     if (!found.ok()) return found.status();
-    const auto count = rows.Count(*located);
-    if (!count.ok()) return count.status();
+    std::map<std::vector<std::int64_t>, NameCount> counted;
+    const MatchSource source = SourceOf(rows, counted);
     for (const LocatedPatient& candidate : *found) {
-      Match match = MatchOf(*located, candidate, *weights, *count);
-      if (match.grade != MatchGrade::kNone) candidates.push_back({candidate.link.patient, match});
+      const auto match = CountedMatchOf(*located, candidate, *weights, source.count);
+      if (!match.ok()) return match.status();
+      if (match->grade != MatchGrade::kNone) candidates.push_back({candidate.link.patient, *match});
     }
     return absl::OkStatus();
   });
@@ -227,15 +230,16 @@ absl::StatusOr<std::vector<Locator::Doubt>> Locator::Doubts(const PatientLink& p
     if (!found.ok()) return found.status();
     MatchDecisions decisions;
     if (const auto decided = rows.Decided({**row}, decisions); !decided.ok()) return decided.status();
-    const auto count = rows.Count(**row);
-    if (!count.ok()) return count.status();
+    std::map<std::vector<std::int64_t>, NameCount> counted;
+    const MatchSource source = SourceOf(rows, counted);
     const std::vector<PatientLink>& same = judged->judgement.same;
     for (const LocatedPatient& candidate : *found) {
       if (std::binary_search(same.begin(), same.end(), candidate.link)) continue;
       const std::pair<PatientLink, PatientLink> pair = std::minmax(patient, candidate.link);
       if (decisions.unlinked.contains(pair) || decisions.linked.contains(pair)) continue;
-      const Match match = MatchOf(**row, candidate, *weights, *count);
-      if (match.grade == MatchGrade::kProbable || match.grade == MatchGrade::kCertain) doubts.push_back({candidate.link, match});
+      const auto match = CountedMatchOf(**row, candidate, *weights, source.count);
+      if (!match.ok()) return match.status();
+      if (match->grade == MatchGrade::kProbable || match->grade == MatchGrade::kCertain) doubts.push_back({candidate.link, *match});
     }
     return absl::OkStatus();
   });
@@ -252,10 +256,10 @@ absl::StatusOr<bool> Locator::MayBeSame(const PatientLink& a, const PatientLink&
     if (!one.ok()) return one.status();
     if (!other.ok()) return other.status();
     if (!*one || !*other || a == b) return absl::OkStatus();
-    const auto count = rows.Count(**one);
-    if (!count.ok()) return count.status();
-    const MatchGrade grade = MatchOf(**one, **other, *weights, *count).grade;
-    may = grade == MatchGrade::kProbable || grade == MatchGrade::kCertain;
+    std::map<std::vector<std::int64_t>, NameCount> counted;
+    const auto match = CountedMatchOf(**one, **other, *weights, SourceOf(rows, counted).count);
+    if (!match.ok()) return match.status();
+    may = match->grade == MatchGrade::kProbable || match->grade == MatchGrade::kCertain;
     return absl::OkStatus();
   });
   if (!read.ok()) return read;

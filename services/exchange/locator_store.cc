@@ -156,10 +156,12 @@ absl::StatusOr<NameCount> LocatorRows::Count(const LocatedPatient& patient) {
   const pqxx::result rows = Execute(
       transaction_,
       "SELECT (SELECT count(*) FROM (SELECT FROM locator.patient WHERE name_keys && $1::bigint[] LIMIT $2) AS bearer), "
+      "(SELECT count(*) FROM (SELECT FROM locator.patient WHERE keys && $3::bigint[] LIMIT $2) AS born_that_day), "
       "(SELECT greatest(reltuples, 0)::bigint FROM pg_catalog.pg_class WHERE oid = 'locator.patient'::regclass)",
-      ArrayOf(patient.name_keys), kBearersMax);
+      ArrayOf(patient.name_keys), kBearersMax, ArrayOf(NamesBirthKeys(patient)));
   count.bearers = rows.at(0)[0].as<std::int64_t>();
-  count.patients = rows.at(0)[1].as<std::int64_t>();
+  count.born_that_day = rows.at(0)[1].as<std::int64_t>();
+  count.patients = rows.at(0)[2].as<std::int64_t>();
   return count;
 }
 

@@ -14,6 +14,9 @@ namespace custodian::exchange {
 namespace {
 
 constexpr std::size_t kLeftOutMin = 4;
+// Two letters are too much of a shorter name, and too many values of a longer one.
+constexpr std::size_t kTwoLeftOutMin = 6;
+constexpr std::size_t kTwoLeftOutMax = 10;
 constexpr std::size_t kFormalMax = 4;
 constexpr int kMarkBytes = 5;
 
@@ -30,7 +33,8 @@ bool IsKey(Slot slot) {
     case Slot::kContactGiven:
     case Slot::kContactFamily:
     case Slot::kAddressGiven:
-    case Slot::kAddressFamily: return true;
+    case Slot::kAddressFamily:
+    case Slot::kNamesBirth: return true;
     default: return false;
   }
 }
@@ -101,8 +105,12 @@ void AddNames(const Demographics& of, Builder& to) {
       to.Add(Slot::kFamiliarBirth, "gnb", {given, birth});
       for (const std::string_view formal : FormalNamesOf(given)) to.Add(Slot::kFormalBirth, "gnb", {formal, birth});
       to.Add(known ? Slot::kKnownSoundBirth : Slot::kOtherSoundBirth, "gsb", {SoundOf(given), birth});
+      if (known)
+        for (const std::string& left : OneLeftOut(given, 2))
+          if (left != given) to.Add(Slot::kAlikeBirth, "gab", {left, absl::StrCat(given.size()), birth});
       for (const std::string& left : OneLeftOut(given, kLeftOutMin))
         to.Add(known ? Slot::kKnownLeftOutBirth : Slot::kOtherLeftOutBirth, "glb", {left, birth});
+      for (const std::string& family : of.family) to.Add(Slot::kNamesBirth, "nb", {std::min(given, family), std::max(given, family), birth});
       if (given.size() == 1) {
         to.Add(Slot::kInitialBirth, "gib", {given, birth});
       } else {
@@ -195,7 +203,10 @@ void SortUnique(std::vector<T>& list) {
 LocatorValues LocatorValuesOf(const Demographics& of) {
   Builder to;
   if (!of.family.empty()) to.Has(kHasFamily);
-  if (!of.given.empty()) to.Has(kHasGiven);
+  if (!of.given.empty()) {
+    to.Has(kHasGiven);
+    to.Has(IsGivenName(of.given.front()) ? kKnownGiven : kOtherGiven);
+  }
   if (!of.birth_date.empty()) to.Has(kHasBirth);
   if (!of.sex.empty()) to.Has(kHasSex);
   if (!of.middle.empty()) to.Has(kHasMiddle);
@@ -216,6 +227,11 @@ LocatorValues LocatorValuesOf(const Demographics& of) {
     for (const auto& [kind, value] : of.national)
       for (const std::string& left : NumberVariants(value)) to.Add(Slot::kNationalLeftOut, "idl", {kind, left, of.birth_date});
   AddNamesWithoutBirth(of, to);
+  if (!of.birth_date.empty() && !of.given.empty() && of.given.front().size() >= kTwoLeftOutMin && of.given.front().size() <= kTwoLeftOutMax) {
+    const Slot slot = IsGivenName(of.given.front()) ? Slot::kKnownTwoLeftOutBirth : Slot::kOtherTwoLeftOutBirth;
+    for (const std::string& left : OneLeftOut(of.given.front(), kTwoLeftOutMin))
+      for (const std::string& two : OneLeftOut(left, kTwoLeftOutMin - 1)) to.Add(slot, "gtb", {two, of.birth_date});
+  }
   return to.Take();
 }
 
@@ -242,6 +258,15 @@ absl::StatusOr<LocatedPatient> Located(const PatientLink& link, const LocatorVal
   SortUnique(located.keys);
   SortUnique(located.name_keys);
   return located;
+}
+
+std::vector<std::int64_t> NamesBirthKeys(const LocatedPatient& located) {
+  std::vector<std::int64_t> keys;
+  for (const std::int64_t key : located.keys) {
+    const std::uint64_t mark = static_cast<std::uint64_t>(Slot::kNamesBirth) << 56 | static_cast<std::uint64_t>(key) >> (8 * (8 - kMarkBytes));
+    if (std::binary_search(located.marks.begin(), located.marks.end(), mark)) keys.push_back(key);
+  }
+  return keys;
 }
 
 ledger::Hash LocatorDigest(const LocatedPatient& located) {

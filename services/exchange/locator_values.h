@@ -69,6 +69,13 @@ enum class Slot : std::uint8_t {
   kStreetNumberName,
   kStreetSoundName,
   kAreaName,
+  // Family and given name in either order, with the birth date.
+  kNamesBirth,
+  // Given names with up to two letters left out, with the birth date: "known" and "other" meet.
+  kKnownTwoLeftOutBirth,
+  kOtherTwoLeftOutBirth,
+  // Known given names of one length with one letter left out, with the birth date: names alike, as twins' are.
+  kAlikeBirth,
 };
 
 // Which fields a patient has: what two share or lack decides whether a difference is one.
@@ -82,6 +89,9 @@ enum Field : std::uint32_t {
   kHasContact = 64,
   kHasAddress = 128,
   kHasNational = 256,
+  // The given name is on the list of those that people bear (given_names.h), or is not.
+  kKnownGiven = 512,
+  kOtherGiven = 1024,
 };
 
 struct LocatorValue {
@@ -114,6 +124,9 @@ struct LocatedPatient {
   // the patient.
   bool muted = false;
 };
+
+// Those of its keys that stand for its names and birth date together.
+[[nodiscard]] std::vector<std::int64_t> NamesBirthKeys(const LocatedPatient& located);
 
 // SHA-256 of what is kept of the patient, which is part of it: equal demographics of two patients have different digests.
 [[nodiscard]] ledger::Hash LocatorDigest(const LocatedPatient& located);

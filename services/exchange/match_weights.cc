@@ -1,5 +1,6 @@
 #include "services/exchange/match_weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -13,9 +14,16 @@
 namespace custodian::exchange {
 namespace {
 
-// A network's own counts say little of a name's frequency while it is small: they begin as one bearer in a million.
-constexpr double kPatientsBefore = 1e6;
-constexpr double kBearersBefore = 1;
+// What is thought of a name that nobody else was seen to bear: names are many and most are rare, and a small network's counts say little.
+constexpr double kPatientsBefore = 1e5;
+constexpr double kOthersBefore = 0.3;
+
+// Share of patients, other than the person itself, who bear a name.
+double FrequencyOf(const NameCount& name) {
+  const auto others = static_cast<double>(std::max<std::int64_t>(0, name.bearers - name.born_that_day));
+  const auto patients = static_cast<double>(name.patients);
+  return std::min(1.0, others / std::max(1.0, patients) + kOthersBefore / (patients + kPatientsBefore));
+}
 
 constexpr std::string_view kHeader = "field,level,m,u";
 
@@ -42,46 +50,59 @@ std::optional<std::pair<std::size_t, std::size_t>> PlaceOf(std::string_view fiel
 
 double WeightOf(const LevelChances& chances) { return std::log2(chances.m / chances.u); }
 
-// A name and a birth date in whole want this much more (an error in a hundred) where nothing else says who it is.
-constexpr double kAloneBits = 7;
+// Below this many patients nothing is known of how common a name is.
+constexpr std::int64_t kNamesKnownFrom = 1'000;
+// The sum from which a pair is certain holds for a network of so many patients. What names and birth dates say alone is worth less in a
+// larger one, where more people are born each day; addresses and telephones are not, which have the same few people everywhere.
+constexpr double kPatientsOfWeights = 20'000;
+// What a name that does not agree as written has to make up for where nothing else says who it is.
+constexpr double kNotAsWrittenBits = 2;
+double LargerNetworkBits(std::int64_t patients) { return std::max(0.0, std::log2(static_cast<double>(patients) / kPatientsOfWeights)); }
 
-// Names, birth date and sex as written, and nothing against it.
+// Names, birth date and sex, and nothing against it.
 bool IsWhole(const Agreement& agreement) {
-  return agreement.full_name && agreement.birth == Birth::kSame && agreement.sex == Said::kSame && agreement.middle != Said::kDiffers &&
+  return agreement.NamesAgree() && agreement.birth == Birth::kSame && agreement.sex != Said::kDiffers && agreement.middle != Said::kDiffers &&
          agreement.suffix != Said::kDiffers;
 }
 
 // Something that others of the same given name and birth date have not.
-bool IsCorroborated(const Agreement& agreement, double score, const MatchWeights& weights) {
+bool IsCorroborated(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients) {
   switch (agreement.contact) {
     case Contact::kBoth:
     case Contact::kAddress:
     case Contact::kTelephone:
     case Contact::kStreet: return true;
-    // In one place, a whole name and a birth date belong to one person, unless it is a common name (the score's part).
-    case Contact::kArea: return IsWhole(agreement);
+    case Contact::kArea:
     case Contact::kDiffers:
     case Contact::kMissing: break;
   }
-  return IsWhole(agreement) && agreement.middle == Said::kSame && score >= weights.certain + kAloneBits;
+  // A whole name and a birth date belong to one person, unless it is a common name (the score's part).
+  if (!IsWhole(agreement) || score < weights.certain + LargerNetworkBits(patients) + (agreement.full_name ? 0 : kNotAsWrittenBits)) return false;
+  return patients >= kNamesKnownFrom || (agreement.full_name && (agreement.contact == Contact::kArea || agreement.middle == Said::kSame));
 }
 
-bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& weights) {
+bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients) {
   if (agreement.national == National::kDiffers) return false;
   const bool family_agrees =
       agreement.family == Family::kSame || agreement.family == Family::kFormer || agreement.family == Family::kClose;
   const bool given_agrees = agreement.given == Given::kSame || agreement.given == Given::kNickname || agreement.given == Given::kClose;
   if (agreement.national == National::kSame) {
-    // Another's number on a chart is a registration desk's mistake that happens: names and birth date have their say.
-    if (agreement.birth == Birth::kSame) return family_agrees || given_agrees;
-    return family_agrees && given_agrees && agreement.suffix != Said::kDiffers && agreement.birth != Birth::kDiffers;
+    // Another's number on a chart is a registration desk's mistake that happens, a twin's or a mother's: names and birth date have their say.
+    if (agreement.birth == Birth::kSame)
+      return given_agrees || (family_agrees && agreement.mistyped_given && agreement.sex != Said::kDiffers && agreement.middle != Said::kDiffers);
+    if (!given_agrees || agreement.suffix == Said::kDiffers || agreement.birth == Birth::kDiffers) return false;
+    return family_agrees || (agreement.birth == Birth::kNear && agreement.contact <= Contact::kStreet);
   }
   if (!given_agrees || agreement.family == Family::kMissing || agreement.suffix == Said::kDiffers) return false;
-  // Twins have names alike.
+  // Twins have names alike, but seldom middle names; where neither name is on the list of those that people bear, that is not enough.
+  const bool unlisted = agreement.given == Given::kClose && !agreement.mistyped_given;
+  if (agreement.twins_given && (agreement.middle != Said::kSame || unlisted)) return false;
   if (agreement.given != Given::kSame && (agreement.sex == Said::kDiffers || agreement.middle == Said::kDiffers)) return false;
   // A new surname under the same telephone is a marriage; at the same address alone, perhaps somebody else who lives there.
-  if (agreement.family == Family::kDiffers && agreement.contact != Contact::kBoth && agreement.contact != Contact::kTelephone) return false;
-  return (agreement.birth == Birth::kSame || agreement.birth == Birth::kNear) && IsCorroborated(agreement, score, weights);
+  if (agreement.family == Family::kDiffers && agreement.contact != Contact::kBoth && agreement.contact != Contact::kTelephone &&
+      !(agreement.contact == Contact::kAddress && agreement.middle == Said::kSame))
+    return false;
+  return (agreement.birth == Birth::kSame || agreement.birth == Birth::kNear) && IsCorroborated(agreement, score, weights, patients);
 }
 
 }  // namespace
@@ -149,21 +170,19 @@ std::string MatchWeights::Csv() const {
 
 double ScoreOf(const Agreement& agreement, const MatchWeights& weights, const NameCount& name) {
   double score = 0;
+  const bool names_counted = agreement.full_name || (agreement.NamesAgree() && name.patients >= kNamesKnownFrom);
   for (std::size_t f = 0; f < kCompareFields; ++f) {
     const auto field = static_cast<CompareField>(f);
     const std::size_t level = agreement.Level(field);
     if (level + 1 >= LevelsOf(field)) continue;
     const LevelChances& chances = weights.chances[f][level];
-    if (agreement.full_name && (field == CompareField::kFamily || field == CompareField::kGiven)) {
+    if (names_counted && (field == CompareField::kFamily || field == CompareField::kGiven)) {
       score += std::log2(chances.m);
     } else {
       score += WeightOf(chances);
     }
   }
-  if (agreement.full_name) {
-    score -= std::log2((static_cast<double>(name.bearers) + kBearersBefore) / (static_cast<double>(name.patients) + kPatientsBefore));
-  }
-  return score;
+  return names_counted ? score - std::log2(FrequencyOf(name)) : score;
 }
 
 std::string_view GradeCode(MatchGrade grade) {
@@ -176,8 +195,8 @@ std::string_view GradeCode(MatchGrade grade) {
   return "certainly-not";
 }
 
-MatchGrade GradeOf(const Agreement& agreement, double score, const MatchWeights& weights) {
-  if (score >= weights.certain && MayBeCertain(agreement, score, weights)) return MatchGrade::kCertain;
+MatchGrade GradeOf(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients) {
+  if (score >= weights.certain && MayBeCertain(agreement, score, weights, patients)) return MatchGrade::kCertain;
   if (score >= weights.probable) return MatchGrade::kProbable;
   return score >= weights.possible ? MatchGrade::kPossible : MatchGrade::kNone;
 }

@@ -34,13 +34,16 @@ struct MatchWeights {
   [[nodiscard]] std::string Csv() const;
 };
 
-// How many patients of the network bear a full name, of how many.
+// How many patients of the network bear a full name, of how many. Those who are compared are among the bearers, and among those born on
+// their day, who are taken for one person.
 struct NameCount {
   std::int64_t bearers = 0;
   std::int64_t patients = 0;
+  std::int64_t born_that_day = 2;
 };
 
-// The sum of weights in bits. A name that is the same in whole weighs by its own frequency instead of the average.
+// The sum of weights in bits. Names that both agree weigh by how common they are instead of the average: `name` counts the commoner of the
+// two. Of names that agree but not as written that holds once the network has enough patients to tell.
 [[nodiscard]] double ScoreOf(const Agreement& agreement, const MatchWeights& weights, const NameCount& name);
 
 enum class MatchGrade : std::uint8_t { kNone, kPossible, kProbable, kCertain };
@@ -48,8 +51,10 @@ enum class MatchGrade : std::uint8_t { kNone, kPossible, kProbable, kCertain };
 [[nodiscard]] std::string_view GradeCode(MatchGrade grade);
 
 // Certain asks for more than a score: given name and birth date must agree, and something that others of that name and birth date
-// do not have; a national identifier or generation that differs is never certain, nor are twins by their given names.
-[[nodiscard]] MatchGrade GradeOf(const Agreement& agreement, double score, const MatchWeights& weights);
+// do not have; a national identifier or generation that differs is never certain, nor are twins by their given names. Where a whole name
+// and a birth date are all there is, the name must be so rare among the network's `patients` that nobody else is likely to have been born
+// that day under it.
+[[nodiscard]] MatchGrade GradeOf(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients);
 
 }  // namespace custodian::exchange
 

@@ -8,7 +8,8 @@
 namespace custodian::exchange {
 namespace {
 
-enum class Tie { kNone, kAlike, kIdentified };
+// From the weakest to the strongest: alike by names that are not quite the same, by the same given name, by identifiers or decisions.
+enum class Tie { kNone, kAlike, kNamed, kIdentified };
 
 using Group = std::set<std::size_t>;
 
@@ -16,28 +17,13 @@ bool Decided(const std::set<std::pair<PatientLink, PatientLink>>& decisions, con
   return !decisions.empty() && decisions.contains(a < b ? std::pair(a, b) : std::pair(b, a));
 }
 
-absl::StatusOr<Match> Matched(const LocatedPatient& a, const LocatedPatient& b, const MatchWeights& weights, const CountName& count) {
-  Match match;
-  match.agreement = Compare(a, b);
-  NameCount name;
-  // A name that both bear as written is as common for the one as for the other, unless one bears two: the commoner counts.
-  for (const LocatedPatient* one : {&a, &b}) {
-    if (!match.agreement.full_name || (one == &b && a.name_keys == b.name_keys)) continue;
-    const auto counted = count(*one);
-    if (!counted.ok()) return counted.status();
-    if (counted->bearers > name.bearers) name = *counted;
-  }
-  match.score = ScoreOf(match.agreement, weights, name);
-  match.grade = GradeOf(match.agreement, match.score, weights);
-  return match;
-}
-
 Tie TieOf(const LocatedPatient& a, const LocatedPatient& b, const Match& match, const MatchDecisions& decisions) {
   if (Decided(decisions.unlinked, a.link, b.link)) return Tie::kNone;
   if (Decided(decisions.linked, a.link, b.link) || Decided(decisions.merged, a.link, b.link)) return Tie::kIdentified;
   if (match.grade != MatchGrade::kCertain) return Tie::kNone;
   if (match.agreement.national == National::kSame) return Tie::kIdentified;
-  return a.muted || b.muted ? Tie::kNone : Tie::kAlike;
+  if (a.muted || b.muted) return Tie::kNone;
+  return match.agreement.given == Given::kSame ? Tie::kNamed : Tie::kAlike;
 }
 
 // All pairs of a gathered group.
@@ -47,12 +33,13 @@ class Ties {
     Ties ties(among);
     for (std::size_t b = 0; b < among.patients.size(); ++b)
       for (std::size_t a = 0; a < b; ++a) {
-        const auto match = Matched(among.patients[a], among.patients[b], weights, count);
+        const auto match = CountedMatchOf(among.patients[a], among.patients[b], weights, count);
         if (!match.ok()) return match.status();
         const PatientLink &one = among.patients[a].link, &other = among.patients[b].link;
         ties.ties_[{a, b}] = {TieOf(among.patients[a], among.patients[b], *match, among.decisions), Decided(among.decisions.unlinked, one, other) ||
                                                                     (!Decided(among.decisions.linked, one, other) &&
-                                                                     match->agreement.national == National::kDiffers)};
+                                                                     match->agreement.national == National::kDiffers),
+                              match->agreement.AreTwins()};
       }
     return ties;
   }
@@ -82,6 +69,12 @@ class Ties {
     return tenants;
   }
 
+  [[nodiscard]] bool HasTwins(const Group& group) const {
+    return std::any_of(group.begin(), group.end(), [&](std::size_t a) {
+      return std::any_of(group.begin(), group.end(), [&](std::size_t b) { return a < b && At(a, b).tie != Tie::kIdentified && At(a, b).twins; });
+    });
+  }
+
   // Tenants that keep two of the group whom neither identifiers nor decisions join.
   [[nodiscard]] std::set<TenantId> KeepingNamesakes(const Group& group) const {
     std::set<TenantId> tenants;
@@ -97,6 +90,7 @@ class Ties {
   struct Pair {
     Tie tie = Tie::kNone;
     bool contradict = false;
+    bool twins = false;
   };
   explicit Ties(const MatchedPatients& among) : among_(&among) {}
   [[nodiscard]] const Pair& At(std::size_t a, std::size_t b) const { return ties_.at(std::minmax(a, b)); }
@@ -108,8 +102,29 @@ class Ties {
 
 }  // namespace
 
+absl::StatusOr<Match> CountedMatchOf(const LocatedPatient& a, const LocatedPatient& b, const MatchWeights& weights,
+                                     const CountName& count) {
+  Match match;
+  match.agreement = Compare(a, b);
+  NameCount name;
+  // The commoner of two names counts, be they two ways of writing one or all that one of them bears. Names say little unless birth dates agree.
+  const bool counts = match.agreement.full_name ||
+                      (match.agreement.NamesAgree() && (match.agreement.birth == Birth::kSame || match.agreement.birth == Birth::kNear));
+  for (const LocatedPatient* one : {&a, &b}) {
+    if (!counts || (one == &b && a.name_keys == b.name_keys)) continue;
+    const auto counted = count(*one);
+    if (!counted.ok()) return counted.status();
+    if (name.patients == 0 || counted->bearers - counted->born_that_day > name.bearers - name.born_that_day) name = *counted;
+  }
+  // Of those born on one's day, the other is none if it was born on another.
+  if (counts && match.agreement.full_name && match.agreement.birth != Birth::kSame) ++name.born_that_day;
+  match.score = ScoreOf(match.agreement, weights, name);
+  match.grade = GradeOf(match.agreement, match.score, weights, name.patients);
+  return match;
+}
+
 Match MatchOf(const LocatedPatient& a, const LocatedPatient& b, const MatchWeights& weights, const NameCount& name) {
-  return Matched(a, b, weights, [&name](const LocatedPatient&) { return name; }).value();
+  return CountedMatchOf(a, b, weights, [&name](const LocatedPatient&) { return name; }).value();
 }
 
 absl::StatusOr<Match> MatchPatients(std::string_view patient, std::string_view candidate, const MatchWeights& weights,
@@ -139,7 +154,7 @@ absl::StatusOr<MatchedPatients> Gather(const LocatedPatient& of, const MatchSour
       if (found.contains(candidate.link)) continue;
       bool tied = false;
       for (const LocatedPatient& from : newest) {
-        const auto match = Matched(from, candidate, weights, source.count);
+        const auto match = CountedMatchOf(from, candidate, weights, source.count);
         if (!match.ok()) return match.status();
         tied = tied || TieOf(from, candidate, *match, among.decisions) != Tie::kNone;
       }
@@ -165,6 +180,8 @@ absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const Match
 
   PersonJudgement judgement;
   Group same = ties->Closure(self, Tie::kAlike);
+  // Twins whom a name between theirs connects stay connected each with those of the same name.
+  if (ties->HasTwins(same)) same = ties->Closure(self, Tie::kNamed, &same);
   judgement.vetoed_by = ties->Contradicting(same);
   judgement.vetoed_by.merge(ties->KeepingNamesakes(same));
   if (!judgement.vetoed_by.empty()) {

@@ -23,6 +23,10 @@ struct Match {
   MatchGrade grade = MatchGrade::kNone;
 };
 [[nodiscard]] Match MatchOf(const LocatedPatient& a, const LocatedPatient& b, const MatchWeights& weights, const NameCount& name);
+// The same, the names counted when it matters how common they are.
+using CountName = std::function<absl::StatusOr<NameCount>(const LocatedPatient& patient)>;
+[[nodiscard]] absl::StatusOr<Match> CountedMatchOf(const LocatedPatient& a, const LocatedPatient& b, const MatchWeights& weights,
+                                                   const CountName& count);
 // Of two FHIR Patients (JSON text) of one tenant, for $match: nothing is stored and no key is used. InvalidArgument unless both are
 // Patients.
 [[nodiscard]] absl::StatusOr<Match> MatchPatients(std::string_view patient, std::string_view candidate, const MatchWeights& weights,
@@ -42,8 +46,6 @@ struct MatchedPatients {
   std::vector<LocatedPatient> patients;
   MatchDecisions decisions;
 };
-
-using CountName = std::function<absl::StatusOr<NameCount>(const LocatedPatient& patient)>;
 
 // Where the patients come from: rows of a store, or a population in memory.
 struct MatchSource {
@@ -70,7 +72,8 @@ struct PersonJudgement {
 
 // The patients that are certainly the same person as `of`, the same for each of them. `among` comes from Gather().
 //
-// Certain matches are followed from patient to patient. If among those so found two national identifiers differ, or a tenant keeps
+// Certain matches are followed from patient to patient; if among those so found two are twins by their names, only those with the same
+// given name are. If among those so found two national identifiers differ, or a tenant keeps
 // two of them as two patients whom no identifier and no decision joins (twins, namesakes), or people unlinked two of them, then only
 // identifiers and decisions join; if even those contradict each other, nothing does.
 [[nodiscard]] absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const MatchedPatients& among, const MatchWeights& weights,

@@ -29,23 +29,25 @@ constexpr char kAddress[] = R"("address":[{"line":["12 Larkspur Street"],"city":
 LocatedPatient LocatedAt(const TenantId& tenant, char id, const Json& patient) {
   return *Located({tenant, PatientId::FromBytes(std::string(16, id)).value()}, LocatorValuesOf(ReadDemographics(patient)), PlainHashes);
 }
-absl::StatusOr<NameCount> Rare(const LocatedPatient&) { return NameCount{2, 1'000'000}; }
+// Of a network too small to know how common a name is.
+constexpr NameCount kFew{2, 500};
+absl::StatusOr<NameCount> Few(const LocatedPatient&) { return kFew; }
 std::string Same(const LocatedPatient& of, const std::vector<LocatedPatient>& all, const MatchDecisions& decisions = {}) {
   const MatchSource everyone{[&](const std::vector<LocatedPatient>&, MatchDecisions& known) {
                                known = decisions;
                                return absl::StatusOr<std::vector<LocatedPatient>>(all);
                              },
-                             Rare};
+                             Few};
   const auto among = Gather(of, everyone, MatchWeights::Shipped());
   EXPECT_TRUE(among.ok()) << among.status();
-  const auto judged = CertainlySame(of.link, *among, MatchWeights::Shipped(), Rare);
+  const auto judged = CertainlySame(of.link, *among, MatchWeights::Shipped(), Few);
   EXPECT_TRUE(judged.ok()) << judged.status();
   std::string ids;
   for (const PatientLink& link : judged->same) ids += link.patient.bytes().front();
   std::sort(ids.begin(), ids.end());
   return ids;
 }
-Match Of(const Json& a, const Json& b) { return MatchPatients(a.Text(), b.Text(), MatchWeights::Shipped(), {2, 1'000'000}).value(); }
+Match Of(const Json& a, const Json& b, const NameCount& name = kFew) { return MatchPatients(a.Text(), b.Text(), MatchWeights::Shipped(), name).value(); }
 
 TEST(Demographics, CaseAccentsAndPunctuationDoNotMatter) {
   EXPECT_EQ(NormalizeName("O'Brien"), "obrien");
@@ -196,6 +198,8 @@ TEST(Matching, EachMistakeIsItsOwnLevel) {
             Contact::kArea);
   EXPECT_EQ(Of(PatientJson("Roe", "Jane", Ssn("123-45-6789")), PatientJson("Roe", "Jane", Ssn("123-54-6789"))).agreement.national,
             National::kClose);
+  EXPECT_EQ(Of(PatientJson("Roe", "Jane", Ssn("123-45-6789")), PatientJson("Roe", "Jane", Ssn("321-46-6789"))).agreement.national,
+            National::kClose);
   EXPECT_EQ(Of(PatientJson("Roe", "Jane", Ssn("123-45-6788")), PatientJson("Roe", "Jane", Ssn("123-45-6789"))).agreement.national,
             National::kDiffers);
 }
@@ -207,9 +211,57 @@ TEST(Matching, GivenNamesThatAreAlikeAreTwoTwinsAndNoTypingError) {
   EXPECT_EQ(Of(PatientJson("Roe", "Maria", address), PatientJson("Roe", "Mraia", address)).grade, MatchGrade::kCertain);
 }
 
-TEST(Matching, NameAndBirthDateAloneAreNotCertain) {
-  const Match match = Of(PatientJson("Roe", "Jane", kAddress), PatientJson("Roe", "Jane", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])"));
-  EXPECT_EQ(match.grade, MatchGrade::kProbable);
+TEST(Matching, TwinsNamesAreNoMistakes) {
+  const std::string address = kAddress;
+  const auto grade = [&](const char* one, const char* other, const std::string& more = "") {
+    return Of(PatientJson("Roe", one, address + more), PatientJson("Roe", other, address + more)).grade;
+  };
+  // One stands for the other in the list of nicknames; an initial; names that are on no list.
+  EXPECT_NE(grade("Anna", "Anne"), MatchGrade::kCertain);
+  EXPECT_NE(grade("E", "Elizabeth"), MatchGrade::kCertain);
+  EXPECT_NE(grade("Zogudjia", "Zogudjla"), MatchGrade::kCertain);
+  EXPECT_EQ(grade("Liz", "Elizabeth"), MatchGrade::kCertain);
+  EXPECT_EQ(grade("Anna Q", "Anne Q"), MatchGrade::kCertain);
+  EXPECT_NE(grade("Zogudjia Q", "Zogudjla Q"), MatchGrade::kCertain);
+  // A mother's number on both of her newborn twins.
+  const std::string number = "," + Ssn("123-45-6789");
+  EXPECT_NE(grade("Anna", "Ruth", number), MatchGrade::kCertain);
+  EXPECT_EQ(grade("Elizabeth", "Eilzbaeht", number), MatchGrade::kCertain);
+  EXPECT_EQ(grade("Anna", "Anne", number), MatchGrade::kCertain);
+}
+
+TEST(Matching, ANameBetweenThoseOfTwinsJoinsThemNot) {
+  const auto kristen = LocatedAt(kNorth, 'a', PatientJson("Roe", "Kristen", kAddress));
+  const auto again = LocatedAt(kSouth, 'b', PatientJson("Roe", "Kristen", kAddress));
+  const auto mistyped = LocatedAt(kEast, 'c', PatientJson("Roe", "Kristxn", kAddress));
+  const auto kristin = LocatedAt(TenantId::Parse("00000000000000dd").value(), 'd', PatientJson("Roe", "Kristin", kAddress));
+  EXPECT_EQ(Same(kristen, {kristen, again, mistyped}), "abc");
+  EXPECT_EQ(Same(kristen, {kristen, again, mistyped, kristin}), "ab");
+  EXPECT_EQ(Same(mistyped, {kristen, again, mistyped, kristin}), "c");
+  EXPECT_EQ(Same(kristin, {kristen, again, mistyped, kristin}), "d");
+}
+
+TEST(Matching, ExchangedNamesAreOnePerson) {
+  const auto a = LocatedAt(kNorth, 'a', PatientJson("Roe", "Elizabeth", kAddress));
+  const auto b = LocatedAt(kSouth, 'b', PatientJson("Elizabeth", "Roe", kAddress));
+  EXPECT_EQ(Same(a, {a, b}), "ab");
+}
+
+TEST(Matching, ANewSurnameAtTheSameAddressWantsAMiddleNameToBeAMarriage) {
+  const auto at = [](const TenantId& tenant, char id, const char* family, const char* given) { return LocatedAt(tenant, id, PatientJson(family, given, kAddress)); };
+  const auto a = at(kNorth, 'a', "Roe", "Elizabeth Q"), b = at(kSouth, 'b', "Miller", "Elizabeth Q"), c = at(kEast, 'c', "Miller", "Elizabeth");
+  EXPECT_EQ(Same(a, {a, b}), "ab");
+  EXPECT_EQ(Same(a, {a, c}), "a");
+}
+
+TEST(Matching, NameAndBirthDateAloneAreCertainOnlyWhereTheNameIsKnownToBeRare) {
+  const Json a = PatientJson("Roe", "Jane", kAddress), b = PatientJson("Roe", "Jane", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])");
+  EXPECT_EQ(Of(a, b, {2, 500}).grade, MatchGrade::kProbable) << "too small a network to know";
+  EXPECT_EQ(Of(a, b, {2, 100'000}).grade, MatchGrade::kCertain);
+  EXPECT_EQ(Of(a, b, {3, 100'000, 3}).grade, MatchGrade::kCertain) << "three of one person";
+  EXPECT_EQ(Of(a, b, {40, 100'000}).grade, MatchGrade::kProbable) << "a common name";
+  EXPECT_EQ(Of(a, b, {5, 100'000}).grade, MatchGrade::kProbable) << "three others bear it";
+  EXPECT_EQ(Of(a, PatientJson("Roe", "Jane", "", "1970-05-04"), {2, 100'000}).grade, MatchGrade::kProbable);
   EXPECT_EQ(Of(PatientJson("Roe", "Jane", ""), PatientJson("Poe", "Anna", "", "1991-01-02")).grade, MatchGrade::kNone);
 }
 

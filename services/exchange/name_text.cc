@@ -10,6 +10,8 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace custodian::exchange {
 namespace {
 
@@ -189,6 +191,8 @@ std::vector<std::string> NumberVariants(std::string_view folded) {
     std::sort(ordered.end() - 2, ordered.end());
     variants.push_back("~" + ordered);
   }
+  constexpr std::size_t kEnd = 4;
+  if (folded.size() >= 2 * kEnd) variants.push_back(absl::StrCat("~", std::string(folded.substr(folded.size() - kEnd))));
   return variants;
 }
 

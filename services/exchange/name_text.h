@@ -26,8 +26,8 @@ namespace custodian::exchange {
 // The text itself and the text without each one of its characters: two texts have one in common when they differ by one
 // character inserted, left out, replaced, or exchanged with its neighbour. Just the text when it is shorter than `length_min`.
 [[nodiscard]] std::vector<std::string> OneLeftOut(std::string_view folded, std::size_t length_min);
-// Of a number whose neighbours in the series are other persons' (a twin's): the number itself, without each digit but the last, and
-// the last two digits in either order.
+// Of a number whose neighbours in the series are other persons' (a twin's): the number itself, without each digit but the last, with
+// the last two digits in either order, and of eight digits or more the last four alone.
 [[nodiscard]] std::vector<std::string> NumberVariants(std::string_view folded);
 
 }  // namespace custodian::exchange

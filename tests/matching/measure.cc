@@ -1,5 +1,6 @@
 #include "tests/matching/measure.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -23,6 +24,10 @@ std::uint32_t NumberOf(const PatientLink& link) {
   std::uint32_t number = 0;
   for (std::size_t i = 12; i < 16; ++i) number = number << 8 | static_cast<unsigned char>(link.patient.bytes()[i]);
   return number;
+}
+
+bool ShareKey(const LocatedPatient& a, const LocatedPatient& b) {
+  return std::any_of(a.keys.begin(), a.keys.end(), [&b](std::int64_t key) { return std::binary_search(b.keys.begin(), b.keys.end(), key); });
 }
 
 }  // namespace
@@ -54,9 +59,12 @@ exchange::MatchSource Rows::Source() const {
     return candidates;
   };
   source.count = [this](const LocatedPatient& patient) -> absl::StatusOr<exchange::NameCount> {
-    exchange::NameCount count{0, static_cast<std::int64_t>(patients_.size())};
+    exchange::NameCount count{0, static_cast<std::int64_t>(patients_.size()), 0};
     for (const std::int64_t key : patient.name_keys)
       if (const auto place = bearers_.find(key); place != bearers_.end()) count.bearers = std::max(count.bearers, place->second);
+    for (const std::int64_t key : exchange::NamesBirthKeys(patient))
+      if (const auto place = by_key_.find(key); place != by_key_.end())
+        count.born_that_day = std::max(count.born_that_day, static_cast<std::int64_t>(place->second.size()));
     return count;
   };
   return source;
@@ -68,14 +76,17 @@ double Measured::Precision() const {
 double Measured::Recall() const { return true_pairs == 0 ? 1 : static_cast<double>(found) / static_cast<double>(true_pairs); }
 
 absl::StatusOr<Measured> Measure(const std::vector<Registration>& registrations, const Rows& rows,
-                                 const exchange::MatchWeights& weights, const OnMistake& on_mistake) {
+                                 const exchange::MatchWeights& weights, const OnPair& on_pair) {
   Measured measured;
   std::map<int, std::vector<std::uint32_t>> of_person;
   for (std::uint32_t i = 0; i < registrations.size(); ++i) of_person[registrations[i].person].push_back(i);
-  const auto mistake = [&](std::uint32_t a, std::uint32_t b, bool wrong) {
-    if (!on_mistake) return;
-    const auto count = rows.Source().count(rows.patients()[a]);
-    on_mistake(registrations[a], registrations[b], exchange::MatchOf(rows.patients()[a], rows.patients()[b], weights, *count), wrong);
+  const auto tell = [&](std::uint32_t a, std::uint32_t b, Outcome outcome) {
+    if (!on_pair) return;
+    const LocatedPatient &one = rows.patients()[a], &other = rows.patients()[b];
+    const auto match = exchange::MatchOf(one, other, weights, *rows.Source().count(one));
+    if (outcome == Outcome::kTooLittle && match.grade == exchange::MatchGrade::kCertain) outcome = Outcome::kVetoed;
+    if (outcome == Outcome::kTooLittle && !ShareKey(one, other)) outcome = Outcome::kNotACandidate;
+    on_pair(registrations[a], registrations[b], match, outcome);
   };
   const exchange::MatchSource source = rows.Source();
   for (std::uint32_t i = 0; i < registrations.size(); ++i) {
@@ -91,17 +102,14 @@ absl::StatusOr<Measured> Measure(const std::vector<Registration>& registrations,
     for (const std::uint32_t other : of_person[registrations[i].person]) {
       if (other <= i || registrations[other].tenant == registrations[i].tenant) continue;
       ++measured.true_pairs;
-      if (same.contains(other)) {
-        ++measured.found;
-      } else {
-        mistake(i, other, false);
-      }
+      if (same.contains(other)) ++measured.found;
+      tell(i, other, same.contains(other) ? Outcome::kFound : Outcome::kTooLittle);
     }
     for (const std::uint32_t other : same) {
       if (other <= i || registrations[other].person == registrations[i].person || registrations[other].tenant == registrations[i].tenant)
         continue;
       ++measured.wrong;
-      mistake(i, other, true);
+      tell(i, other, Outcome::kWrong);
     }
   }
   return measured;

@@ -37,11 +37,14 @@ struct Measured {
   [[nodiscard]] double Recall() const;
 };
 
-// Told of every pair that was missed or wrongly found.
-using OnMistake = std::function<void(const Registration& a, const Registration& b, const exchange::Match& match, bool wrong)>;
+// Why a pair is what it is. A missed one: no key in common, too little in common, or other patients who veto it.
+enum class Outcome { kFound, kNotACandidate, kTooLittle, kVetoed, kWrong };
+
+// Told of every true pair and of every wrong one.
+using OnPair = std::function<void(const Registration& a, const Registration& b, const exchange::Match& match, Outcome outcome)>;
 
 [[nodiscard]] absl::StatusOr<Measured> Measure(const std::vector<Registration>& registrations, const Rows& rows,
-                                               const exchange::MatchWeights& weights, const OnMistake& on_mistake = {});
+                                               const exchange::MatchWeights& weights, const OnPair& on_pair = {});
 
 }  // namespace custodian::matching
 

@@ -4,105 +4,19 @@
 #include <cctype>
 #include <fstream>
 #include <map>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/civil_time.h"
+#include "services/exchange/fhir_json.h"
 #include "services/sample/generate_random.h"
+#include "tests/matching/people.h"
 
 namespace custodian::matching {
 namespace {
 
 using sample::Random;
-
-constexpr absl::CivilDay kToday(2026, 1, 1);
-
-bool Chance(Random& random, double percent) { return random.Below(1'000'000) < static_cast<std::uint64_t>(percent * 10'000); }
-
-// Names with how many bear them (US census of 1990), drawn by that.
-class Names {
- public:
-  void Add(std::string name, std::uint64_t weight) {
-    total_ += weight;
-    names_.emplace_back(total_, std::move(name));
-  }
-  // Among the `first` commonest, 0 for all.
-  [[nodiscard]] const std::string& Draw(Random& random, std::size_t first = 0) const {
-    const std::uint64_t total = first == 0 || first >= names_.size() ? total_ : names_[first - 1].first;
-    return std::upper_bound(names_.begin(), names_.end(), random.Below(total),
-                            [](std::uint64_t value, const auto& name) { return value < name.first; })
-        ->second;
-  }
-  [[nodiscard]] bool empty() const { return names_.empty(); }
-
- private:
-  std::uint64_t total_ = 0;
-  std::vector<std::pair<std::uint64_t, std::string>> names_;
-};
-
-struct NameLists {
-  Names families;
-  Names women;
-  Names men;
-  // Familiar forms by name.
-  std::map<std::string, std::vector<std::string>> nicknames;
-};
-
-absl::StatusOr<NameLists> ReadNames() {
-  NameLists lists;
-  const auto read = [](const char* path, auto&& take) -> absl::Status {
-    std::ifstream file(path);
-    std::string line;
-    std::getline(file, line);
-    while (std::getline(file, line)) take(std::vector<std::string>(absl::StrSplit(line, ',')));
-    return file.eof() ? absl::OkStatus() : absl::NotFoundError(absl::StrCat(path, " cannot be read; run from the top of the checkout"));
-  };
-  absl::Status status = read("tests/matching/surnames.csv", [&lists](const std::vector<std::string>& cells) {
-    lists.families.Add(cells[0], std::stoull(cells[1]));
-  });
-  if (status.ok())
-    status = read("tests/matching/given.csv", [&lists](const std::vector<std::string>& cells) {
-      (cells[1] == "female" ? lists.women : lists.men).Add(cells[0], std::stoull(cells[2]));
-    });
-  if (status.ok())
-    status = read("services/exchange/given_names.csv", [&lists](const std::vector<std::string>& cells) {
-      for (const auto formal : absl::StrSplit(cells[1], ';', absl::SkipEmpty()))
-        lists.nicknames[std::string(formal)].push_back(cells[0]);
-    });
-  if (!status.ok()) return status;
-  return lists;
-}
-
-struct Home {
-  std::string line;
-  std::string city;
-  std::string state;
-  std::string postal;
-};
-
-struct Person {
-  std::string family;
-  std::string maiden;
-  std::string given;
-  std::string middle;
-  std::string suffix;
-  std::string sex;
-  absl::CivilDay born;
-  std::string national;
-  std::string kin_national;
-  std::string telephone;
-  Home home;
-  Home former_home;
-};
-
-std::string Capital(std::string text) {
-  if (!text.empty()) text.front() = absl::ascii_toupper(static_cast<unsigned char>(text.front()));
-  return text;
-}
 
 std::string TypedOnce(std::string text, Random& random) {
   if (text.size() < 2) return text;
@@ -123,118 +37,6 @@ std::string Typed(std::string text, Random& random) {
   text = TypedOnce(std::move(text), random);
   return random.Chance(20) ? TypedOnce(std::move(text), random) : text;
 }
-
-class Maker {
- public:
-  Maker(const PopulationRates& rates, const NameLists& lists, std::uint64_t seed) : rates_(rates), lists_(lists), random_(seed, 7) {}
-
-  std::vector<Person> People(int count) {
-    std::vector<Person> people;
-    while (static_cast<int>(people.size()) < count) AddHousehold(people);
-    people.resize(static_cast<std::size_t>(count));
-    return people;
-  }
-  std::string Register(const Person& person);
-
- private:
-  std::string Family() {
-    const auto draw = [this] { return lists_.families.Draw(random_, Chance(random_, rates_.common_surname) ? 100 : 0); };
-    return Chance(random_, rates_.compound_surname) ? absl::StrCat(draw(), random_.Chance(50) ? "-" : " ", draw()) : draw();
-  }
-  const std::string& Given(const std::string& sex) { return (sex == "female" ? lists_.women : lists_.men).Draw(random_); }
-  std::string NewNational() {
-    // In the order in which they are drawn, never twice.
-    national_ = (national_ + 611'953) % 899'000'000;
-    const std::string digits = absl::StrFormat("%09d", national_ + 1'000'000);
-    return absl::StrCat(digits.substr(0, 3), "-", digits.substr(3, 2), "-", digits.substr(5));
-  }
-  std::string NextNational(const std::string& national) {
-    std::string next = national;
-    next.back() = static_cast<char>('0' + (next.back() - '0' + 1) % 10);
-    return next;
-  }
-  std::string NewTelephone() {
-    return absl::StrFormat("(%03d) %03d-%04d", 201 + random_.Below(780), 200 + random_.Below(800), random_.Below(10'000));
-  }
-  Home NewHome() {
-    static const std::vector<std::string> kinds{"Street", "Avenue", "Road", "Drive", "Lane", "Court", "Place", "Boulevard", "Circle", "Way"};
-    static const std::vector<std::string> states{"IL", "WI", "NY", "CO", "TX", "CA"};
-    const std::uint64_t town = random_.Below(400);
-    Home home;
-    home.line = absl::StrCat(1 + random_.Below(9'900), random_.Chance(15) ? " North " : " ", lists_.families.Draw(random_, 1'500), " ",
-                             random_.Pick(kinds), random_.Chance(18) ? absl::StrCat(" Apt ", 1 + random_.Below(60)) : "");
-    home.city = absl::StrCat("Town", std::string{static_cast<char>('a' + town % 20), static_cast<char>('a' + town / 20)});
-    home.state = states[town % states.size()];
-    home.postal = absl::StrFormat("%05d", 10'000 + town * 100 + random_.Below(4));
-    return home;
-  }
-  Person Someone(const std::string& sex, const std::string& family, int age_min, int age_max, const Home& home) {
-    Person person;
-    person.sex = sex;
-    person.family = family;
-    person.maiden = sex == "female" ? Family() : "";
-    person.given = Given(sex);
-    person.middle = Given(sex);
-    person.born = kToday - random_.Between(age_min * 365, age_max * 365);
-    person.national = NewNational();
-    person.telephone = NewTelephone();
-    person.home = home;
-    person.former_home = NewHome();
-    return person;
-  }
-  // Another given name in which one letter differs, of the same list; the same name when there is none in a few draws.
-  std::string NameLike(const std::string& name, const std::string& sex) {
-    for (int i = 0; i < 4'000; ++i) {
-      const std::string& other = Given(sex);
-      if (other == name || other.size() != name.size()) continue;
-      int differ = 0;
-      for (std::size_t c = 0; c < name.size(); ++c) differ += name[c] != other[c] ? 1 : 0;
-      if (differ == 1) return other;
-    }
-    return name;
-  }
-  void AddHousehold(std::vector<Person>& people) {
-    const std::string family = Family();
-    const Home home = NewHome();
-    const std::string telephone = NewTelephone();
-    const bool share = Chance(random_, rates_.shared_telephone);
-    const std::size_t first = people.size();
-    Person father = Someone("male", family, 30, 90, home);
-    if (random_.Chance(70)) people.push_back(father);
-    if (random_.Chance(70)) people.push_back(Someone("female", random_.Chance(80) ? family : Family(), 30, 90, home));
-    for (std::uint64_t child = random_.Below(4); child > 0; --child) {
-      Person one = Someone(random_.Chance(50) ? "female" : "male", family, 0, 40, home);
-      one.maiden = one.sex == "female" ? Family() : "";
-      if (one.sex == "male" && Chance(random_, rates_.juniors)) {
-        one.given = father.given;
-        one.middle = father.middle;
-        one.suffix = "Jr";
-        one.born = father.born + random_.Between(18 * 365, 40 * 365);
-        if (one.born > kToday) one.born = kToday - random_.Between(0, 10 * 365);
-        for (Person& other : people)
-          if (other.national == father.national) other.suffix = "Sr";
-      }
-      people.push_back(one);
-      if (!Chance(random_, rates_.twins)) continue;
-      Person twin = Someone(random_.Chance(65) ? one.sex : (one.sex == "male" ? "female" : "male"), family, 0, 1, home);
-      twin.born = one.born;
-      twin.former_home = one.former_home;
-      twin.national = NextNational(one.national);
-      if (twin.sex == one.sex && Chance(random_, rates_.twins_alike)) twin.given = NameLike(one.given, one.sex);
-      while (twin.given == one.given) twin.given = Given(twin.sex);
-      people.push_back(twin);
-    }
-    for (std::size_t i = first; i < people.size(); ++i) {
-      if (share) people[i].telephone = telephone;
-      people[i].kin_national = people[first].national;
-    }
-  }
-
-  const PopulationRates& rates_;
-  const NameLists& lists_;
-  Random random_;
-  std::uint64_t national_ = 17;
-};
 
 std::string Text(const std::string& value) { return absl::StrCat("\"", value, "\""); }
 
@@ -283,41 +85,58 @@ absl::CivilDay Mistaken(absl::CivilDay day, Random& random) {
   }
 }
 
-std::string Maker::Register(const Person& person) {
-  Random& random = random_;
+// FHIR Patient; adds what is wrong with it to `mistakes`.
+std::string Register(const Person& person, const PopulationRates& rates, const NameLists& lists, Random& random, std::set<std::string>& mistakes) {
+  const auto happens = [&random, &mistakes](double percent, const char* what) {
+    if (!Chance(random, percent)) return false;
+    mistakes.insert(what);
+    return true;
+  };
   std::string family = person.family, given = person.given;
-  if (!person.maiden.empty() && Chance(random, rates_.surname_changed)) family = person.maiden;
-  if (const auto found = lists_.nicknames.find(absl::AsciiStrToLower(given));
-      found != lists_.nicknames.end() && Chance(random, rates_.nickname))
+  if (!person.maiden.empty() && happens(rates.surname_changed, "surname-changed"))
+    family = Chance(random, rates.surname_joined) ? absl::StrCat(person.maiden, "-", person.family) : person.maiden;
+  if (const auto space = given.find(' '); space != std::string::npos) {
+    if (random.Chance(30)) {
+      given.resize(space);
+    } else if (random.Chance(30)) {
+      given[space] = '-';
+    } else if (random.Chance(30)) {
+      given.erase(space, 1);
+    }
+  } else if (const auto found = lists.nicknames.find(absl::AsciiStrToLower(given));
+             found != lists.nicknames.end() && happens(rates.nickname, "nickname")) {
     given = Capital(random.Pick(found->second));
-  if (Chance(random, rates_.typed_family)) family = Typed(std::move(family), random);
-  if (Chance(random, rates_.typed_given)) given = Typed(std::move(given), random);
-  if (Chance(random, rates_.initial_only)) given.resize(1);
-  if (Chance(random, rates_.names_exchanged)) std::swap(family, given);
+  }
+  if (happens(rates.typed_family, "typed-family")) family = Typed(std::move(family), random);
+  if (happens(rates.typed_given, "typed-given")) given = Typed(std::move(given), random);
+  if (happens(rates.initial_only, "initial-only")) given.resize(1);
+  if (happens(rates.names_exchanged, "names-exchanged")) std::swap(family, given);
+  if (person.newborn && happens(rates.newborn_unnamed, "newborn-unnamed"))
+    given = random.Chance(50) ? (person.sex == "male" ? "Baby Boy" : "Baby Girl") : (person.sex == "male" ? "BabyBoy" : "Girl");
   std::string json = absl::StrCat(R"({"resourceType":"Patient","identifier":[{"system":"urn:mrn","value":")", random.Below(10'000'000), "\"}");
-  if (Chance(random, rates_.has_national)) {
-    std::string national = Chance(random, rates_.national_of_another) ? person.kin_national : person.national;
-    if (Chance(random, rates_.typed_national)) national = Typed(std::move(national), random);
+  if (!happens(100 - rates.has_national, "no-national")) {
+    std::string national = happens(rates.national_of_another, "national-of-another") ? person.kin_national : person.national;
+    if (happens(rates.typed_national, "typed-national")) national = Typed(std::move(national), random);
     absl::StrAppend(&json, R"(,{"system":"http://hl7.org/fhir/sid/us-ssn","value":)", Text(national), "}");
   }
   absl::StrAppend(&json, R"(],"name":[{"use":"official","family":)", Text(Written(family, random)), R"(,"given":[)",
                   Text(Written(given, random)));
-  if (Chance(random, rates_.has_middle)) absl::StrAppend(&json, ",", Text(random.Chance(50) ? person.middle : person.middle.substr(0, 1)));
+  if (Chance(random, rates.has_middle)) absl::StrAppend(&json, ",", Text(random.Chance(50) ? person.middle : person.middle.substr(0, 1)));
   absl::StrAppend(&json, "]");
-  if (!person.suffix.empty() && Chance(random, rates_.has_suffix)) absl::StrAppend(&json, R"(,"suffix":[)", Text(person.suffix), "]");
+  if (!person.suffix.empty() && Chance(random, rates.has_suffix)) absl::StrAppend(&json, R"(,"suffix":[)", Text(person.suffix), "]");
   absl::StrAppend(&json, "}]");
-  if (Chance(random, rates_.has_sex)) absl::StrAppend(&json, R"(,"gender":)", Text(person.sex));
-  const absl::CivilDay born = Chance(random, rates_.birth_mistaken) ? Mistaken(person.born, random) : person.born;
+  if (!happens(100 - rates.has_sex, "no-sex")) absl::StrAppend(&json, R"(,"gender":)", Text(person.sex));
+  const absl::CivilDay born = happens(rates.birth_mistaken, "birth-mistaken") ? Mistaken(person.born, random) : person.born;
   absl::StrAppend(&json, R"(,"birthDate":)", Text(absl::FormatCivilTime(born)));
-  if (Chance(random, rates_.has_telephone)) {
-    std::string telephone = Chance(random, rates_.other_telephone) ? NewTelephone() : person.telephone;
-    if (Chance(random, rates_.typed_telephone)) telephone = Typed(std::move(telephone), random);
+  if (!happens(100 - rates.has_telephone, "no-telephone")) {
+    std::string telephone = happens(rates.other_telephone, "other-telephone") ? NewTelephone(random) : person.telephone;
+    if (happens(rates.typed_telephone, "typed-telephone")) telephone = Typed(std::move(telephone), random);
     absl::StrAppend(&json, R"(,"telecom":[{"system":"phone","value":)", Text(telephone), "}]");
   }
-  if (Chance(random, rates_.has_address)) {
-    const Home& home = Chance(random, rates_.moved) ? person.former_home : person.home;
+  if (!happens(100 - rates.has_address, "no-address")) {
+    const Home& home = happens(rates.moved, "moved") ? person.former_home : person.home;
     std::string line = Abbreviated(home.line, random);
-    if (Chance(random, rates_.typed_street)) line = Typed(std::move(line), random);
+    if (happens(rates.typed_street, "typed-street")) line = Typed(std::move(line), random);
     absl::StrAppend(&json, R"(,"address":[{"line":[)", Text(Written(line, random)), R"(],"city":)", Text(home.city), R"(,"state":)",
                     Text(home.state), R"(,"postalCode":)", Text(home.postal), "}]");
   }
@@ -371,24 +190,85 @@ std::vector<PopulationRates> Populations() {
   moving.nickname = 15;
   moving.has_national = 70;
   all.push_back(moving);
+
+  PopulationRates few;
+  few.name = "few-surnames";
+  few.surnames_first = 20;
+  few.twins = 10;
+  few.twins_alike = 20;
+  all.push_back(few);
+
+  PopulationRates patronymic;
+  patronymic.name = "patronymic";
+  patronymic.patronymic = 100;
+  patronymic.unlisted_given = 100;
+  patronymic.nickname = 0;
+  patronymic.surname_changed = 1;
+  patronymic.twins_alike = 20;
+  all.push_back(patronymic);
+
+  PopulationRates elderly;
+  elderly.name = "elderly";
+  elderly.elderly = 90;
+  elderly.in_institution = 30;
+  elderly.moved = 20;
+  elderly.other_telephone = 20;
+  elderly.has_national = 80;
+  all.push_back(elderly);
+
+  PopulationRates newborns;
+  newborns.name = "newborns";
+  newborns.newborn = 60;
+  newborns.twins = 8;
+  newborns.has_national = 20;
+  newborns.newborn_unnamed = 5;
+  all.push_back(newborns);
+
+  PopulationRates compound;
+  compound.name = "compound-names";
+  compound.compound_surname = 70;
+  compound.compound_given = 40;
+  compound.surname_changed = 10;
+  compound.surname_joined = 50;
+  all.push_back(compound);
   return all;
 }
 
 absl::StatusOr<std::vector<Registration>> MakePopulation(const PopulationRates& rates, int people, int tenants, std::uint64_t seed) {
   const auto lists = ReadNames();
   if (!lists.ok()) return lists.status();
-  Maker maker(rates, *lists, seed);
-  Random random(seed, 8);
+  Random dice(seed, 7), random(seed, 8);
   std::vector<Registration> registrations;
-  const std::vector<Person> persons = maker.People(people);
+  const std::vector<Person> persons = MakePeople(rates, *lists, people, dice);
   for (int person = 0; person < people; ++person) {
     std::vector<int> at;
     for (int tenant = 0; tenant < tenants; ++tenant) at.push_back(tenant);
     random.Shuffle(at);
     at.resize(std::min<std::size_t>(at.size(), 1 + random.Below(3)));
-    for (const int tenant : at) registrations.push_back({tenant, person, maker.Register(persons[static_cast<std::size_t>(person)])});
+    for (const int tenant : at) {
+      Registration registration{tenant, person, ""};
+      registration.json = Register(persons[static_cast<std::size_t>(person)], rates, *lists, dice, registration.mistakes);
+      registrations.push_back(std::move(registration));
+    }
   }
   random.Shuffle(registrations);
+  return registrations;
+}
+
+absl::StatusOr<std::vector<Registration>> ReadPopulation(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<Registration> registrations;
+  std::map<std::string, int> tenants, persons;
+  std::string line;
+  while (std::getline(file, line)) {
+    const auto json = exchange::Json::Parse(line);
+    if (!json.ok() || !(*json)["patient"].is_object()) return absl::InvalidArgumentError(absl::StrCat(path, ":", registrations.size() + 1, ": expected tenant, person and patient"));
+    const auto number = [&json](const char* member, std::map<std::string, int>& seen) {
+      return seen.try_emplace((*json)[member].Text(), static_cast<int>(seen.size())).first->second;
+    };
+    registrations.push_back({number("tenant", tenants), number("person", persons), (*json)["patient"].Text()});
+  }
+  if (registrations.empty()) return absl::NotFoundError(absl::StrCat(path, " cannot be read or is empty"));
   return registrations;
 }
 

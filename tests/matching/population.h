@@ -4,6 +4,7 @@
 #define CUSTODIAN_TESTS_MATCHING_POPULATION_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,9 +48,26 @@ struct PopulationRates {
   // Another's national identifier: the next of kin's.
   double national_of_another = 0.1;
   double names_exchanged = 0.1;
+
+  // Other kinds of people. Given names made of syllables, which are on no list; surnames that are the father's given name (sons and daughters
+  // apart); born within the last month, and of those registered as "Baby Boy" or "Baby Girl"; older than 70; living at one of a few
+  // addresses and telephones with a hundred others; given names of two words, written in one, with a hyphen or by the first alone.
+  double unlisted_given = 0;
+  double patronymic = 0;
+  double newborn = 0;
+  double newborn_unnamed = 50;
+  double elderly = 0;
+  double in_institution = 0;
+  double compound_given = 0;
+  // Women who put the surname before the marriage in front of the new one, of those whose surname changed.
+  double surname_joined = 20;
+  // Only so many of the commonest surnames, 0 for all.
+  int surnames_first = 0;
+  // Strangers of somebody's name, sex and birth date, of the people.
+  double namesake = 0;
 };
 
-// The populations that are measured, by name.
+// The populations that are measured, by name: people of one country with mistakes of several kinds, and people of other kinds.
 [[nodiscard]] std::vector<PopulationRates> Populations();
 
 struct Registration {
@@ -58,11 +76,16 @@ struct Registration {
   int person = 0;
   // FHIR Patient.
   std::string json;
+  // What it lacks and what is wrong with it ("moved", "typed-family"); says why a pair was missed.
+  std::set<std::string> mistakes = {};
 };
 
 // `people` persons, each registered at one to three of `tenants` tenants, at most once at each.
 [[nodiscard]] absl::StatusOr<std::vector<Registration>> MakePopulation(const PopulationRates& rates, int people, int tenants,
                                                                        std::uint64_t seed);
+
+// Registrations made elsewhere: JSON lines of "tenant", "person" (numbers or texts) and "patient" (FHIR). InvalidArgument naming the line.
+[[nodiscard]] absl::StatusOr<std::vector<Registration>> ReadPopulation(const std::string& path);
 
 }  // namespace custodian::matching
 
