@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/exchange/fhir_definitions.h"
 #include "services/exchange/fhir_json.h"
 
@@ -99,9 +100,7 @@ Json Service(std::string_view code) {
   return Json::Object({{"coding", Json::Array({coding})}});
 }
 
-}  // namespace
-
-std::string CapabilityStatement(std::string_view base_url) {
+Json Statement(std::string_view base_url) {
   Json resources = Json::Array();
   auto reverse_includes = ReverseIncludes();
   for (const std::string& type : ResourceTypes()) resources.Append(Resource(*FindType(type), std::move(reverse_includes[type])));
@@ -128,8 +127,17 @@ std::string CapabilityStatement(std::string_view base_url) {
                        {"implementation", Json::Object({{"description", Text("Custodian, a tenant's records")}, {"url", Text(base_url)}})},
                        {"fhirVersion", Text("4.0.1")},
                        {"format", Json::Array({Text("json"), Text("application/fhir+json")})},
-                       {"rest", Json::Array({std::move(rest)})}})
-      .Text();
+                       {"rest", Json::Array({std::move(rest)})}});
+}
+
+}  // namespace
+
+std::string CapabilityStatement(std::string_view base_url) {
+  // Anybody may ask, and only the URL differs.
+  constexpr std::string_view kPlace = "{base}";
+  static const std::string& text = *new std::string(Statement(kPlace).Text());
+  static const std::size_t place = text.find(absl::StrCat("\"", std::string(kPlace), "\""));
+  return absl::StrCat(text.substr(0, place), Text(base_url).Text(), text.substr(place + kPlace.size() + 2));
 }
 
 }  // namespace custodian::exchange

@@ -56,19 +56,22 @@ absl::StatusOr<std::optional<PatientId>> FhirCharts::PatientOf(const tenants::Pa
 
 absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::Open(const tenants::Partition& partition, const PatientId& patient,
                                                                   std::uint64_t snapshot) const {
+  if (limits_.kept <= absl::ZeroDuration() || limits_.uses_max <= 1) return OpenAnew(partition, patient, snapshot);
   const Name name(partition.tenant.id.text(), patient.bytes());
-  if (auto kept = Use(name); kept.has_value() && kept->from <= snapshot) {
-    // Whoever holds the key no longer, or may not have it any more, is shown nothing of what it opened before.
-    if (absl::Status held = sealer_.Prefetch(partition.tenant.id, {&patient, 1}, kPurpose); !held.ok()) return held;
-    if (snapshot <= kept->through) return std::move(kept->chart);
-    return Advance(partition, patient, name, *std::move(kept), snapshot);
-  } else if (kept.has_value()) {
-    // A page of a search that began before the chart changed.
-    return OpenAnew(partition, patient, snapshot);
+  bool is_first = false;
+  auto kept = UseOrBegin(name, is_first);
+  if (!kept.has_value()) {
+    auto chart = OpenAnew(partition, patient, snapshot);
+    if (chart.ok()) Keep(name, nullptr, {*chart, snapshot, snapshot, clock_.Now(), limits_.uses_max - 1, BytesOf(**chart)});
+    if (is_first) End(name);
+    return chart;
   }
-  auto chart = OpenAnew(partition, patient, snapshot);
-  if (chart.ok()) Keep(name, nullptr, {*chart, snapshot, snapshot, clock_.Now(), limits_.uses_max - 1, BytesOf(**chart)});
-  return chart;
+  // A page of a search that began before the chart changed.
+  if (snapshot < kept->from) return OpenAnew(partition, patient, snapshot);
+  // Whoever holds the key no longer, or may not have it any more, is shown nothing of what it opened before.
+  if (absl::Status held = sealer_.Prefetch(partition.tenant.id, {&patient, 1}, kPurpose); !held.ok()) return held;
+  if (snapshot <= kept->through) return std::move(kept->chart);
+  return Advance(partition, patient, name, *std::move(kept), snapshot);
 }
 
 absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::OpenAnew(const tenants::Partition& partition, const PatientId& patient,
@@ -97,10 +100,17 @@ absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::Advance(const tenan
   return kept.chart;
 }
 
-std::optional<FhirCharts::Kept> FhirCharts::Use(const Name& name) const {
+std::optional<FhirCharts::Kept> FhirCharts::UseOrBegin(const Name& name, bool& is_first) const {
   absl::MutexLock lock(&mutex_);
+  is_first = !opening_.contains(name);
+  const auto is_open = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !opening_.contains(name); };
+  mutex_.Await(absl::Condition(&is_open));
   const auto found = kept_.find(name);
-  if (found == kept_.end() || !Lasts(found->second)) return std::nullopt;
+  if (found == kept_.end() || !Lasts(found->second)) {
+    // Whoever waited for nothing (the chart was too large to be kept, or failed to open) opens it beside others.
+    if (is_first) opening_.insert(name);
+    return std::nullopt;
+  }
   Kept kept = found->second;
   if (--found->second.uses_left <= 0) {
     bytes_ -= kept.bytes;
@@ -109,8 +119,13 @@ std::optional<FhirCharts::Kept> FhirCharts::Use(const Name& name) const {
   return kept;
 }
 
+void FhirCharts::End(const Name& name) const {
+  absl::MutexLock lock(&mutex_);
+  opening_.erase(name);
+}
+
 void FhirCharts::Keep(const Name& name, const FhirChart* former, Kept chart) const {
-  if (limits_.kept <= absl::ZeroDuration() || limits_.uses_max <= 1 || chart.bytes > limits_.bytes_max) return;
+  if (chart.bytes > limits_.bytes_max) return;
   absl::MutexLock lock(&mutex_);
   DropExpiredLocked();
   const auto found = kept_.find(name);

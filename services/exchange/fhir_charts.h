@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -63,8 +64,10 @@ class FhirCharts {
   // Of a tenant and a patient, or a tenant and a Patient record.
   using Name = std::pair<std::string, std::string>;
 
-  // One use of the chart; null when it is not kept.
-  [[nodiscard]] std::optional<Kept> Use(const Name& name) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // One use of the chart, once whoever is opening it has done so; nothing when it is not kept. Then `is_first` tells the one whom others wait
+  // for until he calls End().
+  [[nodiscard]] std::optional<Kept> UseOrBegin(const Name& name, bool& is_first) const ABSL_LOCKS_EXCLUDED(mutex_);
+  void End(const Name& name) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Keeps `chart` in place of `former` (null: of none); not when another search was quicker.
   void Keep(const Name& name, const FhirChart* former, Kept chart) const ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] bool Lasts(const Kept& kept) const;
@@ -81,6 +84,7 @@ class FhirCharts {
   const Limits limits_;
   mutable absl::Mutex mutex_;
   mutable std::map<Name, Kept> kept_ ABSL_GUARDED_BY(mutex_);
+  mutable std::set<Name> opening_ ABSL_GUARDED_BY(mutex_);
   mutable std::size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // By Patient record; which patient that is never changes.
   mutable std::map<Name, PatientId> patients_ ABSL_GUARDED_BY(mutex_);

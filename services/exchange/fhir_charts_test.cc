@@ -1,7 +1,9 @@
 // Charts kept between searches, over real PostgreSQL and a real key process.
 #include "services/exchange/fhir_charts.h"
 
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -121,6 +123,15 @@ TEST_F(FhirChartsTest, AChartIsUsedAsOftenAsItsLimitSays) {
   const FhirCharts none(sealer_, clock_, {.kept = absl::ZeroDuration()});
   EXPECT_TRUE(none.Open(partition(), patient, partition().writer->size()).ok());
   EXPECT_EQ(none.kept(), 0u);
+}
+
+TEST_F(FhirChartsTest, WhoComesWhileAChartIsOpenedWaitsForIt) {
+  for (int i = 0; i < 50; ++i) NewObservation();
+  std::vector<std::shared_ptr<const FhirChart>> opened(8);
+  std::vector<std::thread> threads;
+  for (auto& chart : opened) threads.emplace_back([&] { chart = Open(); });
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& chart : opened) EXPECT_EQ(chart, opened.front());
 }
 
 TEST_F(FhirChartsTest, ChartsGiveWayToNewerOnes) {
