@@ -78,53 +78,79 @@ class Outbox::Core {
   void Handle(std::string kind, Handler handler) { handlers_[std::move(kind)].push_back(std::move(handler)); }
 
   absl::Status Drain() {
+    return Alone([this](Round& round) {
+      while (!round.ended) {
+        if (absl::Status status = DrainRound(round); !status.ok()) return status;
+      }
+      return round.first_failure;
+    });
+  }
+
+  absl::Status DrainSome(bool& more) {
+    more = false;
+    return Alone([this, &more](Round& round) {
+      // Past rows that only fail.
+      while (!round.ended && !round.any_done) {
+        if (absl::Status status = DrainRound(round); !status.ok()) return status;
+      }
+      more = !round.ended;
+      return round.first_failure;
+    });
+  }
+
+ private:
+  // Of one drain.
+  struct Round {
+    std::int64_t after = 0;
+    std::set<std::string> left;
+    absl::Status first_failure;
+    bool any_done = false;
+    bool ended = false;
+  };
+
+  // One drain at a time. No lock is held meanwhile: handlers call other processes.
+  absl::Status Alone(const std::function<absl::Status(Round&)>& drain) {
     {
       absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(
           +[](bool* draining) { return !*draining; }, &draining_));
       draining_ = true;
     }
-    const absl::Status status = DrainAlone();
+    Round round;
+    const absl::Status status = drain(round);
     absl::MutexLock lock(&mutex_);
     draining_ = false;
     return status;
   }
 
- private:
-  // No lock is held here: handlers call other processes.
-  absl::Status DrainAlone() {
-    absl::Status first_failure;
-    std::set<std::string> left;
-    std::int64_t after = 0;
-    while (true) {
-      auto waiting = ReadOldest(database_, after);
-      if (!waiting.ok()) return waiting.status();
-      if (waiting->empty()) return first_failure;
-      after = waiting->back().sequence;
-      std::vector<std::int64_t> done;
-      // A handler runs once for all rows of a round that name the same patient: each was committed before it runs.
-      std::set<std::pair<std::string_view, std::string_view>> handled;
-      bool stopped = false;
-      for (const Waiting& row : *waiting) {
-        if (left.contains(row.patient.bytes())) continue;
-        if (!handled.contains({row.kind, row.patient.bytes()})) {
-          const absl::Status status = HandleOne(row);
-          if (!status.ok()) {
-            first_failure.Update(status);
-            left.insert(row.patient.bytes());
-            stopped = ConcernsAll(status) || left.size() >= kFailuresMax;
-            if (stopped) break;
-            continue;
-          }
-          handled.emplace(row.kind, row.patient.bytes());
+  // The oldest rows behind those of the rounds before. Not OK when the outbox itself cannot be read or written.
+  absl::Status DrainRound(Round& round) {
+    auto waiting = ReadOldest(database_, round.after);
+    if (!waiting.ok()) return waiting.status();
+    round.ended = waiting->empty();
+    if (round.ended) return absl::OkStatus();
+    round.after = waiting->back().sequence;
+    std::vector<std::int64_t> done;
+    // A handler runs once for all rows of a round that name the same patient: each was committed before it runs.
+    std::set<std::pair<std::string_view, std::string_view>> handled;
+    for (const Waiting& row : *waiting) {
+      if (round.left.contains(row.patient.bytes())) continue;
+      if (!handled.contains({row.kind, row.patient.bytes()})) {
+        const absl::Status status = HandleOne(row);
+        if (!status.ok()) {
+          round.first_failure.Update(status);
+          round.left.insert(row.patient.bytes());
+          round.ended = ConcernsAll(status) || round.left.size() >= kFailuresMax;
+          if (round.ended) break;
+          continue;
         }
-        done.push_back(row.sequence);
+        handled.emplace(row.kind, row.patient.bytes());
       }
-      if (!done.empty()) {
-        if (absl::Status deleted = Delete(database_, done); !deleted.ok()) return deleted;
-      }
-      if (stopped) return first_failure;
+      done.push_back(row.sequence);
     }
+    if (done.empty()) return absl::OkStatus();
+    round.any_done = true;
+    return Delete(database_, done);
   }
 
   absl::Status HandleOne(const Waiting& row) const {
@@ -146,5 +172,6 @@ Outbox::Outbox(const Database& database) : core_(std::make_unique<Core>(database
 Outbox::~Outbox() = default;
 void Outbox::Handle(std::string kind, Handler handler) { core_->Handle(std::move(kind), std::move(handler)); }
 absl::Status Outbox::Drain() { return core_->Drain(); }
+absl::Status Outbox::DrainSome(bool& more) { return core_->DrainSome(more); }
 
 }  // namespace custodian::tenants

@@ -31,6 +31,9 @@ class Outbox {
   void Handle(std::string kind, Handler handler);
   // Runs the handlers of all waiting rows, oldest first, and deletes each after its handler's OK. Returns the first failure.
   [[nodiscard]] absl::Status Drain();
+  // The same for no more than a few hundred of the oldest rows, so that who drains several partitions in turn keeps none waiting for another's
+  // backlog. `more`: there may be others.
+  [[nodiscard]] absl::Status DrainSome(bool& more);
 
  private:
   class Core;

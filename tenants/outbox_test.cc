@@ -96,6 +96,26 @@ TEST_F(OutboxTest, UnknownKindStaysAndIsReported) {
   EXPECT_EQ(Waiting(), "1");
 }
 
+TEST_F(OutboxTest, SomeAreDrainedAtATimePastThoseThatFail) {
+  damaged_ = PatientId::Random();
+  for (int i = 0; i < 300; ++i) Add(damaged_);
+  const std::vector<PatientId> patients = {PatientId::Random(), PatientId::Random()};
+  for (const PatientId& patient : patients) Add(patient);
+  bool more = false;
+  EXPECT_TRUE(absl::IsDataLoss(outbox_->DrainSome(more)));
+  EXPECT_TRUE(more);
+  EXPECT_EQ(seen_, patients);
+  EXPECT_EQ(Waiting(), "300");
+  damaged_ = PatientId();
+  EXPECT_TRUE(outbox_->DrainSome(more).ok());
+  EXPECT_TRUE(more);
+  EXPECT_EQ(Waiting(), "44");
+  EXPECT_TRUE(outbox_->DrainSome(more).ok());
+  EXPECT_TRUE(outbox_->DrainSome(more).ok());
+  EXPECT_FALSE(more);
+  EXPECT_EQ(Waiting(), "0");
+}
+
 TEST_F(OutboxTest, DrainsTakeTurns) {
   for (int i = 0; i < 300; ++i) Add(PatientId::Random());
   std::vector<std::thread> threads;

@@ -107,6 +107,8 @@ class Platform {
   // What follows for a patient whose links changed.
   [[nodiscard]] absl::Status FollowLink(const exchange::PatientLink& changed);
   [[nodiscard]] absl::Status DrainAll() const;
+  // The same, a few rows of each partition in turn.
+  [[nodiscard]] absl::Status DrainInTurn() const;
   [[nodiscard]] absl::Status ForgetTokens() const;
   void Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body);
   [[nodiscard]] std::string StatusJson() const;
@@ -500,6 +502,21 @@ absl::Status Platform::DrainAll() const {
   return absl::OkStatus();
 }
 
+absl::Status Platform::DrainInTurn() const {
+  absl::Status first_failure;
+  std::vector<tenants::Partition*> waiting = network_->partitions.All();
+  while (!waiting.empty() && !stop_.HasBeenNotified()) {
+    std::vector<tenants::Partition*> others;
+    for (tenants::Partition* partition : waiting) {
+      bool more = false;
+      first_failure.Update(partition->outbox->DrainSome(more));
+      if (more) others.push_back(partition);
+    }
+    waiting = std::move(others);
+  }
+  return first_failure;
+}
+
 absl::Status Platform::ForgetTokens() const {
   for (const tenants::Partition* partition : network_->partitions.All()) {
     const auto forgotten = exchange::CardStore(*partition->database).ForgetTokens(machine_clock_.Now() - kTokensKept);
@@ -597,7 +614,7 @@ std::string Platform::MetricsText(const TenantId& tenant) const {
 void Platform::Run() {
   for (auto& loop : publisher_->Loops()) threads_.emplace_back(std::move(loop));
   for (int i = 0; i < kOrderChecksAtOnce; ++i) threads_.emplace_back([this] { cds_hooks_.Work(); });
-  Repeat(kDrainEvery, "outbox", [this] { return DrainAll(); });
+  Repeat(kDrainEvery, "outbox", [this] { return DrainInTurn(); });
   Repeat(kForgetKeysEvery, "patient keys", [this] {
     sealer_.DropExpired();
     fhir_.DropExpired();

@@ -20,6 +20,7 @@
 #include "tests/benchmark/measure.h"
 #include "tests/benchmark/order_checks.h"
 #include "tests/benchmark/plain_postgres.h"
+#include "tests/benchmark/processor_time.h"
 #include "tests/benchmark/signature_checks.h"
 
 namespace custodian::benchmark {
@@ -226,7 +227,7 @@ absl::StatusOr<OrderHome> ReadOrderHome(const std::string& path) {
   return found;
 }
 
-absl::StatusOr<Figures> MeasureOrderRate(const Settings& settings, const std::string& path) {
+absl::StatusOr<OrderCost> MeasureOrderCost(const Settings& settings, const std::string& path) {
   const auto home = ReadHome(path);
   if (!home.ok()) return home.status();
   auto templates = ReadTemplates(path + "/sample/events.ndjson", home->tenants);
@@ -237,13 +238,18 @@ absl::StatusOr<Figures> MeasureOrderRate(const Settings& settings, const std::st
   const auto warm = RunSlice(checks, settings.clients, settings.slice);
   if (!warm.ok()) return warm.status();
   checks.Expect(warm->PerSecond());
-  Figures figures;
+  const auto before = ProcessorTimeOf(path);
+  if (!before.ok()) return before.status();
+  OrderCost cost;
   for (int round = 0; round < settings.rounds; ++round) {
     const auto slice = RunSlice(checks, settings.clients, settings.slice);
     if (!slice.ok()) return slice.status();
-    figures.Add(*slice);
+    cost.figures.Add(*slice);
   }
-  return figures;
+  const auto after = ProcessorTimeOf(path);
+  if (!after.ok()) return after.status();
+  cost.processor_time = (*after - *before) / static_cast<double>(cost.figures.latencies.size());
+  return cost;
 }
 
 absl::StatusOr<Report> MeasureOrderChecks(const Settings& settings, const std::string& path) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "tests/benchmark/load.h"
 #include "tests/benchmark/measure.h"
 
@@ -19,8 +20,13 @@ struct OrderHome {
 };
 [[nodiscard]] absl::StatusOr<OrderHome> ReadOrderHome(const std::string& path);
 
+struct OrderCost {
+  Figures figures;
+  // Of the quickstart's processes, a check (ProcessorTimeOf).
+  absl::Duration processor_time;
+};
 // All clients at once, in as many slices as there are rounds, after one that does not count.
-[[nodiscard]] absl::StatusOr<Figures> MeasureOrderRate(const Settings& settings, const std::string& path);
+[[nodiscard]] absl::StatusOr<OrderCost> MeasureOrderCost(const Settings& settings, const std::string& path);
 
 }  // namespace custodian::benchmark
 
