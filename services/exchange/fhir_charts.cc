@@ -153,11 +153,14 @@ bool FhirCharts::Lasts(const Kept& kept) const {
 }
 
 void FhirCharts::DropExpiredLocked() const {
-  std::erase_if(kept_, [&](const auto& each) {
-    if (Lasts(each.second)) return false;
-    bytes_ -= each.second.bytes;
-    return true;
-  });
+  for (auto each = kept_.begin(); each != kept_.end();) {
+    if (Lasts(each->second)) {
+      ++each;
+      continue;
+    }
+    bytes_ -= each->second.bytes;
+    each = kept_.erase(each);
+  }
 }
 
 void FhirCharts::DropExpired() const {

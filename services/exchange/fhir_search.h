@@ -30,7 +30,7 @@ struct Criterion {
   std::vector<std::string> values = {};
   // Instead of values: searches by one criterion each. Of a chain, one for each type that `parameter` may lead to, and what it leads to must
   // be found by one of them. Of _has (`reverse`) there is one; `parameter` is of its type, and what it finds must refer to the resource.
-  std::vector<SearchRequest> chain = {};
+  std::vector<SearchRequest> chain;
   bool reverse = false;
   // Of a composite parameter: for each value, a criterion for each component.
   std::vector<std::vector<Criterion>> composites = {};

@@ -200,10 +200,10 @@ bool IsWithin(const Json& resource, const EverythingRequest& request, const Matc
   if (request.dates.empty() || date == nullptr) return true;
   SearchRequest search;
   search.type = resource.TextOf("resourceType");
-  for (const std::string& value : request.dates) search.criteria.push_back({date, Criterion::Modifier::kNone, "", {value}});
+  for (const std::string& value : request.dates) search.criteria.push_back({.parameter = date, .values = {value}});
   SearchRequest undated;
   undated.type = search.type;
-  undated.criteria.push_back({date, Criterion::Modifier::kMissing, "", {"true"}});
+  undated.criteria.push_back({.parameter = date, .modifier = Criterion::Modifier::kMissing, .values = {"true"}});
   return Matches(resource, undated, settings) || Matches(resource, search, settings);
 }
 
