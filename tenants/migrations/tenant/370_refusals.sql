@@ -1,6 +1,7 @@
 -- Refusals that wait for their batch (services/exchange/refusals): each the AuditEvent that its patient will find, sealed under the patient's key and under
 -- the record id that it will have. Written within a moment of the refusal, deleted once the batch is on the log.
 CREATE TABLE exchange.refusal (
+  tenant text NOT NULL DEFAULT '{{tenant}}' CHECK (tenant = '{{tenant}}'),
   record_id bytea PRIMARY KEY CHECK (octet_length(record_id) = 16),
   patient_id bytea NOT NULL CHECK (octet_length(patient_id) = 16),
   sealed bytea NOT NULL,
