@@ -103,11 +103,13 @@ absl::Status Network::StartPartition(const tenants::Tenant& tenant) {
   if (!connection.ok()) return connection.status();
   auto partition = std::make_unique<tenants::Partition>();
   partition->tenant = tenant;
-  partition->database = std::make_unique<tenants::Database>(*std::move(connection), kPartitionConnections);
+  partition->database = std::make_unique<tenants::Database>(*connection, kPartitionConnections);
+  const tenants::Database& to_write =
+      *writer_databases.emplace_back(std::make_unique<tenants::Database>(*std::move(connection), /*connections_max=*/1));
   partition->log = std::make_unique<tenants::LogReader>(tenant.origin, *partition->database);
   partition->outbox = std::make_unique<tenants::Outbox>(*partition->database);
-  auto writer = tenants::PartitionWriter::Create({.origin = tenant.origin, .author = AuthorName(config)}, *partition->database, *author,
-                                                 *governance, *clock);
+  auto writer = tenants::PartitionWriter::Create({.origin = tenant.origin, .author = AuthorName(config)}, to_write, *author, *governance,
+                                                 *clock);
   if (!writer.ok()) return writer.status();
   partition->writer = *std::move(writer);
   partition->writer->OnCommit([this, &writer = *partition->writer] {

@@ -56,6 +56,8 @@ class Network {
   std::unique_ptr<tenants::LogReader> governance_reader;
   std::unique_ptr<governance::GovernanceLog> governance;
   std::unique_ptr<tenants::PartitionWriter> governance_writer;
+  // A session a partition of its writer's own: it keeps plans of large statements, which no other session should.
+  std::vector<std::unique_ptr<tenants::Database>> writer_databases;
   tenants::Partitions partitions;
 
  private:
