@@ -177,8 +177,11 @@ absl::StatusOr<std::vector<PatientLink>> Locator::LastJudgedPerson(const Patient
 
 absl::StatusOr<std::vector<PatientLink>> Locator::JudgePerson(const PatientLink& patient) const {
   const auto governed = InForce();
-  return LocatorStore(database_).KeepPerson(patient, governed->sha256,
-                                            [&](LocatorRows& rows) { return PersonOf(patient, rows, governed->weights); });
+  auto kept = LocatorStore(database_).KeepPerson(patient, governed->sha256,
+                                                 [&](LocatorRows& rows) { return PersonOf(patient, rows, governed->weights); });
+  if (kept.ok() && *kept) return **std::move(kept);
+  // Without keeping: somebody registers just now, or the database takes no writes.
+  return SamePerson(patient);
 }
 
 absl::Status Locator::FollowChanges(const PatientLink& cause,

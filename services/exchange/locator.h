@@ -54,7 +54,7 @@ class Locator {
   // The same as it was judged last, from one kept row, judged now where none is kept. A registration, decision or merge of any of them ends a kept
   // one, as new weights do; only names that became rarer or commoner since do not. For finding priors.
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> LastJudgedPerson(const PatientLink& patient) const;
-  // The same judged now and kept for LastJudgedPerson().
+  // The same judged now, and kept for LastJudgedPerson() where that can be done at once.
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> JudgePerson(const PatientLink& patient) const;
 
   // Patients of the tenant that may be the person of a FHIR Patient (JSON text, stored or not), the likeliest first: what $match

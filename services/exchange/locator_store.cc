@@ -82,13 +82,14 @@ absl::StatusOr<std::vector<LocatedPatient>> PatientsOf(const pqxx::result& rows)
 
 // Taken by whoever changes rows, shared by whoever keeps a person judged from them. Any number: the network database has no other.
 constexpr std::string_view kLockForChange = "SELECT pg_advisory_xact_lock(1)";
-constexpr std::string_view kLockForJudging = "SELECT pg_advisory_xact_lock_shared(1)";
+constexpr std::string_view kTryLockForJudging = "SELECT pg_try_advisory_xact_lock_shared(1)";
 
 // The planner takes each key for one in two hundred patients' and would read them all. It would also plan each question anew by its values,
 // which takes longer than the answer.
 constexpr std::string_view kPlanner = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan";
 
-void Begin(ReadTransaction& transaction, std::string_view more = "") { transaction.sql().exec(fmt::format("{}; {}", kPlanner, more)); }
+// What the last statement of `more` says.
+pqxx::result Begin(ReadTransaction& transaction, std::string_view more = "") { return transaction.sql().exec(fmt::format("{}; {}", kPlanner, more)); }
 
 // As PostgreSQL reads text[]: both hold letters and digits only.
 struct LinkArrays {
@@ -345,17 +346,17 @@ absl::StatusOr<std::optional<LocatorStore::Person>> LocatorStore::KeptPerson(con
   return person;
 }
 
-absl::StatusOr<LocatorStore::Person> LocatorStore::KeepPerson(const PatientLink& patient, const ledger::Hash& weights_sha256,
+absl::StatusOr<std::optional<LocatorStore::Person>> LocatorStore::KeepPerson(const PatientLink& patient, const ledger::Hash& weights_sha256,
                                                               const std::function<absl::StatusOr<Person>(LocatorRows&)>& judge) const {
-  Person person;
+  std::optional<Person> person;
   const absl::Status status = database_.Write([&](WriteTransaction& transaction) -> absl::Status {
     // One lost in a crash is judged again.
-    Begin(transaction, fmt::format("SET LOCAL synchronous_commit = off; {}", kLockForJudging));
+    if (!Begin(transaction, fmt::format("SET LOCAL synchronous_commit = off; {}", kTryLockForJudging)).at(0)[0].as<bool>()) return absl::OkStatus();
     LocatorRows rows(transaction);
     auto judged = judge(rows);
     if (!judged.ok()) return judged.status();
     person = *std::move(judged);
-    const LinkArrays links = ArraysOf(person);
+    const LinkArrays links = ArraysOf(*person);
     const std::string_view weights = ledger::AsBytes(weights_sha256);
     Execute(transaction,
         "INSERT INTO locator.person (tenant_id, patient_id, weights_sha256, tenant_ids, patient_ids) "

@@ -95,8 +95,9 @@ class LocatorStore {
   // A patient's person as it was kept under these weights; nothing when none is kept.
   using Person = std::vector<PatientLink>;
   [[nodiscard]] absl::StatusOr<std::optional<Person>> KeptPerson(const PatientLink& patient, const ledger::Hash& weights_sha256) const;
-  // Judges and keeps the person: nothing that `judge` reads changes before it is kept. Returns it.
-  [[nodiscard]] absl::StatusOr<Person> KeepPerson(const PatientLink& patient, const ledger::Hash& weights_sha256,
+  // Judges and keeps the person: nothing that `judge` reads changes before it is kept. Returns it; nothing when somebody is changing rows just
+  // now, which is not waited for.
+  [[nodiscard]] absl::StatusOr<std::optional<Person>> KeepPerson(const PatientLink& patient, const ledger::Hash& weights_sha256,
                                                   const std::function<absl::StatusOr<Person>(LocatorRows&)>& judge) const;
 
   // Everyone noted with the patient as cause until Forget().

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/exchange/locator_store.h"
 #include "services/exchange/test_world.h"
 
 namespace custodian::exchange {
@@ -223,6 +224,21 @@ TEST_F(LocatorTest, APersonIsKeptOnceJudgedUntilTheWeightsChange) {
   EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 1u);
   locator().SetWeights(MatchWeights::Shipped());
   EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u);
+}
+
+// A check is not held up by who registers, nor by a database that takes no writes.
+TEST_F(LocatorTest, WhileRowsChangeAPersonIsJudgedWithoutBeingKept) {
+  const PatientLink alpha = Link("alpha"), beta = Link("beta");
+  ASSERT_TRUE(Register(alpha, "Meanwhile", kAddress).ok());
+  ASSERT_TRUE(Register(beta, "Meanwhile", kAddress).ok());
+  const auto changed = LocatorStore(world_->network().database()).Change([&](LocatorChanges&) {
+    EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(changed.ok()) << changed;
+  EXPECT_EQ(world_->network().One(absl::StrCat("SELECT count(*) FROM locator.person WHERE patient_id = decode('", alpha.patient.hex(), "', 'hex')")), "0");
+  EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u);
+  EXPECT_EQ(world_->network().One(absl::StrCat("SELECT count(*) FROM locator.person WHERE patient_id = decode('", alpha.patient.hex(), "', 'hex')")), "1");
 }
 
 // Two who register at one moment find each other, whoever comes first.
