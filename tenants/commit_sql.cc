@@ -167,22 +167,11 @@ void SetConsentVersions(const CommitPlan& plan, CommitStatement& statement) {
 
 }  // namespace
 
+// Answers last: what another writer admits meanwhile is then found as an answer, not as a counter that was used.
 absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes) {
   Lookups lookups;
-  absl::Status status = database.ReadOne([&](ReadTransaction& transaction) {
-    LookUpAnswers(transaction, writes, lookups);
-    return absl::OkStatus();
-  });
-  if (status.ok() && !lookups.answers.empty())
-    status = database.Read([&](ReadTransaction& transaction) -> absl::Status {
-      for (auto& [item, answer] : lookups.answers) {
-        auto hashes = ReadLeafHashes(transaction, answer.first_index, answer.count);
-        if (!hashes.ok()) return hashes.status();
-        answer.leaf_hashes = *std::move(hashes);
-      }
-      return absl::OkStatus();
-    });
-  if (status.ok() && AnyCounter(writes))
+  absl::Status status;
+  if (AnyCounter(writes))
     status = database.ReadOne([&](ReadTransaction& transaction) {
       LookUpCounters(transaction, writes, lookups);
       return absl::OkStatus();
@@ -190,6 +179,20 @@ absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* 
   if (const std::set<std::string_view> patients = PatientsIn(writes); status.ok() && !patients.empty())
     status = database.ReadOne([&](ReadTransaction& transaction) {
       LookUpConsents(transaction, patients, lookups);
+      return absl::OkStatus();
+    });
+  if (status.ok())
+    status = database.ReadOne([&](ReadTransaction& transaction) {
+      LookUpAnswers(transaction, writes, lookups);
+      return absl::OkStatus();
+    });
+  if (status.ok() && !lookups.answers.empty())
+    status = database.Read([&](ReadTransaction& transaction) -> absl::Status {
+      for (auto& [item, answer] : lookups.answers) {
+        auto hashes = ReadLeafHashes(transaction, answer.first_index, answer.count);
+        if (!hashes.ok()) return hashes.status();
+        answer.leaf_hashes = *std::move(hashes);
+      }
       return absl::OkStatus();
     });
   if (!status.ok()) return status;

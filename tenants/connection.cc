@@ -10,6 +10,8 @@
 namespace custodian::tenants {
 namespace {
 
+constexpr std::size_t kPreparedMax = 256;
+
 std::string Quoted(std::string_view value) {
   std::string out = "'";
   for (const char c : value) {
@@ -86,6 +88,8 @@ struct Session::Open {
   Notices notices;
   // Names by SQL text.
   std::unordered_map<std::string, std::string> prepared;
+  // Prepared so far.
+  std::size_t statements = 0;
 };
 
 Session::Session(const ConnectionSpec& spec) : open_(std::make_unique<Open>(spec)) {
@@ -99,7 +103,13 @@ Session::~Session() = default;
 
 pqxx::connection_base& Session::connection() { return open_->connection; }
 const std::string& Session::Prepared(const std::string& sql) {
-  const auto [known, is_new] = open_->prepared.try_emplace(sql, fmt::format("s{}", open_->prepared.size()));
+  // Commits make a statement of each set of tables that they fill together: rare sets must not pile up.
+  if (open_->prepared.size() >= kPreparedMax && !open_->prepared.contains(sql)) {
+    for (const auto& [text, name] : open_->prepared) open_->connection.unprepare(name);
+    open_->prepared.clear();
+  }
+  const auto [known, is_new] = open_->prepared.try_emplace(sql, fmt::format("s{}", open_->statements));
+  if (is_new) ++open_->statements;
   if (is_new) open_->connection.prepare(known->second, sql);
   return known->second;
 }

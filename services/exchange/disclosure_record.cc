@@ -73,6 +73,10 @@ absl::Status CheckStillSo(const tenants::Partition& source, const Locator& locat
   const PatientLink reader{disclosed.facts.recipient.id, disclosed.reader_patient};
   if (std::find(same->begin(), same->end(), reader) == same->end())
     return absl::FailedPreconditionError("the patients were unlinked while a record was disclosed");
+  // Nor may anybody's consent have counted who is somebody else.
+  for (const tenants::ExpectConsentVersion& other : disclosed.judged_with)
+    if (std::find(same->begin(), same->end(), PatientLink{disclosed.patient.tenant, other.patient}) == same->end())
+      return absl::FailedPreconditionError("charts were unmerged while a record was disclosed");
   for (const PatientLink& link : *same) {
     const bool counted = link.tenant != disclosed.patient.tenant || link == disclosed.patient ||
                          std::any_of(disclosed.judged_with.begin(), disclosed.judged_with.end(),

@@ -59,8 +59,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
     if (!row.ok()) return row.status();
     if (!row->has_value() || (*row)->deleted) return NotForReader();
     const PatientLink patient{source.tenant.id, (*row)->patient};
-    // Judged anew below, before anything is shown; and here when that found otherwise.
-    const auto person = attempt == 1 ? locator_.LastJudgedPerson(patient) : locator_.JudgePerson(patient);
+    const auto person = locator_.SamePerson(patient);
     if (!person.ok()) return person.status();
     const std::vector<PatientLink> own = LinksAt(reader.tenant, *person);
     if (own.empty()) return NotForReader();

@@ -333,7 +333,8 @@ absl::StatusOr<std::optional<LocatorStore::Person>> LocatorStore::KeptPerson(con
     const std::string_view weights = ledger::AsBytes(weights_sha256);
     for (const pqxx::row& row : Execute(transaction,
              "SELECT one.tenant_id, one.patient_id FROM locator.person AS person, unnest(person.tenant_ids, person.patient_ids) AS one (tenant_id, patient_id) "
-             "WHERE person.tenant_id = $1 AND person.patient_id = $2 AND person.weights_sha256 = $3",
+             "WHERE person.tenant_id = $1 AND person.patient_id = $2 AND person.weights_sha256 = $3 AND person.judged_at > now() - interval '1 day' "
+             "AND (SELECT reltuples FROM pg_catalog.pg_class WHERE oid = 'locator.patient'::regclass) <= greatest(2 * person.patients, 0)",
              patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), pqxx::binarystring(weights.data(), weights.size()))) {
       auto link = LinkOf(row);
       if (!link.ok()) return link.status();
@@ -359,10 +360,11 @@ absl::StatusOr<std::optional<LocatorStore::Person>> LocatorStore::KeepPerson(con
     const LinkArrays links = ArraysOf(*person);
     const std::string_view weights = ledger::AsBytes(weights_sha256);
     Execute(transaction,
-        "INSERT INTO locator.person (tenant_id, patient_id, weights_sha256, tenant_ids, patient_ids) "
-        "SELECT $1, $2, $3, $4::text[], array_agg(decode(id, 'hex') ORDER BY position) FROM unnest($5::text[]) WITH ORDINALITY AS one (id, position) "
-        "ON CONFLICT (tenant_id, patient_id) DO UPDATE SET weights_sha256 = excluded.weights_sha256, tenant_ids = excluded.tenant_ids, "
-        "patient_ids = excluded.patient_ids",
+        "INSERT INTO locator.person (tenant_id, patient_id, weights_sha256, patients, tenant_ids, patient_ids) "
+        "SELECT $1, $2, $3, (SELECT greatest(reltuples, 0)::bigint FROM pg_catalog.pg_class WHERE oid = 'locator.patient'::regclass), $4::text[], "
+        "array_agg(decode(id, 'hex') ORDER BY position) FROM unnest($5::text[]) WITH ORDINALITY AS one (id, position) "
+        "ON CONFLICT (tenant_id, patient_id) DO UPDATE SET weights_sha256 = excluded.weights_sha256, patients = excluded.patients, judged_at = now(), "
+        "tenant_ids = excluded.tenant_ids, patient_ids = excluded.patient_ids",
         patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), pqxx::binarystring(weights.data(), weights.size()), links.tenants,
         links.patients);
     return absl::OkStatus();

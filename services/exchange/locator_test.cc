@@ -218,6 +218,12 @@ TEST_F(LocatorTest, APersonIsKeptOnceJudgedUntilTheWeightsChange) {
   EXPECT_EQ(locator().SamePerson(alpha)->size(), 2u) << "it decides nothing";
   EXPECT_EQ(locator().JudgePerson(alpha)->size(), 2u);
   EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u);
+  // What was judged long ago, or in a network of half the size, is judged again.
+  for (const char* old : {"judged_at = now() - interval '25 hours'", "patients = 0"}) {
+    ASSERT_TRUE(world_->network().Sql("ANALYZE locator.patient").ok());
+    ASSERT_TRUE(world_->network().Sql(absl::StrCat("UPDATE locator.person SET tenant_ids = tenant_ids[:1], patient_ids = patient_ids[:1], ", old, " ", of_alpha)).ok());
+    EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u) << old;
+  }
   MatchWeights stern = MatchWeights::Shipped();
   stern.certain = 1'000;
   locator().SetWeights(stern);

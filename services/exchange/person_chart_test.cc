@@ -140,6 +140,7 @@ TEST_F(PersonChartTest, WhatWasRefusedIsExplainedByAllCharts) {
   EXPECT_EQ(refused[0].judged_with[0].version, 1);
   Refusals refusals({.batch = 1}, world_->partitions(), world_->sealer());
   refusals.Note(refused[0]);
+  ASSERT_TRUE(refusals.Keep().ok());
   ASSERT_TRUE(refusals.WriteBatches().ok());
   const auto rows = RecordStore(*world_->partition("alpha").database).NewestOfPatient(Find(Second()));
   ASSERT_TRUE(rows.ok()) << rows.status();

@@ -17,7 +17,9 @@ absl::Status RefusalStore::Keep(const std::vector<WaitingRefusal>& refusals) con
   if (refusals.empty()) return absl::OkStatus();
   return database_.Write([&refusals](WriteTransaction& transaction) {
     for (const WaitingRefusal& refusal : refusals)
-      Execute(transaction, "INSERT INTO exchange.refusal (record_id, patient_id, sealed, noted_ms) VALUES ($1, $2, $3, $4)",
+      Execute(transaction,
+              "INSERT INTO exchange.refusal (record_id, patient_id, sealed, noted_ms) SELECT $1, $2, $3, $4 "
+              "WHERE NOT EXISTS (SELECT FROM exchange.record WHERE record_id = $1) ON CONFLICT (record_id) DO NOTHING",
               pqxx::binarystring(refusal.record.bytes()), pqxx::binarystring(refusal.patient.bytes()), pqxx::binarystring(refusal.sealed),
               absl::ToUnixMillis(refusal.noted));
     return absl::OkStatus();

@@ -28,7 +28,7 @@ class RefusalStore {
  public:
   explicit RefusalStore(const tenants::Database& database) : database_(database) {}
 
-  // All of them or none.
+  // All of them or none. One that is kept already, or on the log, stays as it is: whether an earlier try came through need not be known.
   [[nodiscard]] absl::Status Keep(const std::vector<WaitingRefusal>& refusals) const;
   [[nodiscard]] absl::StatusOr<std::size_t> Waiting() const;
 

@@ -12,7 +12,6 @@
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/provenance.h"
 #include "services/exchange/record_store.h"
-#include "services/exchange/refusal_store.h"
 #include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
@@ -36,6 +35,7 @@ Refusals::Refusals(Options options, const tenants::Partitions& partitions, keys:
 
 void Refusals::Note(Refused refused) {
   const TenantId tenant = refused.patient.tenant;
+  refused.id = NewDisclosureId();
   {
     const absl::MutexLock lock(&mutex_);
     std::deque<Refused>& noted = noted_[tenant.text()];
@@ -72,39 +72,50 @@ absl::Status Refusals::KeepFor(const tenants::Partition& partition) {
     taken.swap(noted_[tenant.text()]);
   }
   if (taken.empty()) return absl::OkStatus();
-  const auto put_back = [&](const absl::Status& status) {
-    const absl::MutexLock lock(&mutex_);
-    std::deque<Refused>& noted = noted_[tenant.text()];
-    noted.insert(noted.begin(), taken.begin(), taken.end());
-    return status;
-  };
+  // Those that cannot be kept now.
+  std::deque<Refused> left;
+  absl::Status first;
   const RefusalStore store(*partition.database);
-  const auto waiting = store.Waiting();
-  if (!waiting.ok()) return put_back(waiting.status());
-  for (std::size_t room = options_.waiting_max - std::min(*waiting, options_.waiting_max); taken.size() > room; taken.pop_back()) Drop(tenant);
-
   std::vector<WaitingRefusal> kept;
-  for (const Refused& refused : taken) {
-    const std::string id = NewDisclosureId();
-    const auto record = sealer_.RecordIdOf(tenant, "AuditEvent", id);
-    if (!record.ok()) return put_back(record.status());
-    const auto audit = AuditOf(partition, refused, id);
-    if (MayPass(audit.status())) return put_back(audit.status());
-    // A patient whose key is gone has no audit any more; a damaged chart is known by its own alarm, and must not hold the others up.
-    if (!audit.ok()) {
-      spdlog::error("event=refusal_lost alarm=true tenant={} code={}", tenant.text(), absl::StatusCodeToString(audit.status().code()));
-      continue;
+  const auto waiting = store.Waiting();
+  if (waiting.ok()) {
+    for (std::size_t room = options_.waiting_max - std::min(*waiting, options_.waiting_max); taken.size() > room; taken.pop_back()) Drop(tenant);
+    for (const Refused& refused : taken) {
+      auto refusal = Seal(partition, refused);
+      if (refusal.ok()) {
+        kept.push_back(*std::move(refusal));
+      } else if (MayPass(refusal.status())) {
+        left.push_back(refused);
+        first.Update(refusal.status());
+      } else {
+        // A patient whose key is gone has no audit any more; a damaged chart is known by its own alarm, and must not hold the others up.
+        spdlog::error("event=refusal_lost alarm=true tenant={} code={}", tenant.text(), absl::StatusCodeToString(refusal.status().code()));
+      }
     }
-    auto sealed = sealer_.Seal({tenant, refused.patient.patient, record->bytes(), 1}, *audit, kPurpose);
-    if (!sealed.ok()) return put_back(sealed.status());
-    kept.push_back({*record, refused.patient.patient, std::move(sealed->ciphertext), refused.time});
   }
-  const absl::Status status = store.Keep(kept);
-  return status.ok() ? status : put_back(status);
+  const absl::Status status = waiting.ok() ? store.Keep(kept) : waiting.status();
+  if (!status.ok()) left = taken;
+  first.Update(status);
+  if (left.empty()) return first;
+  const absl::MutexLock lock(&mutex_);
+  std::deque<Refused>& noted = noted_[tenant.text()];
+  noted.insert(noted.begin(), left.begin(), left.end());
+  return first;
+}
+
+absl::StatusOr<WaitingRefusal> Refusals::Seal(const tenants::Partition& partition, const Refused& refused) const {
+  const TenantId& tenant = partition.tenant.id;
+  const auto record = sealer_.RecordIdOf(tenant, "AuditEvent", refused.id);
+  if (!record.ok()) return record.status();
+  const auto audit = AuditOf(partition, refused);
+  if (!audit.ok()) return audit.status();
+  auto sealed = sealer_.Seal({tenant, refused.patient.patient, record->bytes(), 1}, *audit, kPurpose);
+  if (!sealed.ok()) return sealed.status();
+  return WaitingRefusal{*record, refused.patient.patient, std::move(sealed->ciphertext), refused.time};
 }
 
 absl::Status Refusals::WriteBatches() {
-  absl::Status first = Keep();
+  absl::Status first;
   for (const tenants::Partition* partition : partitions_.All()) first.Update(WriteBatch(*partition));
   return first;
 }
@@ -138,7 +149,7 @@ absl::Status Refusals::WriteBatch(const tenants::Partition& partition) {
   return store.Finish(*batch);
 }
 
-absl::StatusOr<std::string> Refusals::AuditOf(const tenants::Partition& partition, const Refused& refused, const std::string& id) const {
+absl::StatusOr<std::string> Refusals::AuditOf(const tenants::Partition& partition, const Refused& refused) const {
   const tenants::Partition* reader = partitions_.FindById(refused.reader);
   if (reader == nullptr) return absl::NotFoundError("the reader's tenant is gone");
   const PatientRecords records(partitions_, sealer_);
@@ -160,7 +171,7 @@ absl::StatusOr<std::string> Refusals::AuditOf(const tenants::Partition& partitio
       record = &each;
   if (record == nullptr) return absl::NotFoundError("the refused record is gone");
   const Judgement judgement = gate.Judge(*record);
-  const AuditFacts facts{id,
+  const AuditFacts facts{refused.id,
                          refused.time,
                          partition.tenant,
                          reader->tenant,

@@ -21,6 +21,7 @@
 #include "absl/time/time.h"
 #include "services/consent/tenant_rules.h"
 #include "services/exchange/patient_records.h"
+#include "services/exchange/refusal_store.h"
 #include "services/keys/sealer.h"
 #include "tenants/partitions.h"
 
@@ -42,6 +43,8 @@ struct Refused {
   std::shared_ptr<const consent::TenantRules> rules;
   // The person's other charts at that tenant, whose consents were counted, too.
   std::vector<tenants::ExpectConsentVersion> judged_with = {};
+  // Of its AuditEvent; Note() draws it, so that it is one however often keeping it is tried.
+  std::string id = {};
 };
 // Takes a refusal in; at once, and without waiting for anything.
 using OnRefused = std::function<void(Refused)>;
@@ -61,8 +64,8 @@ class Refusals {
   // Keeps what was noted, so that it outlives this process; called every tenth of a second or so by a thread of services/main. What cannot be kept now
   // waits on; returns the first failure.
   [[nodiscard]] absl::Status Keep();
-  // Keep(), and one batch to every partition; called every period by one thread of services/main. A partition that cannot be reached keeps what
-  // waits; returns the first failure.
+  // One batch of what was kept to every partition; called every period by one thread of services/main. A partition that cannot be reached keeps
+  // what waits; returns the first failure.
   [[nodiscard]] absl::Status WriteBatches();
   [[nodiscard]] std::uint64_t dropped() const;
 
@@ -70,7 +73,8 @@ class Refusals {
   [[nodiscard]] absl::Status KeepFor(const tenants::Partition& partition) ABSL_LOCKS_EXCLUDED(mutex_);
   void Drop(const TenantId& tenant);
   [[nodiscard]] absl::Status WriteBatch(const tenants::Partition& partition);
-  [[nodiscard]] absl::StatusOr<std::string> AuditOf(const tenants::Partition& partition, const Refused& refused, const std::string& id) const;
+  [[nodiscard]] absl::StatusOr<WaitingRefusal> Seal(const tenants::Partition& partition, const Refused& refused) const;
+  [[nodiscard]] absl::StatusOr<std::string> AuditOf(const tenants::Partition& partition, const Refused& refused) const;
 
   const Options options_;
   const tenants::Partitions& partitions_;

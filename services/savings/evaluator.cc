@@ -309,14 +309,14 @@ namespace {
 
 // Whether the charts that the person still has told of the redo that made `state`, at the moment it was known: then they say, too, what became
 // of it.
-bool IsToldBy(const std::vector<exchange::OpenedRecord>& history, const ExamsFunction& exams_of, const std::string& ordering_tenant,
+bool IsToldBy(const std::vector<exchange::OpenedRecord>& history, const ExamsFunction& exams_of, const Acceptance& acceptance,
               const KnownState& state) {
   std::vector<const exchange::OpenedRecord*> known;
   for (const exchange::OpenedRecord& record : history)
     if (record.arrived <= state.known_from) known.push_back(&record);
-  const std::vector<exchange::Exam> exams = exams_of(known, ordering_tenant);
+  const std::vector<exchange::Exam> exams = exams_of(known, acceptance.tenant);
   return std::any_of(exams.begin(), exams.end(), [&](const exchange::Exam& exam) {
-    return exam.performed && exam.performing_tenant == state.reversed_by && exam.performed_begin <= *state.ended_at &&
+    return IsRedoKind(acceptance, exam) && exam.performing_tenant == state.reversed_by && exam.performed_begin <= *state.ended_at &&
            *state.ended_at < exam.performed_end;
   });
 }
@@ -361,7 +361,7 @@ absl::Status Evaluator::Recall(const std::vector<PatientLink>& person, const Exa
       // One that its tenant took back while it was linked is followed by what it left open.
       const auto next = std::next(state);
       const bool taken_back = next != states.end() && next->standing != Standing::kReversed;
-      if (state->why != "redo" || taken_back || IsToldBy(evidence.history, exams_of, acceptance.tenant, *state)) continue;
+      if (state->why != "redo" || taken_back || IsToldBy(evidence.history, exams_of, acceptance, *state)) continue;
       acceptance.known_redos.push_back({.performing_tenant = state->reversed_by,
                                         .performed_begin = *state->ended_at,
                                         // A day that began before t ended at t.

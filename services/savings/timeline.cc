@@ -131,10 +131,8 @@ class Replay {
       redos.insert(redos.end(), acceptance.known_redos.begin(), acceptance.known_redos.end());
       // Members of one tenant have one class, hence one table and reversal set.
       if (!done.insert(acceptance.tenant).second) continue;
-      const std::vector<std::string>& classes = acceptance.reversal_set;
       for (const Exam& exam : exams_.at(acceptance.tenant)) {
-        if (!exam.performed || !SideReverses(acceptance.laterality, exam.laterality)) continue;
-        if (std::find(classes.begin(), classes.end(), exam.class_id) == classes.end()) continue;
+        if (!IsRedoKind(acceptance, exam)) continue;
         redos.push_back({.performing_tenant = exam.performing_tenant,
                          .performed_begin = exam.performed_begin,
                          .performed_end = exam.performed_end,
@@ -195,6 +193,11 @@ class Replay {
 };
 
 }  // namespace
+
+bool IsRedoKind(const Acceptance& acceptance, const exchange::Exam& exam) {
+  const std::vector<std::string>& classes = acceptance.reversal_set;
+  return exam.performed && SideReverses(acceptance.laterality, exam.laterality) && std::find(classes.begin(), classes.end(), exam.class_id) != classes.end();
+}
 
 std::vector<std::vector<KnownState>> Timeline(const Evidence& evidence, const ExamsFunction& exams_of,
                                               const ZoneFunction& zone_of) {

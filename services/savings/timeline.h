@@ -48,6 +48,9 @@ using ExamsFunction =
 // Zone in which a tenant writes dates without a time.
 using ZoneFunction = std::function<absl::TimeZone(std::string_view tenant_name)>;
 
+// Whether an exam is of a kind that reverses the acceptance's avoidance (T7); not when it was.
+[[nodiscard]] bool IsRedoKind(const Acceptance& acceptance, const exchange::Exam& exam);
+
 // For each acceptance, in the order handed in: its states as an avoidance, oldest first, neighbours different; empty for one that
 // never opened its key.
 [[nodiscard]] std::vector<std::vector<KnownState>> Timeline(const Evidence& evidence, const ExamsFunction& exams_of,
