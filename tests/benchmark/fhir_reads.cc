@@ -21,6 +21,7 @@
 #include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "tenants/ids.h"
+#include "tests/benchmark/fhir_client.h"
 #include "tests/benchmark/measure.h"
 #include "tests/benchmark/plain_postgres.h"
 
@@ -32,7 +33,6 @@ using exchange::Json;
 constexpr char kPeer[] = "our HTTPS server: SELECT of a jsonb row and INSERT of an audit row, one statement, durable";
 constexpr int kPersons = 256;
 constexpr std::size_t kResourceBytes = 2'000;
-constexpr char kAssertionType[] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 constexpr int kServerThreads = 32;
 
 struct Home {
@@ -153,19 +153,6 @@ Json ReportOf(const std::string& id) {
   return report;
 }
 
-absl::Status Store(const rpc::HttpsClient& client, const std::string& url, std::vector<Json> resources) {
-  std::vector<Json> entries;
-  for (Json& resource : resources) {
-    Json request = Json::Object({{"method", Json::String("PUT")}, {"url", Json::String(absl::StrCat(resource.TextOf("resourceType"), "/", resource.TextOf("id")))}});
-    entries.push_back(Json::Object({{"resource", std::move(resource)}, {"request", std::move(request)}}));
-  }
-  const Json bundle =
-      Json::Object({{"resourceType", Json::String("Bundle")}, {"type", Json::String("transaction")}, {"entry", Json::Array(std::move(entries))}});
-  const auto answer = client.Send("POST", url, {{"content-type", "application/fhir+json"}}, bundle.Text());
-  if (!answer.ok()) return answer.status();
-  return answer->status == 200 ? absl::OkStatus() : absl::InternalError(absl::StrCat("storing persons was answered with HTTP ", answer->status, ": ", answer->body));
-}
-
 // People of both tenants, who permit the reader; ids of their reports.
 absl::StatusOr<std::vector<std::string>> StorePersons(const Home& home) {
   constexpr int kPersonsAtOnce = 32;
@@ -183,8 +170,8 @@ absl::StatusOr<std::vector<std::string>> StorePersons(const Home& home) {
       source.push_back(ReportOf(id));
       ids.push_back(id);
     }
-    if (absl::Status status = Store(*home.reader_client, home.reader_url, std::move(reader)); !status.ok()) return status;
-    if (absl::Status status = Store(*home.source_client, home.source_url, std::move(source)); !status.ok()) return status;
+    if (absl::Status status = StoreResources(*home.reader_client, home.reader_url, std::move(reader)); !status.ok()) return status;
+    if (absl::Status status = StoreResources(*home.source_client, home.source_url, std::move(source)); !status.ok()) return status;
   }
   return ids;
 }
@@ -196,23 +183,9 @@ class Reads final : public Side {
 
   // A fresh token, so that asking for it is not measured.
   absl::Status Prepare() override {
-    const std::string url = home_.reader_url + "/auth/token";
-    const auto now = absl::ToUnixSeconds(absl::Now());
-    const Json claims = Json::Object({{"iss", Json::String(client_id_)},
-                                      {"sub", Json::String(client_id_)},
-                                      {"aud", Json::String(url)},
-                                      {"iat", Json::Integer(now)},
-                                      {"exp", Json::Integer(now + 120)},
-                                      {"jti", Json::String(HexEncode(RandomBytes(16)))}});
-    const auto assertion = exchange::SignJwt(key_, claims.Text());
-    if (!assertion.ok()) return assertion.status();
-    const auto answer = client_.Send("POST", url, {{"content-type", "application/x-www-form-urlencoded"}},
-                                     absl::StrCat("grant_type=client_credentials&client_assertion_type=", rpc::PercentEncode(kAssertionType),
-                                                  "&client_assertion=", *assertion));
-    if (!answer.ok()) return answer.status();
-    const auto token = Json::Parse(answer->body);
-    if (answer->status != 200 || !token.ok()) return absl::InternalError(absl::StrCat("no access token: HTTP ", answer->status, " ", answer->body));
-    authorization_ = "Bearer " + token->TextOf("access_token");
+    const auto token = AccessToken(client_, home_.reader_url, key_, client_id_);
+    if (!token.ok()) return token.status();
+    authorization_ = "Bearer " + *token;
     return absl::OkStatus();
   }
 

@@ -19,6 +19,7 @@
 #include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "tenants/ids.h"
+#include "tests/benchmark/fhir_client.h"
 #include "tests/benchmark/measure.h"
 #include "tests/benchmark/plain_postgres.h"
 
@@ -28,7 +29,6 @@ namespace {
 using exchange::Json;
 
 constexpr char kPeer[] = "our HTTPS server: the same Bundle from a jsonb table with GIN";
-constexpr char kAssertionType[] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 constexpr int kPatients = 4;
 constexpr int kResources = 2'000;
 constexpr int kCodes = 100;
@@ -87,19 +87,6 @@ Json ObservationOf(const std::string& patient, int number) {
   return observation;
 }
 
-absl::Status Store(const Home& home, std::vector<Json> resources) {
-  std::vector<Json> entries;
-  for (Json& resource : resources) {
-    Json request = Json::Object({{"method", Json::String("PUT")}, {"url", Json::String(absl::StrCat(resource.TextOf("resourceType"), "/", resource.TextOf("id")))}});
-    entries.push_back(Json::Object({{"resource", std::move(resource)}, {"request", std::move(request)}}));
-  }
-  const Json bundle =
-      Json::Object({{"resourceType", Json::String("Bundle")}, {"type", Json::String("transaction")}, {"entry", Json::Array(std::move(entries))}});
-  const auto answer = home.client->Send("POST", home.url, {{"content-type", "application/fhir+json"}}, bundle.Text());
-  if (!answer.ok()) return answer.status();
-  return answer->status == 200 ? absl::OkStatus() : absl::InternalError(absl::StrCat("storing was answered with HTTP ", answer->status, ": ", answer->body));
-}
-
 // Ids of the patients.
 absl::StatusOr<std::vector<std::string>> StoreCharts(const Home& home) {
   std::vector<std::string> patients;
@@ -109,31 +96,11 @@ absl::StatusOr<std::vector<std::string>> StoreCharts(const Home& home) {
     for (int number = 0; number < kResources; ++number) {
       resources.push_back(ObservationOf(patient, number));
       if (number % kResourcesAtOnce != kResourcesAtOnce - 1) continue;
-      if (absl::Status status = Store(home, std::exchange(resources, {})); !status.ok()) return status;
+      if (absl::Status status = StoreResources(*home.client, home.url, std::exchange(resources, {})); !status.ok()) return status;
     }
     patients.push_back(patient);
   }
   return patients;
-}
-
-absl::StatusOr<std::string> AccessToken(const Home& home, const exchange::ClientKey& key, const std::string& client_id, const rpc::HttpsClient& client) {
-  const std::string url = home.url + "/auth/token";
-  const auto now = absl::ToUnixSeconds(absl::Now());
-  const Json claims = Json::Object({{"iss", Json::String(client_id)},
-                                    {"sub", Json::String(client_id)},
-                                    {"aud", Json::String(url)},
-                                    {"iat", Json::Integer(now)},
-                                    {"exp", Json::Integer(now + 120)},
-                                    {"jti", Json::String(HexEncode(RandomBytes(16)))}});
-  const auto assertion = exchange::SignJwt(key, claims.Text());
-  if (!assertion.ok()) return assertion.status();
-  const auto answer = client.Send("POST", url, {{"content-type", "application/x-www-form-urlencoded"}},
-                                  absl::StrCat("grant_type=client_credentials&client_assertion_type=", rpc::PercentEncode(kAssertionType),
-                                               "&client_assertion=", *assertion));
-  if (!answer.ok()) return answer.status();
-  const auto token = Json::Parse(answer->body);
-  if (answer->status != 200 || !token.ok()) return absl::InternalError(absl::StrCat("no access token: HTTP ", answer->status, " ", answer->body));
-  return token->TextOf("access_token");
 }
 
 // Searches of one server, each for another patient and code than the one before.
@@ -176,7 +143,7 @@ class OurSearches final : public Searches {
 
   // A fresh token, so that asking for it is not measured.
   absl::Status Prepare() override {
-    auto token = AccessToken(home_, key_, client_id_, client_);
+    auto token = AccessToken(client_, home_.url, key_, client_id_);
     if (!token.ok()) return token.status();
     Authorize(*std::move(token));
     return absl::OkStatus();
