@@ -1,5 +1,5 @@
-// How stores run a statement: prepared once in each session, so that it is parsed and planned once however often it runs. For constant SQL
-// only, since each text is kept as long as its session. Throws what libpqxx throws, to the Database that lent the transaction.
+// How stores run a statement: prepared once in each session, so that it is parsed and planned once however often it runs. For SQL of few
+// texts only: a session keeps some hundred, and begins anew when there are more. Throws what libpqxx throws, to the Database that lent the transaction.
 #ifndef CUSTODIAN_TENANTS_EXECUTE_H_
 #define CUSTODIAN_TENANTS_EXECUTE_H_
 

@@ -52,8 +52,8 @@ class Locator {
   // Every patient of the same person, itself included, ordered; just itself when nothing is certain. Judged now: what discloses asks this.
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> SamePerson(const PatientLink& patient) const;
   // The same as it was judged last, from one kept row, judged now where none is kept. A registration, decision or merge of any of them ends a kept
-  // one, as new weights do; so do a day, and a
-  // network that has grown to twice its size, where names are commoner or rarer than they were. For finding priors.
+  // one, as new weights do; so do a day, and a network that has grown to twice its size, where names are commoner or rarer than they were. For
+  // finding priors.
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> LastJudgedPerson(const PatientLink& patient) const;
   // The same judged now, and kept for LastJudgedPerson() where that can be done at once.
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> JudgePerson(const PatientLink& patient) const;

@@ -334,7 +334,7 @@ absl::StatusOr<std::optional<LocatorStore::Person>> LocatorStore::KeptPerson(con
     for (const pqxx::row& row : Execute(transaction,
              "SELECT one.tenant_id, one.patient_id FROM locator.person AS person, unnest(person.tenant_ids, person.patient_ids) AS one (tenant_id, patient_id) "
              "WHERE person.tenant_id = $1 AND person.patient_id = $2 AND person.weights_sha256 = $3 AND person.judged_at > now() - interval '1 day' "
-             "AND (SELECT reltuples FROM pg_catalog.pg_class WHERE oid = 'locator.patient'::regclass) <= greatest(2 * person.patients, 0)",
+             "AND (SELECT reltuples FROM pg_catalog.pg_class WHERE oid = 'locator.patient'::regclass) <= 2 * person.patients",
              patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), pqxx::binarystring(weights.data(), weights.size()))) {
       auto link = LinkOf(row);
       if (!link.ok()) return link.status();
