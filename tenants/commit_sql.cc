@@ -208,7 +208,7 @@ absl::Status ExecutePlan(const Database& database, const CommitPlan& plan, bool&
   InsertAnswers(plan, statement);
   SetConsentVersions(plan, statement);
   plan.rows.AddTo(statement);
-  return database.Write([&](WriteTransaction& transaction) -> absl::Status {
+  return database.WriteOne([&](WriteTransaction& transaction) -> absl::Status {
     if (statement.Execute(transaction)) return absl::OkStatus();
     lost_head = true;
     return absl::AbortedError("the head of the log has moved");

@@ -14,12 +14,12 @@ namespace custodian::tenants {
 
 class Database::Pool {
  public:
-  Pool(ConnectionSpec spec, int connections_max, absl::Duration wait)
-      : spec_(std::move(spec)), connections_max_(connections_max), wait_(wait) {}
+  Pool(ConnectionSpec spec, Options options) : spec_(std::move(spec)), options_(options) {}
 
-  enum class Kind { kRead, kReadOne, kWrite };
+  enum class Kind { kRead, kReadOne, kWrite, kWriteOne };
   template <typename SqlTransaction, Kind kKind, typename Lent>
   absl::Status Run(const std::function<absl::Status(Lent&)>& body);
+  [[nodiscard]] bool write_one() const { return options_.write_one; }
 
  private:
   // A session and the right to have it; given back on destruction.
@@ -40,10 +40,12 @@ class Database::Pool {
   void Return(std::unique_ptr<Session> session);
   void DropIdle();
   absl::Status Commit(Session& session, pqxx::transaction_base& sql);
+  absl::Status InDoubt() const { return absl::UnknownError(fmt::format("database {}: the outcome of a commit is in doubt", spec_.database)); }
+  // "canceling wait for synchronous replication": committed here, perhaps nowhere else.
+  absl::Status WarnedOf() const { return absl::UnknownError(fmt::format("database {}: a commit came back with a warning", spec_.database)); }
 
   const ConnectionSpec spec_;
-  const int connections_max_;
-  const absl::Duration wait_;
+  const Options options_;
   absl::Mutex mutex_;
   int lent_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::unique_ptr<Session>> idle_ ABSL_GUARDED_BY(mutex_);
@@ -53,10 +55,10 @@ absl::StatusOr<Database::Pool::Lease> Database::Pool::Acquire() {
   std::unique_ptr<Session> session;
   {
     absl::MutexLock lock(&mutex_);
-    const auto free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lent_ < connections_max_; };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&free), wait_)) {
+    const auto free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lent_ < options_.connections_max; };
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&free), options_.wait)) {
       return absl::UnavailableError(
-          fmt::format("database {}: all {} connections are in use; retry after 1 s", spec_.database, connections_max_));
+          fmt::format("database {}: all {} connections are in use; retry after 1 s", spec_.database, options_.connections_max));
     }
     ++lent_;
     if (!idle_.empty()) {
@@ -68,8 +70,7 @@ absl::StatusOr<Database::Pool::Lease> Database::Pool::Acquire() {
   if (lease.session == nullptr) {
     try {
       lease.session = std::make_unique<Session>(spec_);
-      // What reads outside of a transaction may read only.
-      pqxx::nontransaction(lease.session->connection()).exec("SET default_transaction_read_only = on");
+      if (!options_.write_one) pqxx::nontransaction(lease.session->connection()).exec("SET default_transaction_read_only = on");
     } catch (...) {
       return StatusOfException(spec_);
     }
@@ -99,13 +100,9 @@ absl::Status Database::Pool::Commit(Session& session, pqxx::transaction_base& sq
   } catch (const pqxx::integrity_constraint_violation&) {
     return StatusOfException(spec_);
   } catch (...) {
-    return absl::UnknownError(fmt::format("database {}: the outcome of a COMMIT is in doubt", spec_.database));
+    return InDoubt();
   }
-  // "canceling wait for synchronous replication": committed here, perhaps nowhere else.
-  if (session.notices() != notices) {
-    return absl::UnknownError(fmt::format("database {}: a COMMIT came back with a warning", spec_.database));
-  }
-  return absl::OkStatus();
+  return session.notices() == notices ? absl::OkStatus() : WarnedOf();
 }
 
 template <typename SqlTransaction, Database::Pool::Kind kKind, typename Lent>
@@ -128,12 +125,17 @@ absl::Status Database::Pool::Run(const std::function<absl::Status(Lent&)>& body)
       continue;
     }
     absl::Status status;
+    const int notices = session.notices();
     try {
       Lent lent(*sql, session);
       status = body(lent);
     } catch (...) {
       status = StatusOfException(spec_);
+      // Lost before the server had heard of the statement, or after it was done.
+      if (kKind == Kind::kWriteOne && absl::IsUnavailable(status)) status = InDoubt();
     }
+    // As in Commit().
+    if (kKind == Kind::kWriteOne && status.ok() && session.notices() != notices) status = WarnedOf();
     if (status.ok() && kKind == Kind::kWrite) {
       status = Commit(session, *sql);
     } else {
@@ -157,8 +159,7 @@ absl::Status Database::Pool::Run(const std::function<absl::Status(Lent&)>& body)
 
 const std::string& ReadTransaction::Prepared(const std::string& sql) { return session_.Prepared(sql); }
 
-Database::Database(ConnectionSpec spec, int connections_max, absl::Duration wait)
-    : pool_(std::make_unique<Pool>(std::move(spec), connections_max, wait)) {}
+Database::Database(ConnectionSpec spec, Options options) : pool_(std::make_unique<Pool>(std::move(spec), options)) {}
 Database::~Database() = default;
 
 absl::Status Database::Read(const std::function<absl::Status(ReadTransaction&)>& body) const {
@@ -167,6 +168,10 @@ absl::Status Database::Read(const std::function<absl::Status(ReadTransaction&)>&
 
 absl::Status Database::ReadOne(const std::function<absl::Status(ReadTransaction&)>& body) const {
   return pool_->Run<pqxx::nontransaction, Pool::Kind::kReadOne>(body);
+}
+
+absl::Status Database::WriteOne(const std::function<absl::Status(WriteTransaction&)>& body) const {
+  return pool_->write_one() ? pool_->Run<pqxx::nontransaction, Pool::Kind::kWriteOne>(body) : Write(body);
 }
 
 absl::Status Database::Write(const std::function<absl::Status(WriteTransaction&)>& body) const {

@@ -142,6 +142,27 @@ TEST_F(DatabaseTest, SessionLostInTheBodyIsUnavailableAndStoresNothing) {
   EXPECT_EQ(CountVersions(), "0");
 }
 
+TEST_F(DatabaseTest, OneStatementCommitsByItselfAndIsInDoubtWhenTheSessionIsLost) {
+  for (const bool write_one : {true, false}) {
+    const Database database(test_->login(), {.write_one = write_one});
+    const auto insert = [&database](const std::string& id) {
+      return database.WriteOne([&id](WriteTransaction& transaction) -> absl::Status {
+        Execute(transaction, "INSERT INTO ledger.consent_version (patient_id, version) VALUES ($1, 1)", pqxx::binarystring(std::string(16, id[0])));
+        return absl::OkStatus();
+      });
+    };
+    const std::string id = write_one ? "a" : "b";
+    EXPECT_TRUE(insert(id).ok());
+    EXPECT_TRUE(absl::IsAlreadyExists(insert(id)));
+    EXPECT_EQ(CountVersions(), write_one ? "1" : "2");
+    ASSERT_TRUE(test_->Sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").ok());
+    const absl::Status lost = insert("c");
+    // Without the option the session is looked at before the statement is sent.
+    EXPECT_EQ(lost.code(), write_one ? absl::StatusCode::kUnknown : absl::StatusCode::kOk) << lost;
+    EXPECT_EQ(CountVersions(), write_one ? "1" : "3");
+  }
+}
+
 TEST_F(DatabaseTest, UnreachableServerIsUnavailable) {
   ConnectionSpec spec = test_->login();
   spec.host = "/nonexistent";
@@ -150,7 +171,7 @@ TEST_F(DatabaseTest, UnreachableServerIsUnavailable) {
 }
 
 TEST_F(DatabaseTest, NoMoreConnectionsThanAllowed) {
-  const Database database(test_->login(), 1, absl::Milliseconds(50));
+  const Database database(test_->login(), {.connections_max = 1, .wait = absl::Milliseconds(50)});
   const absl::Status outer = database.Read([&database](ReadTransaction&) -> absl::Status {
     const absl::Status inner = database.Read([](ReadTransaction&) { return absl::OkStatus(); });
     EXPECT_TRUE(absl::IsUnavailable(inner));

@@ -718,7 +718,7 @@ TEST_F(CdsHooksTest, AConsentRevokedWhileItIsDecidedOnIsDecidedAnew) {
   InterruptingKeys keys(world_->key_process().client(), world_->partition("alpha").tenant.id,
                         [this] { AddConsent("permit", "inactive"); });
   keys::Sealer sealer(keys, machine_clock_);
-  const PatientRecords records(world_->partitions(), sealer);
+  const PatientRecords records(world_->partitions(), sealer, machine_clock_);
   CdsHooks hooks(Patient(), world_->partitions(), world_->registry(), sealer, keys, world_->locator(), records, world_->clock(),
                  machine_clock_, [](const TenantId&) { return *table_; }, FindClient, key_sets_);
   const std::uint64_t beta = SizeOf("beta");

@@ -251,12 +251,12 @@ TEST_F(ConsentDisclosure, TheChartDoesNotGrowByLookingAtIt) {
   Put("alpha", "AuditEvent", absl::StrCat(R"("type":{"code":"rest"},"recorded":"2026-01-10T10:00:00Z","agent":[{"requestor":true}],)",
                                           R"("source":{"observer":{"display":"EHR"}},"entity":[{"what":{"reference":"Patient/)", id_, R"("}}])"));
   const PatientLink link{world_->partition("alpha").tenant.id, record_};
-  const std::size_t chart = world_->records().Open(link, "test")->size();
+  const std::size_t chart = (*world_->records().Open(link, "test"))->size();
   const std::size_t history = world_->records().OpenHistory(link, "test")->size();
   EXPECT_EQ(Stored("AuditEvent").size(), 1u);
   ASSERT_EQ(Get(Report()).status, 200);
   EXPECT_EQ(Stored("AuditEvent").size(), 2u);
-  EXPECT_EQ(world_->records().Open(link, "test")->size(), chart);
+  EXPECT_EQ((*world_->records().Open(link, "test"))->size(), chart);
   EXPECT_EQ(world_->records().OpenHistory(link, "test")->size(), history);
 }
 
@@ -386,7 +386,7 @@ TEST_F(ConsentDisclosure, ARefusalThatWasKeptOutlivesTheProcess) {
   ASSERT_TRUE(refusals_.Keep().ok());
   EXPECT_EQ(LogSize(), size) << "nothing shows when it happened";
   EXPECT_THAT(Stored("AuditEvent"), ::testing::IsEmpty());
-  Refusals next({.batch = 4, .waiting_max = 5}, world_->partitions(), world_->sealer());
+  Refusals next({.batch = 4, .waiting_max = 5}, world_->partitions(), world_->sealer(), world_->records());
   ASSERT_TRUE(next.WriteBatches().ok());
   ASSERT_EQ(Stored("AuditEvent").size(), 1u);
   EXPECT_EQ(Audit(Stored("AuditEvent")[0].id).TextOf("outcomeDesc"), "Refused: no consent permits it");

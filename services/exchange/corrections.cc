@@ -71,9 +71,9 @@ struct Corrections::Found {
   std::uint64_t version = 0;
 };
 
-Corrections::Corrections(std::string public_url, const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator,
+Corrections::Corrections(std::string public_url, const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator, const PatientRecords& records,
                          const Clock& network_clock)
-    : public_url_(std::move(public_url)), partitions_(partitions), sealer_(sealer), locator_(locator), records_(partitions, sealer), clock_(network_clock) {}
+    : public_url_(std::move(public_url)), partitions_(partitions), sealer_(sealer), locator_(locator), records_(records), clock_(network_clock) {}
 
 absl::Status Corrections::AlertReaders(const PatientLink& patient) const {
   const tenants::Partition* source = partitions_.FindById(patient.tenant);
@@ -186,7 +186,7 @@ absl::Status Corrections::Alert(const tenants::Partition& source, const Found& f
   if (!told->empty()) return absl::OkStatus();
   const auto chart = records_.Open(reader, kPurpose);
   if (!chart.ok()) return chart.status();
-  const std::string patient = PatientIdIn(*chart);
+  const std::string patient = PatientIdIn(**chart);
   if (patient.empty()) return absl::NotFoundError("the reader's patient is gone");
 
   const Json alert = CorrectionAlert({id, found.correction, source.tenant,

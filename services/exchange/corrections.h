@@ -27,7 +27,7 @@ class Corrections {
   static constexpr std::size_t kNoteBytesMax = 1'000;
 
   // `public_url`: "https://host:port". Borrows the rest.
-  Corrections(std::string public_url, const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator,
+  Corrections(std::string public_url, const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator, const PatientRecords& records,
               const Clock& network_clock);
 
   // At the source: compares what was shown of this patient with what is stored and linked now, and tells those who are to know. For rows of the
@@ -53,7 +53,7 @@ class Corrections {
   const tenants::Partitions& partitions_;
   keys::Sealer& sealer_;
   const Locator& locator_;
-  const PatientRecords records_;
+  const PatientRecords& records_;
   const Clock& clock_;
 };
 

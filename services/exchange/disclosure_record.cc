@@ -68,7 +68,7 @@ absl::Status CheckStillSo(const tenants::Partition& source, const Locator& locat
   const auto head = heads->find(record);
   if (head == heads->end() || head->second.deleted || head->second.version != version)
     return absl::FailedPreconditionError("the record was corrected while it was disclosed");
-  const auto same = locator.SamePerson(disclosed.patient);
+  const auto same = locator.PersonOf(disclosed.patient);
   if (!same.ok()) return same.status();
   const PatientLink reader{disclosed.facts.recipient.id, disclosed.reader_patient};
   if (std::find(same->begin(), same->end(), reader) == same->end())

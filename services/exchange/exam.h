@@ -30,6 +30,8 @@ struct OpenedRecord {
   absl::Time arrived;
   // `json` parsed, where whoever opened it did so: ask ResourceOf().
   std::shared_ptr<const Json> parsed = nullptr;
+  // The record that this is a version of.
+  RecordId record = {};
 };
 
 // The resource that a record holds, parsed once for all who look at it; null when it holds no JSON.

@@ -9,8 +9,6 @@ namespace custodian::exchange {
 namespace {
 
 constexpr std::string_view kPurpose = "fhir-search";
-// Opened, parsed, answered and with what searches found in it, a record takes about this many times the bytes of its text.
-constexpr std::size_t kBytesPerByte = 8;
 constexpr std::size_t kPatientsMax = 10'000;
 
 // Both ordered by record; `changed` takes the place of what it changes.
@@ -30,18 +28,18 @@ ChartRecords Merge(const ChartRecords& before, const std::vector<SealedRecord>& 
 
 std::size_t BytesOf(const FhirChart& chart) {
   std::size_t bytes = 0;
-  for (const auto& record : chart.records()) bytes += kBytesPerByte * record->bytes();
+  for (const auto& record : chart.records()) bytes += kKeptBytesPerByte * record->bytes();
   return bytes;
 }
 
 }  // namespace
 
-FhirCharts::FhirCharts(keys::Sealer& sealer, const Clock& machine_clock, Limits limits) : sealer_(sealer), clock_(machine_clock), limits_(limits) {}
+FhirCharts::FhirCharts(keys::Sealer& sealer, const Clock& machine_clock, KeptChartLimits limits) : sealer_(sealer), kept_(machine_clock, limits) {}
 
 absl::StatusOr<std::optional<PatientId>> FhirCharts::PatientOf(const tenants::Partition& partition, std::string_view fhir_id) const {
   const auto record = sealer_.RecordIdOf(partition.tenant.id, "Patient", fhir_id);
   if (!record.ok()) return record.status();
-  const Name name(partition.tenant.id.text(), record->bytes());
+  const std::pair name(partition.tenant.id.text(), record->bytes());
   {
     absl::MutexLock lock(&mutex_);
     if (const auto known = patients_.find(name); known != patients_.end()) return std::optional<PatientId>(known->second);
@@ -56,14 +54,14 @@ absl::StatusOr<std::optional<PatientId>> FhirCharts::PatientOf(const tenants::Pa
 
 absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::Open(const tenants::Partition& partition, const PatientId& patient,
                                                                   std::uint64_t snapshot) const {
-  if (limits_.kept <= absl::ZeroDuration() || limits_.uses_max <= 1) return OpenAnew(partition, patient, snapshot);
-  const Name name(partition.tenant.id.text(), patient.bytes());
+  if (!kept_.keeps()) return OpenAnew(partition, patient, snapshot);
+  const PatientLink link{partition.tenant.id, patient};
   bool is_first = false;
-  auto kept = UseOrBegin(name, is_first);
+  auto kept = kept_.UseOrBegin(link, is_first);
   if (!kept.has_value()) {
     auto chart = OpenAnew(partition, patient, snapshot);
-    if (chart.ok()) Keep(name, nullptr, {*chart, snapshot, snapshot, clock_.Now(), limits_.uses_max - 1, BytesOf(**chart)});
-    if (is_first) End(name);
+    if (chart.ok()) kept_.Keep(link, nullptr, {*chart, snapshot, snapshot, BytesOf(**chart)});
+    if (is_first) kept_.End(link);
     return chart;
   }
   // A page of a search that began before the chart changed.
@@ -71,7 +69,7 @@ absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::Open(const tenants:
   // Whoever holds the key no longer, or may not have it any more, is shown nothing of what it opened before.
   if (absl::Status held = sealer_.Prefetch(partition.tenant.id, {&patient, 1}, kPurpose); !held.ok()) return held;
   if (snapshot <= kept->through) return std::move(kept->chart);
-  return Advance(partition, patient, name, *std::move(kept), snapshot);
+  return Advance(partition, link, *std::move(kept), snapshot);
 }
 
 absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::OpenAnew(const tenants::Partition& partition, const PatientId& patient,
@@ -83,9 +81,9 @@ absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::OpenAnew(const tena
   return std::make_shared<const FhirChart>(*std::move(records));
 }
 
-absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::Advance(const tenants::Partition& partition, const PatientId& patient, const Name& name,
-                                                                     Kept kept, std::uint64_t snapshot) const {
-  auto changed = RecordStore(*partition.database).ChangesOfPatient(patient, kept.through, snapshot);
+absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::Advance(const tenants::Partition& partition, const PatientLink& link, Kept kept,
+                                                                     std::uint64_t snapshot) const {
+  auto changed = RecordStore(*partition.database).ChangesOfPatient(link.patient, kept.through, snapshot);
   if (!changed.ok()) return changed.status();
   const std::shared_ptr<const FhirChart> former = kept.chart;
   kept.through = snapshot;
@@ -96,81 +94,8 @@ absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::Advance(const tenan
     kept.from = snapshot;
     kept.bytes = BytesOf(*kept.chart);
   }
-  Keep(name, former.get(), kept);
+  kept_.Keep(link, former.get(), kept);
   return kept.chart;
-}
-
-std::optional<FhirCharts::Kept> FhirCharts::UseOrBegin(const Name& name, bool& is_first) const {
-  absl::MutexLock lock(&mutex_);
-  is_first = !opening_.contains(name);
-  const auto is_open = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !opening_.contains(name); };
-  mutex_.Await(absl::Condition(&is_open));
-  const auto found = kept_.find(name);
-  if (found == kept_.end() || !Lasts(found->second)) {
-    // Whoever waited for nothing (the chart was too large to be kept, or failed to open) opens it beside others.
-    if (is_first) opening_.insert(name);
-    return std::nullopt;
-  }
-  Kept kept = found->second;
-  if (--found->second.uses_left <= 0) {
-    bytes_ -= kept.bytes;
-    kept_.erase(found);
-  }
-  return kept;
-}
-
-void FhirCharts::End(const Name& name) const {
-  absl::MutexLock lock(&mutex_);
-  opening_.erase(name);
-}
-
-void FhirCharts::Keep(const Name& name, const FhirChart* former, Kept chart) const {
-  if (chart.bytes > limits_.bytes_max) return;
-  absl::MutexLock lock(&mutex_);
-  DropExpiredLocked();
-  const auto found = kept_.find(name);
-  // Of two that were opened at once the first stays; what was let go of meanwhile stays gone.
-  if ((found == kept_.end() ? nullptr : found->second.chart.get()) != former) return;
-  if (found != kept_.end()) {
-    if (chart.through < found->second.through) return;
-    chart.opened = found->second.opened;
-    chart.uses_left = found->second.uses_left;
-    bytes_ -= found->second.bytes;
-  }
-  bytes_ += chart.bytes;
-  kept_[name] = std::move(chart);
-  while (bytes_ > limits_.bytes_max) {
-    const auto oldest = std::min_element(kept_.begin(), kept_.end(), [](const auto& a, const auto& b) { return a.second.opened < b.second.opened; });
-    bytes_ -= oldest->second.bytes;
-    kept_.erase(oldest);
-  }
-}
-
-bool FhirCharts::Lasts(const Kept& kept) const {
-  const absl::Time now = clock_.Now();
-  // A clock set back ends it too.
-  return now >= kept.opened && now < kept.opened + limits_.kept;
-}
-
-void FhirCharts::DropExpiredLocked() const {
-  for (auto each = kept_.begin(); each != kept_.end();) {
-    if (Lasts(each->second)) {
-      ++each;
-      continue;
-    }
-    bytes_ -= each->second.bytes;
-    each = kept_.erase(each);
-  }
-}
-
-void FhirCharts::DropExpired() const {
-  absl::MutexLock lock(&mutex_);
-  DropExpiredLocked();
-}
-
-std::size_t FhirCharts::kept() const {
-  absl::MutexLock lock(&mutex_);
-  return kept_.size();
 }
 
 absl::StatusOr<ChartRecords> FhirCharts::OpenRecords(const tenants::Partition& partition, const std::vector<RecordId>& records,

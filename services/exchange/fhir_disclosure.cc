@@ -41,8 +41,8 @@ tenants::Write NewWrite() {
 }  // namespace
 
 FhirDisclosure::FhirDisclosure(const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator,
-                               const Clock& network_clock, ReceiptSource receipt, RulesOf rules, OnRefused refused)
-    : partitions_(partitions), sealer_(sealer), locator_(locator), clock_(network_clock), receipt_(std::move(receipt)),
+                               const PatientRecords& records, const Clock& network_clock, ReceiptSource receipt, RulesOf rules, OnRefused refused)
+    : partitions_(partitions), sealer_(sealer), locator_(locator), records_(records), clock_(network_clock), receipt_(std::move(receipt)),
       rules_(std::move(rules)), refused_(std::move(refused)) {}
 
 absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants::Partition& source, const tenants::Client& reader,
@@ -53,17 +53,16 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
   const auto record_id = sealer_.RecordIdOf(source.tenant.id, type, id);
   if (!record_id.ok()) return record_id.status();
   const RecordStore store(*source.database);
-  const PatientRecords patients(partitions_, sealer_);
   for (int attempt = 1;; ++attempt) {
     const auto row = store.Newest(*record_id);
     if (!row.ok()) return row.status();
     if (!row->has_value() || (*row)->deleted) return NotForReader();
     const PatientLink patient{source.tenant.id, (*row)->patient};
-    const auto person = locator_.SamePerson(patient);
+    const auto person = locator_.PersonOf(patient);
     if (!person.ok()) return person.status();
     const std::vector<PatientLink> own = LinksAt(reader.tenant, *person);
     if (own.empty()) return NotForReader();
-    const auto charts = PersonCharts::Open({partitions_, patients, rules_, clock_}, LinksAt(source.tenant.id, *person), {requester->tenant, reader.purpose},
+    const auto charts = PersonCharts::Open({partitions_, records_, rules_, clock_}, LinksAt(source.tenant.id, *person), {requester->tenant, reader.purpose},
                                            kPurpose);
     if (!charts.ok()) return charts.status();
     const auto chart = std::find_if(charts->charts().begin(), charts->charts().end(), [&patient](const PersonChart& each) { return each.link == patient; });
@@ -81,7 +80,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
     }
     DisclosureRecord at_source{.patient = patient,
                                .reader_patient = own.front().patient,
-                               .facts = {NewDisclosureId(), chart->asked, source.tenant, requester->tenant, PatientIdIn(chart->records), reader.spiffe_id, "",
+                               .facts = {NewDisclosureId(), chart->asked, source.tenant, requester->tenant, PatientIdIn(*chart->records), reader.spiffe_id, "",
                                          reader.purpose, absl::StrCat(opened->resource_type, "/", opened->id, "/_history/", opened->version), judgement,
                                          chart->gate->Explain(*opened, judgement, chart->consent_version).Text(),
                                          by_emergency ? emergency : std::nullopt},

@@ -32,8 +32,8 @@ using ReceiptSource = std::function<absl::StatusOr<std::string>(std::string_view
 class FhirDisclosure {
  public:
   // `refused` may be empty.
-  FhirDisclosure(const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator, const Clock& network_clock,
-                 ReceiptSource receipt, RulesOf rules, OnRefused refused);
+  FhirDisclosure(const tenants::Partitions& partitions, keys::Sealer& sealer, const Locator& locator, const PatientRecords& records,
+                 const Clock& network_clock, ReceiptSource receipt, RulesOf rules, OnRefused refused);
 
   struct Disclosed {
     OpenedRecord record;
@@ -67,6 +67,7 @@ class FhirDisclosure {
   const tenants::Partitions& partitions_;
   keys::Sealer& sealer_;
   const Locator& locator_;
+  const PatientRecords& records_;
   const Clock& clock_;
   const ReceiptSource receipt_;
   const RulesOf rules_;

@@ -80,8 +80,8 @@ std::optional<Refusal> CheckOwnId(const std::string& id, const std::string& path
 }  // namespace
 
 FhirService::FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
-                         keys::KeyClient& keys, const Locator& locator, const Clock& network_clock, ReceiptSource receipt,
-                         PatientMatcher matcher)
+                         keys::KeyClient& keys, const Locator& locator, const PatientRecords& records, const Clock& network_clock,
+                         ReceiptSource receipt, PatientMatcher matcher)
     : options_(std::move(options)),
       partitions_(partitions),
       registry_(registry),
@@ -90,8 +90,8 @@ FhirService::FhirService(Options options, const tenants::Partitions& partitions,
       searcher_(sealer),
       match_(matcher ? std::move(matcher) : MatchWithin(locator, sealer), sealer),
       writer_(sealer, keys, FhirWriter::Limits{options_.patients_max}),
-      disclosure_(partitions, sealer, locator, network_clock, std::move(receipt), options_.rules, options_.refused),
-      corrections_(options_.public_url, partitions, sealer, locator, network_clock) {}
+      disclosure_(partitions, sealer, locator, records, network_clock, std::move(receipt), options_.rules, options_.refused),
+      corrections_(options_.public_url, partitions, sealer, locator, records, network_clock) {}
 
 rpc::HttpResponse FhirService::Refusal(int status, std::string_view text) {
   const char* code = status == 404 ? "not-found" : status == 413 ? "too-long" : status == 405 ? "not-supported" : "processing";

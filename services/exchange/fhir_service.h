@@ -53,7 +53,7 @@ class FhirService {
   };
   // Borrows everything. `matcher` answers Patient/$match; MatchWithin() when there is none.
   FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
-              keys::KeyClient& keys, const Locator& locator, const Clock& network_clock, ReceiptSource receipt,
+              keys::KeyClient& keys, const Locator& locator, const PatientRecords& records, const Clock& network_clock, ReceiptSource receipt,
               PatientMatcher matcher = nullptr);
 
   // Any method and any path below /fhir/.

@@ -201,7 +201,7 @@ TEST_F(Fhir, UpdatesHonourIfMatchAndKeepHistory) {
   ASSERT_TRUE(history.ok());
   ASSERT_EQ(history->size(), 3u);
   EXPECT_EQ((*history)[2].version, 2u);
-  EXPECT_EQ(world_->records().Open({world_->partition("alpha").tenant.id, *owner}, "test")->size(), 2u);
+  EXPECT_EQ((*world_->records().Open({world_->partition("alpha").tenant.id, *owner}, "test"))->size(), 2u);
 }
 
 TEST_F(Fhir, PutCreatesWithTheClientsId) {

@@ -41,12 +41,10 @@ struct Judged {
   PersonJudgement judgement;
 };
 
-// Tokens that so many share make nothing certain: then nothing is left but the patient itself.
 absl::StatusOr<Judged> Judge(const LocatedPatient& patient, LocatorRows& rows, const MatchWeights& weights) {
   std::map<std::vector<std::int64_t>, NameCount> counted;
   const MatchSource source = SourceOf(rows, counted);
   auto among = Gather(patient, source, weights);
-  if (absl::IsResourceExhausted(among.status())) return Judged{{{patient}, {}}, {{patient.link}, {patient.link.tenant}}};
   if (!among.ok()) return among.status();
   auto judgement = CertainlySame(patient.link, *among, weights, source.count);
   if (!judgement.ok()) return judgement.status();
@@ -57,8 +55,9 @@ bool SameRow(const LocatedPatient& a, const LocatedPatient& b) {
   return a.fields == b.fields && a.marks == b.marks && a.keys == b.keys && a.name_keys == b.name_keys;
 }
 
-void AddLinks(const MatchedPatients& among, std::set<PatientLink>& links) {
-  for (const LocatedPatient& patient : among.patients) links.insert(patient.link);
+void AddConnected(const MatchedPatients& among, LocatorChanges::Concerned& concerned) {
+  for (const LocatedPatient& patient : among.patients) concerned.patients.insert(patient.link);
+  concerned.and_more = concerned.and_more || among.too_many;
 }
 
 }  // namespace
@@ -111,7 +110,7 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
   if (!read.ok() || known) return read;
 
   return store.Change([&](LocatorChanges& rows) -> absl::Status {
-    std::set<PatientLink> concerned;
+    LocatorChanges::Concerned concerned;
     bool vetoed_before = false;
     const auto before = rows.Find(patient);
     if (!before.ok()) return before.status();
@@ -119,12 +118,12 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
       if (SameRow(**before, *located)) return absl::OkStatus();
       const auto judged = Judge(**before, rows, *weights);
       if (!judged.ok()) return judged.status();
-      AddLinks(judged->among, concerned);
+      AddConnected(judged->among, concerned);
       vetoed_before = !judged->judgement.vetoed_by.empty() && !(*before)->muted;
     }
     const auto judged = Judge(*located, rows, *weights);
     if (!judged.ok()) return judged.status();
-    AddLinks(judged->among, concerned);
+    AddConnected(judged->among, concerned);
     if (!judged->judgement.vetoed_by.contains(patient.tenant) || vetoed_before) {
       rows.Replace(*located, concerned, LocatorChanges::Veto::kNone);
       return absl::OkStatus();
@@ -132,8 +131,8 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
     auto own_matches = static_cast<std::size_t>(std::count_if(
         judged->among.patients.begin(), judged->among.patients.end(),
         [&patient](const LocatedPatient& other) { return other.link.tenant == patient.tenant; }));
-    // Too many matched to gather them: this one is one too many of its tenant's.
-    if (judged->among.patients.size() == 1) own_matches = options_.namesakes_max + 1;
+    // This one is one too many of its tenant's.
+    if (judged->among.too_many) own_matches = options_.namesakes_max + 1;
     const auto so_far = rows.VetoesOf(patient.tenant);
     if (!so_far.ok()) return so_far.status();
     const auto limit = std::max(options_.vetoes_max, static_cast<std::int64_t>(options_.vetoes_share_max * static_cast<double>(so_far->patients)));
@@ -146,7 +145,7 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
 
 namespace {
 
-absl::StatusOr<std::vector<PatientLink>> PersonOf(const PatientLink& patient, LocatorRows& rows, const MatchWeights& weights) {
+absl::StatusOr<std::vector<PatientLink>> JudgedFrom(LocatorRows& rows, const PatientLink& patient, const MatchWeights& weights) {
   const auto row = rows.Find(patient);
   if (!row.ok()) return row.status();
   if (!*row) return std::vector<PatientLink>{patient};
@@ -161,14 +160,14 @@ absl::StatusOr<std::vector<PatientLink>> Locator::SamePerson(const PatientLink& 
   absl::StatusOr<std::vector<PatientLink>> same;
   const auto weights = Weights();
   const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
-    same = PersonOf(patient, rows, *weights);
+    same = JudgedFrom(rows, patient, *weights);
     return same.status();
   });
   if (!read.ok()) return read;
   return same;
 }
 
-absl::StatusOr<std::vector<PatientLink>> Locator::LastJudgedPerson(const PatientLink& patient) const {
+absl::StatusOr<std::vector<PatientLink>> Locator::PersonOf(const PatientLink& patient) const {
   auto kept = LocatorStore(database_).KeptPerson(patient, InForce()->sha256);
   if (!kept.ok()) return kept.status();
   if (*kept) return **std::move(kept);
@@ -178,7 +177,7 @@ absl::StatusOr<std::vector<PatientLink>> Locator::LastJudgedPerson(const Patient
 absl::StatusOr<std::vector<PatientLink>> Locator::JudgePerson(const PatientLink& patient) const {
   const auto governed = InForce();
   auto kept = LocatorStore(database_).KeepPerson(patient, governed->sha256,
-                                                 [&](LocatorRows& rows) { return PersonOf(patient, rows, governed->weights); });
+                                                 [&](LocatorRows& rows) { return JudgedFrom(rows, patient, governed->weights); });
   if (kept.ok() && *kept) return **std::move(kept);
   // Without keeping: somebody registers just now, or the database takes no writes.
   return SamePerson(patient);
@@ -284,15 +283,15 @@ absl::StatusOr<std::vector<PatientLink>> Locator::PatientsOf(const TenantId& ten
 namespace {
 
 // Everyone who is connected with one of these now.
-absl::StatusOr<std::set<PatientLink>> ConnectedWith(const std::set<PatientLink>& patients, LocatorRows& rows, const MatchWeights& weights) {
-  std::set<PatientLink> connected = patients;
+absl::StatusOr<LocatorChanges::Concerned> ConnectedWith(const std::set<PatientLink>& patients, LocatorRows& rows, const MatchWeights& weights) {
+  LocatorChanges::Concerned connected{patients};
   for (const PatientLink& one : patients) {
     const auto row = rows.Find(one);
     if (!row.ok()) return row.status();
     if (!*row) continue;
     const auto judged = Judge(**row, rows, weights);
     if (!judged.ok()) return judged.status();
-    AddLinks(judged->among, connected);
+    AddConnected(judged->among, connected);
   }
   return connected;
 }

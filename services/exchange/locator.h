@@ -49,14 +49,12 @@ class Locator {
   // `follow`, and judges it; those it answered OK for are not handed out again.
   [[nodiscard]] absl::Status FollowChanges(const PatientLink& cause,
                                            const std::function<absl::Status(const PatientLink&)>& follow) const;
-  // Every patient of the same person, itself included, ordered; just itself when nothing is certain. Judged now: what discloses asks this.
+  // Every patient of the same person, itself included, ordered; just itself when nothing is certain. One kept row; judged now where none is
+  // kept. Each registration, decision and merge ends, in its own transaction, what is kept of everyone it may concern; new weights do, and so
+  // do a day and a network that has grown to twice its size, where names are commoner or rarer than they were.
+  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> PersonOf(const PatientLink& patient) const;
+  // The same judged now from the rows themselves: some ten statements.
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> SamePerson(const PatientLink& patient) const;
-  // The same as it was judged last, from one kept row, judged now where none is kept. A registration, decision or merge of any of them ends a kept
-  // one, as new weights do; so do a day, and a network that has grown to twice its size, where names are commoner or rarer than they were. For
-  // finding priors.
-  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> LastJudgedPerson(const PatientLink& patient) const;
-  // The same judged now, and kept for LastJudgedPerson() where that can be done at once.
-  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> JudgePerson(const PatientLink& patient) const;
 
   // Patients of the tenant that may be the person of a FHIR Patient (JSON text, stored or not), the likeliest first: what $match
   // answers. InvalidArgument unless it is a Patient.
@@ -87,6 +85,9 @@ class Locator {
   [[nodiscard]] absl::Status Merge(const PatientLink& patient, const ChartLinks& links);
 
  private:
+  // SamePerson(), and kept for PersonOf() where that can be done at once.
+  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> JudgePerson(const PatientLink& patient) const;
+
   struct Governed {
     MatchWeights weights;
     ledger::Hash sha256;

@@ -253,9 +253,11 @@ absl::StatusOr<LocatorRows::Merges> LocatorRows::MergesOf(const PatientLink& pat
   return merges;
 }
 
-void LocatorChanges::NoteChanged(const PatientLink& cause, const std::set<PatientLink>& concerned) {
-  std::set<PatientLink> all = concerned;
+void LocatorChanges::NoteChanged(const PatientLink& cause, const Concerned& concerned) {
+  std::set<PatientLink> all = concerned.patients;
   all.insert(cause);
+  // Whoever was one of few enough until now is not found any more.
+  if (concerned.and_more) Execute(transaction_, "DELETE FROM locator.person");
   const LinkArrays links = ArraysOf(all);
   Execute(transaction_,
       "WITH concerned (tenant_id, patient_id) AS (SELECT tenant, decode(id, 'hex') FROM unnest($3::text[], $4::text[]) AS one (tenant, id)), "
@@ -266,7 +268,7 @@ void LocatorChanges::NoteChanged(const PatientLink& cause, const std::set<Patien
       cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()), links.tenants, links.patients);
 }
 
-void LocatorChanges::Replace(const LocatedPatient& patient, const std::set<PatientLink>& concerned, Veto veto) {
+void LocatorChanges::Replace(const LocatedPatient& patient, const Concerned& concerned, Veto veto) {
   const std::string& tenant = patient.link.tenant.text();
   const pqxx::binarystring id(patient.link.patient.bytes());
   Execute(transaction_,
@@ -282,7 +284,7 @@ void LocatorChanges::Replace(const LocatedPatient& patient, const std::set<Patie
   NoteChanged(patient.link, concerned);
 }
 
-void LocatorChanges::Merge(const PatientLink& patient, const ChartLinks& links, const std::set<PatientLink>& concerned) {
+void LocatorChanges::Merge(const PatientLink& patient, const ChartLinks& links, const Concerned& concerned) {
   const std::string& tenant = patient.tenant.text();
   const pqxx::binarystring id(patient.patient.bytes());
   Execute(transaction_, "DELETE FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
@@ -301,7 +303,7 @@ void LocatorChanges::Merge(const PatientLink& patient, const ChartLinks& links, 
 }
 
 void LocatorChanges::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,
-                            const std::set<PatientLink>& concerned) {
+                            const Concerned& concerned) {
   Execute(transaction_,
       "INSERT INTO locator.decision (tenant_id, patient_id, other_tenant_id, other_patient_id, decision, version) "
       "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, patient_id, other_tenant_id, other_patient_id) DO UPDATE SET "

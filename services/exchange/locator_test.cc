@@ -177,10 +177,10 @@ TEST_F(LocatorTest, AMergeWithAChartThatIsNotStoredYetComesWithIt) {
 }
 
 // Whatever changes a person ends what was kept of everybody it concerns.
-TEST_F(LocatorTest, APersonAsJudgedLastFollowsEveryChange) {
+TEST_F(LocatorTest, AKeptPersonFollowsEveryChange) {
   const PatientLink alpha = Link("alpha"), beta = Link("beta"), other = Link("alpha");
   const auto last = [](const PatientLink& link) {
-    const auto person = locator().LastJudgedPerson(link);
+    const auto person = locator().PersonOf(link);
     EXPECT_TRUE(person.ok()) << person.status();
     EXPECT_EQ(person.value(), locator().SamePerson(link).value());
     return person->size();
@@ -214,22 +214,35 @@ TEST_F(LocatorTest, APersonIsKeptOnceJudgedUntilTheWeightsChange) {
   const std::string of_alpha = absl::StrCat("WHERE patient_id = decode('", alpha.patient.hex(), "', 'hex')");
   EXPECT_EQ(world_->network().One("SELECT cardinality(tenant_ids) FROM locator.person " + of_alpha), "2") << "who follows a change judges";
   ASSERT_TRUE(world_->network().Sql("UPDATE locator.person SET tenant_ids = tenant_ids[:1], patient_ids = patient_ids[:1] " + of_alpha).ok());
-  EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 1u) << "it is read";
-  EXPECT_EQ(locator().SamePerson(alpha)->size(), 2u) << "it decides nothing";
-  EXPECT_EQ(locator().JudgePerson(alpha)->size(), 2u);
-  EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u);
+  EXPECT_EQ(locator().PersonOf(alpha)->size(), 1u) << "it is read";
+  EXPECT_EQ(locator().SamePerson(alpha)->size(), 2u);
   // What was judged long ago, or in a network of half the size, is judged again.
   for (const char* old : {"judged_at = now() - interval '25 hours'", "patients = 0"}) {
     ASSERT_TRUE(world_->network().Sql("ANALYZE locator.patient").ok());
     ASSERT_TRUE(world_->network().Sql(absl::StrCat("UPDATE locator.person SET tenant_ids = tenant_ids[:1], patient_ids = patient_ids[:1], ", old, " ", of_alpha)).ok());
-    EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u) << old;
+    EXPECT_EQ(locator().PersonOf(alpha)->size(), 2u) << old;
   }
   MatchWeights stern = MatchWeights::Shipped();
   stern.certain = 1'000;
   locator().SetWeights(stern);
-  EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 1u);
+  EXPECT_EQ(locator().PersonOf(alpha)->size(), 1u);
   locator().SetWeights(MatchWeights::Shipped());
-  EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u);
+  EXPECT_EQ(locator().PersonOf(alpha)->size(), 2u);
+}
+
+// One more than a person can be, and all of them are strangers: those too whom nobody gathered.
+TEST_F(LocatorTest, OneTooManyEndsWhatWasKeptOfEverybody) {
+  const std::string text = absl::StrCat(Person("Toomany"), R"("identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"SS"}]},)",
+                                        R"("system":"http://hl7.org/fhir/sid/us-ssn","value":"501-33-7777"}]})");
+  std::vector<PatientLink> links;
+  for (std::size_t i = 0; i < kConnectedMax; ++i) {
+    links.push_back(Link(i % 2 == 0 ? "alpha" : "beta"));
+    ASSERT_TRUE(locator().Register(links.back(), text).ok());
+  }
+  for (const PatientLink& link : links) EXPECT_EQ(locator().PersonOf(link)->size(), kConnectedMax);
+  links.push_back(Link("alpha"));
+  ASSERT_TRUE(locator().Register(links.back(), text).ok());
+  for (const PatientLink& link : links) EXPECT_EQ(locator().PersonOf(link)->size(), 1u);
 }
 
 // A check is not held up by who registers, nor by a database that takes no writes.
@@ -238,12 +251,12 @@ TEST_F(LocatorTest, WhileRowsChangeAPersonIsJudgedWithoutBeingKept) {
   ASSERT_TRUE(Register(alpha, "Meanwhile", kAddress).ok());
   ASSERT_TRUE(Register(beta, "Meanwhile", kAddress).ok());
   const auto changed = LocatorStore(world_->network().database()).Change([&](LocatorChanges&) {
-    EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u);
+    EXPECT_EQ(locator().PersonOf(alpha)->size(), 2u);
     return absl::OkStatus();
   });
   EXPECT_TRUE(changed.ok()) << changed;
   EXPECT_EQ(world_->network().One(absl::StrCat("SELECT count(*) FROM locator.person WHERE patient_id = decode('", alpha.patient.hex(), "', 'hex')")), "0");
-  EXPECT_EQ(locator().LastJudgedPerson(alpha)->size(), 2u);
+  EXPECT_EQ(locator().PersonOf(alpha)->size(), 2u);
   EXPECT_EQ(world_->network().One(absl::StrCat("SELECT count(*) FROM locator.person WHERE patient_id = decode('", alpha.patient.hex(), "', 'hex')")), "1");
 }
 
@@ -257,10 +270,10 @@ TEST_F(LocatorTest, RegistrationsAtOnceMissNobody) {
   for (const PatientLink& link : links)
     threads.emplace_back([&person, &ssn, link] {
       EXPECT_TRUE(locator().Register(link, absl::StrCat(person, ssn, "}")).ok());
-      EXPECT_TRUE(locator().LastJudgedPerson(link).ok());
+      EXPECT_TRUE(locator().PersonOf(link).ok());
     });
   for (std::thread& thread : threads) thread.join();
-  for (const PatientLink& link : links) EXPECT_EQ(locator().LastJudgedPerson(link)->size(), links.size());
+  for (const PatientLink& link : links) EXPECT_EQ(locator().PersonOf(link)->size(), links.size());
 }
 
 TEST_F(LocatorTest, ChartsWhoseIdentifiersContradictAreNotMerged) {

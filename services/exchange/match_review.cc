@@ -74,7 +74,7 @@ Json LinkageOf(const std::string& id, const MatchReview::Decision& decision, abs
 absl::StatusOr<std::string> FhirIdOf(const PatientRecords& records, const PatientLink& link) {
   const auto opened = records.Open(link, kPurpose);
   if (!opened.ok()) return opened.status();
-  for (const OpenedRecord& record : *opened)
+  for (const OpenedRecord& record : **opened)
     if (record.resource_type == "Patient") return record.id;
   return std::string();
 }
@@ -96,7 +96,7 @@ absl::StatusOr<bool> MatchReview::MayKnow(const TenantId& reader, const PatientL
   // What cannot be read there looks like what is not there.
   if (!charts.ok()) return false;
   return std::any_of(charts->charts().begin(), charts->charts().end(), [&other](const PersonChart& chart) {
-    return chart.link == other && std::any_of(chart.records.begin(), chart.records.end(), [&chart](const OpenedRecord& record) {
+    return chart.link == other && std::any_of(chart.records->begin(), chart.records->end(), [&chart](const OpenedRecord& record) {
              return record.resource_type == "Patient" && chart.gate->Judge(record).decision.permit;
            });
   });
@@ -210,7 +210,7 @@ absl::Status ApplyDecisions(Locator& locator, const PatientRecords& records, con
                             const std::function<absl::Status(const PatientLink&)>& follow) {
   const auto opened = records.Open(patient, kPurpose);
   if (!opened.ok()) return opened.status();
-  for (const OpenedRecord& record : *opened) {
+  for (const OpenedRecord& record : **opened) {
     if (record.resource_type != "Linkage") continue;
     const auto linkage = Json::Parse(record.json);
     if (!linkage.ok()) return linkage.status();

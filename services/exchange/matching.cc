@@ -159,10 +159,14 @@ absl::StatusOr<MatchedPatients> Gather(const LocatedPatient& of, const MatchSour
         tied = tied || TieOf(from, candidate, *match, among.decisions) != Tie::kNone;
       }
       if (!tied) continue;
-      if (found.size() >= kConnectedMax) return absl::ResourceExhaustedError("more patients match than one person can be");
+      if (found.size() >= kConnectedMax) {
+        among.too_many = true;
+        break;
+      }
       found.emplace(candidate.link, candidate);
       next.push_back(std::move(candidate));
     }
+    if (among.too_many) break;
     newest = std::move(next);
   }
   for (auto& [link, patient] : found) among.patients.push_back(std::move(patient));
@@ -171,6 +175,7 @@ absl::StatusOr<MatchedPatients> Gather(const LocatedPatient& of, const MatchSour
 
 absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const MatchedPatients& among, const MatchWeights& weights,
                                         const CountName& count) {
+  if (among.too_many) return PersonJudgement{{of}, {of.tenant}};
   const auto found = std::find_if(among.patients.begin(), among.patients.end(),
                                   [&of](const LocatedPatient& patient) { return patient.link == of; });
   if (found == among.patients.end()) return PersonJudgement{{of}, {}};

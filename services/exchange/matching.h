@@ -45,6 +45,8 @@ struct MatchedPatients {
   // Ordered by link.
   std::vector<LocatedPatient> patients;
   MatchDecisions decisions;
+  // These are kConnectedMax of more.
+  bool too_many = false;
 };
 
 // Where the patients come from: rows of a store, or a population in memory.
@@ -56,10 +58,10 @@ struct MatchSource {
   CountName count;
 };
 
-// Past this no person is that many patients: ResourceExhausted.
+// No person is more patients than this.
 inline constexpr std::size_t kConnectedMax = 64;
 
-// Everyone connected to `of`, itself included.
+// Everyone connected to `of`, itself included, kConnectedMax at most.
 [[nodiscard]] absl::StatusOr<MatchedPatients> Gather(const LocatedPatient& of, const MatchSource& source, const MatchWeights& weights);
 
 // How a group was judged.
@@ -75,7 +77,7 @@ struct PersonJudgement {
 // Certain matches are followed from patient to patient; if among those so found two are twins by their names, only those with the same
 // given name are. If among those so found two national identifiers differ, or a tenant keeps
 // two of them as two patients whom no identifier and no decision joins (twins, namesakes), or people unlinked two of them, then only
-// identifiers and decisions join; if even those contradict each other, nothing does.
+// identifiers and decisions join; if even those contradict each other, nothing does. Too many patients are nobody's: each is its own person then.
 [[nodiscard]] absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const MatchedPatients& among, const MatchWeights& weights,
                                                       const CountName& count);
 

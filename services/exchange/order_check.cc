@@ -89,8 +89,7 @@ class OrderCheck::Attempt {
         known_(patient.has_value()),
         patient_(patient.value_or(PatientId())) {}
 
-  // `judge_person`: anew, since how it was judged last did not stand.
-  absl::Status Evaluate(bool judge_person) {
+  absl::Status Evaluate() {
     now_ = TruncateToMilliseconds(parts_.network_clock.Now());
     if (!known_)
       if (absl::Status status = TakePseudoPatient(); !status.ok()) return status;
@@ -112,7 +111,7 @@ class OrderCheck::Attempt {
     }
     const bool asks = std::any_of(judged_.begin(), judged_.end(), [](const Judged& judged) { return judged.outcome.empty(); });
     if (!asks) return absl::OkStatus();
-    if (absl::Status status = OpenCharts(judge_person); !status.ok()) return status;
+    if (absl::Status status = OpenCharts(); !status.ok()) return status;
     for (Judged& judged : judged_)
       if (judged.outcome.empty())
         if (absl::Status status = Judge(judged); !status.ok()) return status;
@@ -210,16 +209,15 @@ class OrderCheck::Attempt {
     return absl::OkStatus();
   }
 
-  absl::Status OpenCharts(bool judge_person) {
-    const PatientLink asked{tenant_.id, patient_};
-    const auto links = judge_person ? parts_.locator.JudgePerson(asked) : parts_.locator.LastJudgedPerson(asked);
+  absl::Status OpenCharts() {
+    const auto links = parts_.locator.PersonOf({tenant_.id, patient_});
     if (!links.ok()) return links.status();
     auto charts = PersonCharts::Open({parts_.partitions, parts_.records, parts_.rules, parts_.network_clock}, *links, {tenant_, kActReason, now_}, kPurpose);
     if (!charts.ok()) return charts.status();
     charts_ = *std::move(charts);
     std::vector<const OpenedRecord*> all;
     for (const PersonChart& chart : charts_.charts())
-      for (const OpenedRecord& record : chart.records) all.push_back(&record);
+      for (const OpenedRecord& record : *chart.records) all.push_back(&record);
     exams_ = ExamsOf(all, table_, parts_.registry);
     return absl::OkStatus();
   }
@@ -260,7 +258,7 @@ class OrderCheck::Attempt {
       std::vector<const OpenedRecord*> own;
       for (const PersonChart& chart : charts_.charts())
         if (chart.link.tenant == tenant_.id)
-          for (const OpenedRecord& record : chart.records) own.push_back(&record);
+          for (const OpenedRecord& record : *chart.records) own.push_back(&record);
       judged.gate = InformationOnly({judged.order, judged.exam_class, request_.patient_id, &request_.prefetch, &own,
                                      prior.exam->performed_begin, now_, ZoneOf(tenant_.time_zone)});
     } else {
@@ -312,7 +310,7 @@ class OrderCheck::Attempt {
     const Judgement judgement = judged.chart->gate->Judge(shown);
     const DisclosureRecord record{.patient = judged.chart->link,
                                   .reader_patient = patient_,
-                                  .facts = {NewDisclosureId(), judged.chart->asked, source.tenant, tenant_, PatientIdIn(judged.chart->records),
+                                  .facts = {NewDisclosureId(), judged.chart->asked, source.tenant, tenant_, PatientIdIn(*judged.chart->records),
                                             call_.token.issuer, request_.user_id, kActReason, absl::StrCat(ResourceOf(judged), "/_history/", version),
                                             judgement, judged.chart->gate->Explain(shown, judgement, judged.chart->consent_version).Text(), std::nullopt},
                                   .record_sha256 = "",
@@ -460,7 +458,7 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
   for (int attempt = 1;; ++attempt) {
     if (claim.given_up()) return absl::CancelledError("the caller gave up");
     Attempt one(parts_, call, request, table, recorded_, *check_key, *digest, known->patient);
-    if (absl::Status status = one.Evaluate(/*judge_person=*/attempt > 1); !status.ok()) return status;
+    if (absl::Status status = one.Evaluate(); !status.ok()) return status;
     if (absl::Status status = one.Disclose(claim); !status.ok()) {
       if (absl::IsFailedPrecondition(status) && attempt < kAttempts) continue;
       return status;

@@ -41,7 +41,7 @@ absl::Status InferOrders(const tenants::Partition& partition, const PatientRecor
     return absl::OkStatus();
   }
   if (!opened.ok()) return opened.status();
-  for (const OpenedRecord& record : *opened) {
+  for (const OpenedRecord& record : **opened) {
     if (record.resource_type != "ServiceRequest") continue;
     const auto order = Json::Parse(record.json);
     if (!order.ok()) continue;

@@ -1,5 +1,7 @@
 #include "services/exchange/patient_records.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +13,21 @@ namespace {
 
 absl::Status NoPartition(const TenantId& tenant) {
   return absl::NotFoundError(absl::StrCat("no partition of tenant ", tenant.text(), " runs here"));
+}
+
+std::size_t BytesOf(const PatientRecords::Records& records) {
+  std::size_t bytes = 0;
+  for (const OpenedRecord& record : records) bytes += kKeptBytesPerByte * record.json.size();
+  return bytes;
+}
+
+bool IsDeleted(const SealedRecord& row) { return row.deleted; }
+
+// The position of the log from which on nothing of the chart was read yet.
+std::uint64_t Behind(const std::vector<SealedRecord>& rows) {
+  std::uint64_t position = 0;
+  for (const SealedRecord& row : rows) position = std::max(position, row.entry_index + 1);
+  return position;
 }
 
 }  // namespace
@@ -25,7 +42,7 @@ absl::StatusOr<OpenedRecord> OpenRecord(const tenants::Tenant& tenant, const Sea
                                                            std::string(json.status().message())));
   }
   OpenedRecord opened{.tenant_name = tenant.name, .resource_type = "", .id = "", .version = record.version, .json = *std::move(json),
-                      .arrived = record.arrived};
+                      .arrived = record.arrived, .record = record.record};
   opened.parsed = ResourceOf(opened);
   if (opened.parsed == nullptr) return absl::DataLossError(absl::StrCat("record ", record.record.hex(), " holds no JSON"));
   opened.resource_type = opened.parsed->TextOf("resourceType");
@@ -39,7 +56,8 @@ absl::StatusOr<PatientId> TenantResources(const TenantId& tenant, keys::Sealer& 
   return PatientId::FromBytes(std::string_view(*token).substr(0, 16));
 }
 
-PatientRecords::PatientRecords(const tenants::Partitions& partitions, keys::Sealer& sealer) : partitions_(partitions), sealer_(sealer) {}
+PatientRecords::PatientRecords(const tenants::Partitions& partitions, keys::Sealer& sealer, const Clock& machine_clock, KeptChartLimits limits)
+    : partitions_(partitions), sealer_(sealer), kept_(machine_clock, limits) {}
 
 absl::StatusOr<RecordId> PatientRecords::PatientRecordId(const TenantId& tenant, std::string_view fhir_patient_id) const {
   return sealer_.RecordIdOf(tenant, "Patient", fhir_patient_id);
@@ -56,9 +74,9 @@ absl::StatusOr<PatientId> PatientRecords::FindPatient(const TenantId& tenant, st
   return **patient;
 }
 
-absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Opened(const tenants::Partition& partition, const std::vector<SealedRecord>& rows,
-                                                                 std::string_view purpose) const {
-  std::vector<OpenedRecord> opened;
+absl::StatusOr<PatientRecords::Records> PatientRecords::Opened(const tenants::Partition& partition, const std::vector<SealedRecord>& rows,
+                                                               std::string_view purpose) const {
+  Records opened;
   opened.reserve(rows.size());
   for (const SealedRecord& row : rows) {
     absl::StatusOr<OpenedRecord> record = OpenRecord(partition.tenant, row, sealer_, purpose);
@@ -71,14 +89,58 @@ absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Opened(const tenants::
 absl::StatusOr<PatientRecords::Chart> PatientRecords::OpenChart(const PatientLink& link, std::string_view purpose) const {
   const tenants::Partition* partition = partitions_.FindById(link.tenant);
   if (partition == nullptr) return NoPartition(link.tenant);
-  const absl::StatusOr<RecordStore::Chart> sealed = RecordStore(*partition->database).ChartOfPatient(link.patient);
-  if (!sealed.ok()) return sealed.status();
-  absl::StatusOr<std::vector<OpenedRecord>> records = Opened(*partition, sealed->records, purpose);
-  if (!records.ok()) return records.status();
-  return Chart{*std::move(records), sealed->consent_version};
+  if (!kept_.keeps()) return OpenAnew(*partition, link, purpose);
+  bool is_first = false;
+  std::optional<Kept> kept = kept_.UseOrBegin(link, is_first);
+  if (!kept) {
+    absl::StatusOr<Chart> chart = OpenAnew(*partition, link, purpose);
+    if (is_first) kept_.End(link);
+    return chart;
+  }
+  // Whoever holds the key no longer, or may not have it any more, is shown nothing of what it opened before.
+  if (absl::Status held = sealer_.Prefetch(link.tenant, {&link.patient, 1}, purpose); !held.ok()) return held;
+  return Advance(*partition, link, purpose, *std::move(kept));
 }
 
-absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::Open(const PatientLink& link, std::string_view purpose) const {
+absl::StatusOr<PatientRecords::Chart> PatientRecords::OpenAnew(const tenants::Partition& partition, const PatientLink& link,
+                                                               std::string_view purpose) const {
+  absl::StatusOr<RecordStore::Chart> sealed = RecordStore(*partition.database).ChartOfPatient(link.patient);
+  if (!sealed.ok()) return sealed.status();
+  const std::uint64_t through = Behind(sealed->records);
+  std::erase_if(sealed->records, IsDeleted);
+  absl::StatusOr<Records> opened = Opened(partition, sealed->records, purpose);
+  if (!opened.ok()) return opened.status();
+  auto records = std::make_shared<const Records>(*std::move(opened));
+  kept_.Keep(link, nullptr, {records, 0, through, BytesOf(*records)});
+  return Chart{std::move(records), sealed->consent_version};
+}
+
+absl::StatusOr<PatientRecords::Chart> PatientRecords::Advance(const tenants::Partition& partition, const PatientLink& link, std::string_view purpose,
+                                                              Kept kept) const {
+  absl::StatusOr<RecordStore::Chart> since = RecordStore(*partition.database).ChartOfPatient(link.patient, kept.through);
+  if (!since.ok()) return since.status();
+  if (since->records.empty()) return Chart{std::move(kept.chart), since->consent_version};
+  const std::uint64_t through = Behind(since->records);
+  std::set<RecordId> replaced;
+  for (const SealedRecord& row : since->records) replaced.insert(row.record);
+  std::erase_if(since->records, IsDeleted);
+  const absl::StatusOr<Records> changed = Opened(partition, since->records, purpose);
+  if (!changed.ok()) return changed.status();
+  Records merged;
+  merged.reserve(kept.chart->size() + changed->size());
+  const auto by_record = [](const OpenedRecord& a, const OpenedRecord& b) { return a.record < b.record; };
+  std::copy_if(kept.chart->begin(), kept.chart->end(), std::back_inserter(merged),
+               [&replaced](const OpenedRecord& record) { return !replaced.contains(record.record); });
+  const auto middle = static_cast<std::ptrdiff_t>(merged.size());
+  merged.insert(merged.end(), changed->begin(), changed->end());
+  std::inplace_merge(merged.begin(), merged.begin() + middle, merged.end(), by_record);
+  const std::shared_ptr<const Records> former = kept.chart;
+  auto records = std::make_shared<const Records>(std::move(merged));
+  kept_.Keep(link, former.get(), {records, 0, through, BytesOf(*records)});
+  return Chart{std::move(records), since->consent_version};
+}
+
+absl::StatusOr<std::shared_ptr<const PatientRecords::Records>> PatientRecords::Open(const PatientLink& link, std::string_view purpose) const {
   absl::StatusOr<Chart> chart = OpenChart(link, purpose);
   if (!chart.ok()) return chart.status();
   return std::move(chart->records);
@@ -98,7 +160,7 @@ absl::StatusOr<std::optional<OpenedRecord>> PatientRecords::OpenPatient(const Pa
   return std::optional<OpenedRecord>(*std::move(opened));
 }
 
-absl::StatusOr<std::vector<OpenedRecord>> PatientRecords::OpenHistory(const PatientLink& link, std::string_view purpose) const {
+absl::StatusOr<PatientRecords::Records> PatientRecords::OpenHistory(const PatientLink& link, std::string_view purpose) const {
   const tenants::Partition* partition = partitions_.FindById(link.tenant);
   if (partition == nullptr) return NoPartition(link.tenant);
   const absl::StatusOr<std::vector<SealedRecord>> rows = RecordStore(*partition->database).HistoryOfPatient(link.patient);

@@ -1,8 +1,10 @@
 // The stored records of a patient and of a person: opened, newest versions, patient-scoped. The one way services read health
-// data. Thread-safe.
+// data. A chart that was opened is kept for a while (kept_charts.h), so that the next who asks opens only what came since. Thread-safe.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_PATIENT_RECORDS_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_PATIENT_RECORDS_H_
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,17 +13,13 @@
 
 #include "absl/status/statusor.h"
 #include "services/exchange/exam.h"
+#include "services/exchange/kept_charts.h"
+#include "services/exchange/patient_link.h"
 #include "services/keys/sealer.h"
+#include "tenants/clock.h"
 #include "tenants/partitions.h"
 
 namespace custodian::exchange {
-
-// A patient at one tenant.
-struct PatientLink {
-  TenantId tenant;
-  PatientId patient;
-  auto operator<=>(const PatientLink&) const = default;
-};
 
 // What a Patient resource says of other charts of its tenant (Patient.link): that they are the same person's.
 struct ChartLinks {
@@ -44,7 +42,7 @@ struct SealedRecord;
 
 class PatientRecords {
  public:
-  PatientRecords(const tenants::Partitions& partitions, keys::Sealer& sealer);
+  PatientRecords(const tenants::Partitions& partitions, keys::Sealer& sealer, const Clock& machine_clock, KeptChartLimits limits = {});
 
   // What a FHIR Patient id of this tenant is stored as, whether there is such a patient or not.
   [[nodiscard]] absl::StatusOr<RecordId> PatientRecordId(const TenantId& tenant, std::string_view fhir_patient_id) const;
@@ -52,24 +50,32 @@ class PatientRecords {
   [[nodiscard]] absl::StatusOr<PatientId> FindPatient(const TenantId& tenant, std::string_view fhir_patient_id) const;
   // Newest versions of the patient's chart (deleted ones left out, and the accounts of disclosures), opened. DataLoss when a row was
   // altered.
-  [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> Open(const PatientLink& link, std::string_view purpose) const;
+  using Records = std::vector<OpenedRecord>;
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<const Records>> Open(const PatientLink& link, std::string_view purpose) const;
   // The same with the patient's consent version at that moment (0 before the first Consent).
   struct Chart {
-    std::vector<OpenedRecord> records;
+    std::shared_ptr<const Records> records;
     std::int64_t consent_version = 0;
   };
   [[nodiscard]] absl::StatusOr<Chart> OpenChart(const PatientLink& link, std::string_view purpose) const;
   // With every version, oldest first, for what was known when.
-  [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> OpenHistory(const PatientLink& link, std::string_view purpose) const;
+  [[nodiscard]] absl::StatusOr<Records> OpenHistory(const PatientLink& link, std::string_view purpose) const;
   // The newest version of the patient's Patient resource; nothing when there is none, or it was deleted.
   [[nodiscard]] absl::StatusOr<std::optional<OpenedRecord>> OpenPatient(const PatientLink& link, std::string_view purpose) const;
 
+  // Lets go of charts that were kept long enough (kept_charts.h).
+  void DropExpired() const { kept_.DropExpired(); }
+
  private:
-  [[nodiscard]] absl::StatusOr<std::vector<OpenedRecord>> Opened(const tenants::Partition& partition, const std::vector<SealedRecord>& rows,
-                                                                 std::string_view purpose) const;
+  using Kept = KeptCharts<Records>::Kept;
+  [[nodiscard]] absl::StatusOr<Records> Opened(const tenants::Partition& partition, const std::vector<SealedRecord>& rows, std::string_view purpose) const;
+  [[nodiscard]] absl::StatusOr<Chart> OpenAnew(const tenants::Partition& partition, const PatientLink& link, std::string_view purpose) const;
+  // `kept`, brought up to the present.
+  [[nodiscard]] absl::StatusOr<Chart> Advance(const tenants::Partition& partition, const PatientLink& link, std::string_view purpose, Kept kept) const;
 
   const tenants::Partitions& partitions_;
   keys::Sealer& sealer_;
+  mutable KeptCharts<Records> kept_;
 };
 
 }  // namespace custodian::exchange

@@ -20,7 +20,7 @@ bool IsOfTheChart(const absl::Status& status) {
 }  // namespace
 
 const OpenedRecord* PersonChart::Find(std::string_view type, std::string_view id) const {
-  for (const OpenedRecord& record : records)
+  for (const OpenedRecord& record : *records)
     if (record.resource_type == type && record.id == id) return &record;
   return nullptr;
 }
@@ -64,7 +64,7 @@ void PersonCharts::MakeGates(const Sources& sources, const Reader& reader) {
     for (PersonChart& chart : charts_) {
       if (chart.link.tenant != first.link.tenant) continue;
       together.push_back(&chart);
-      for (const OpenedRecord& record : chart.records) records.push_back(&record);
+      for (const OpenedRecord& record : *chart.records) records.push_back(&record);
       asked = std::max(asked, chart.asked);
     }
     const auto gate = std::make_shared<const ConsentGate>(records, sources.rules(first.link.tenant), ZoneOf(first.partition->tenant.time_zone),

@@ -24,7 +24,7 @@ struct PersonChart {
   PatientLink link;
   const tenants::Partition* partition = nullptr;
   // Newest versions.
-  std::vector<OpenedRecord> records;
+  std::shared_ptr<const std::vector<OpenedRecord>> records;
   // Of other tenants' charts: the consent version that decisions are made on, and their time.
   std::int64_t consent_version = 0;
   absl::Time asked;

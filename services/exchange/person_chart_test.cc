@@ -138,7 +138,7 @@ TEST_F(PersonChartTest, WhatWasRefusedIsExplainedByAllCharts) {
   ASSERT_EQ(refused[0].judged_with.size(), 1u);
   EXPECT_EQ(refused[0].judged_with[0].patient, Find(id_));
   EXPECT_EQ(refused[0].judged_with[0].version, 1);
-  Refusals refusals({.batch = 1}, world_->partitions(), world_->sealer());
+  Refusals refusals({.batch = 1}, world_->partitions(), world_->sealer(), world_->records());
   refusals.Note(refused[0]);
   ASSERT_TRUE(refusals.Keep().ok());
   ASSERT_TRUE(refusals.WriteBatches().ok());

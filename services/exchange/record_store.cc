@@ -172,14 +172,14 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::ChangesOfPatient(const Pa
                patient.bytes(), static_cast<std::int64_t>(from), static_cast<std::int64_t>(before));
 }
 
-absl::StatusOr<RecordStore::Chart> RecordStore::ChartOfPatient(const PatientId& patient) const {
+absl::StatusOr<RecordStore::Chart> RecordStore::ChartOfPatient(const PatientId& patient, std::uint64_t from) const {
   Chart chart;
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     const pqxx::result rows = Execute(transaction,
         absl::StrCat("SELECT ", kColumns, ", consent.version FROM (SELECT coalesce((SELECT version FROM ledger.consent_version WHERE patient_id = $1), 0) "
-                     "AS version) AS consent LEFT JOIN (SELECT DISTINCT ON (record_id) * FROM exchange.record WHERE patient_id = $1 AND NOT account "
-                     "ORDER BY record_id, version DESC) AS r ON NOT r.deleted ORDER BY r.record_id LIMIT ", kRowsMax + 1),
-        pqxx::binarystring(patient.bytes()));
+                     "AS version) AS consent LEFT JOIN (SELECT DISTINCT ON (record_id) * FROM exchange.record WHERE patient_id = $1 AND entry_index >= $2 AND "
+                     "NOT account ORDER BY record_id, version DESC) AS r ON true ORDER BY r.record_id LIMIT ", kRowsMax + 1),
+        pqxx::binarystring(patient.bytes()), static_cast<std::int64_t>(from));
     if (rows.size() > kRowsMax) return absl::ResourceExhaustedError(absl::StrCat("more than ", kRowsMax, " records in one chart"));
     chart.consent_version = rows.at(0)[7].as<std::int64_t>();
     // Without a record the version comes alone.

@@ -73,13 +73,13 @@ class RecordStore {
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOfPatient(const PatientId& patient, std::uint64_t before = kNow) const;
   // The newest versions that the entries from `from` to below `before` prove, deleted ones too, ordered by record.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> ChangesOfPatient(const PatientId& patient, std::uint64_t from, std::uint64_t before) const;
-  // Newest versions without the accounts of disclosures, which grow with every look at the chart; and as one snapshot with them the patient's consent
-  // version, which is 0 before the first Consent.
+  // Newest versions that the entries from `from` on prove, deleted ones too, ordered by record, without the accounts of disclosures, which grow with every
+  // look at the chart; and as one snapshot with them the patient's consent version, which is 0 before the first Consent.
   struct Chart {
     std::vector<SealedRecord> records;
     std::int64_t consent_version = 0;
   };
-  [[nodiscard]] absl::StatusOr<Chart> ChartOfPatient(const PatientId& patient) const;
+  [[nodiscard]] absl::StatusOr<Chart> ChartOfPatient(const PatientId& patient, std::uint64_t from = 0) const;
   // Positions of the entries that stored accounts of disclosures and refusals of the patient, each once, oldest first.
   [[nodiscard]] absl::StatusOr<std::vector<std::uint64_t>> AccountsOfPatient(const PatientId& patient) const;
   // The patient's records that are not deleted, without their bytes.

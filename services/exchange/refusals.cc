@@ -30,8 +30,8 @@ bool MayPass(const absl::Status& status) {
 
 }  // namespace
 
-Refusals::Refusals(Options options, const tenants::Partitions& partitions, keys::Sealer& sealer)
-    : options_(options), partitions_(partitions), sealer_(sealer) {}
+Refusals::Refusals(Options options, const tenants::Partitions& partitions, keys::Sealer& sealer, const PatientRecords& records)
+    : options_(options), partitions_(partitions), sealer_(sealer), records_(records) {}
 
 void Refusals::Note(Refused refused) {
   const TenantId tenant = refused.patient.tenant;
@@ -152,12 +152,11 @@ absl::Status Refusals::WriteBatch(const tenants::Partition& partition) {
 absl::StatusOr<std::string> Refusals::AuditOf(const tenants::Partition& partition, const Refused& refused) const {
   const tenants::Partition* reader = partitions_.FindById(refused.reader);
   if (reader == nullptr) return absl::NotFoundError("the reader's tenant is gone");
-  const PatientRecords records(partitions_, sealer_);
-  auto history = records.OpenHistory(refused.patient, kPurpose);
+  auto history = records_.OpenHistory(refused.patient, kPurpose);
   if (!history.ok()) return history.status();
   const std::string patient_id = PatientIdIn(*history);
   for (const tenants::ExpectConsentVersion& other : refused.judged_with) {
-    auto more = records.OpenHistory({refused.patient.tenant, other.patient}, kPurpose);
+    auto more = records_.OpenHistory({refused.patient.tenant, other.patient}, kPurpose);
     if (!more.ok()) return more.status();
     std::move(more->begin(), more->end(), std::back_inserter(*history));
   }

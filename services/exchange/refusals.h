@@ -58,7 +58,7 @@ class Refusals {
     std::size_t waiting_max = 10'000;
   };
   // Borrows everything.
-  Refusals(Options options, const tenants::Partitions& partitions, keys::Sealer& sealer);
+  Refusals(Options options, const tenants::Partitions& partitions, keys::Sealer& sealer, const PatientRecords& records);
 
   void Note(Refused refused);
   // Keeps what was noted, so that it outlives this process; called every tenth of a second or so by a thread of services/main. What cannot be kept now
@@ -79,6 +79,7 @@ class Refusals {
   const Options options_;
   const tenants::Partitions& partitions_;
   keys::Sealer& sealer_;
+  const PatientRecords& records_;
   // One Keep() at a time.
   absl::Mutex keeping_;
   mutable absl::Mutex mutex_;

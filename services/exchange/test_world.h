@@ -48,8 +48,8 @@ class TestWorld {
     registry_ = std::make_unique<tenants::Registry>(network_->database());
     EXPECT_TRUE(registry_->Load().ok());
     locator_ = std::make_unique<Locator>(network_->database(), key_process_->client());
-    records_ = std::make_unique<PatientRecords>(partitions_, *sealer_);
-    corrections_ = std::make_unique<Corrections>("https://host", partitions_, *sealer_, *locator_, clock_);
+    records_ = std::make_unique<PatientRecords>(partitions_, *sealer_, machine_);
+    corrections_ = std::make_unique<Corrections>("https://host", partitions_, *sealer_, *locator_, *records_, clock_);
     for (tenants::Partition* partition : partitions_.All()) {
       partition->outbox->Handle("locator", [this, id = partition->tenant.id](const PatientId& patient) {
         return RegisterPatient(*locator_, *records_, {id, patient}, [this](const PatientLink& changed) { return corrections_->AlertReaders(changed); });
@@ -67,7 +67,7 @@ class TestWorld {
     options.body_bytes_max = 4u << 20;
     options.receipt_wait = absl::Milliseconds(100);
     options.tick = kTick;
-    service_ = std::make_unique<FhirService>(options, partitions_, *registry_, *sealer_, key_process_->client(), *locator_, clock_,
+    service_ = std::make_unique<FhirService>(options, partitions_, *registry_, *sealer_, key_process_->client(), *locator_, *records_, clock_,
                                              [](std::string_view origin, std::uint64_t index) -> absl::StatusOr<std::string> {
                                                return absl::StrCat("receipt of ", std::string(origin), " ", index);
                                              });

@@ -105,7 +105,7 @@ absl::Status Network::StartPartition(const tenants::Tenant& tenant) {
   partition->tenant = tenant;
   partition->database = std::make_unique<tenants::Database>(*connection, kPartitionConnections);
   const tenants::Database& to_write =
-      *writer_databases.emplace_back(std::make_unique<tenants::Database>(*std::move(connection), /*connections_max=*/1));
+      *writer_databases.emplace_back(std::make_unique<tenants::Database>(*std::move(connection), tenants::Database::Options{.write_one = true}));
   partition->log = std::make_unique<tenants::LogReader>(tenant.origin, *partition->database);
   partition->outbox = std::make_unique<tenants::Outbox>(*partition->database);
   auto writer = tenants::PartitionWriter::Create({.origin = tenant.origin, .author = AuthorName(config)}, to_write, *author, *governance,

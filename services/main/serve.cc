@@ -256,9 +256,9 @@ Platform::Platform(const Config& config)
                    *network_->registry),
       consent_tables_(*network_->governance),
       sealer_(*network_->keys, machine_clock_),
-      records_(network_->partitions, sealer_),
+      records_(network_->partitions, sealer_, machine_clock_),
       locator_(*network_->database, *network_->keys),
-      corrections_(config.public_url, network_->partitions, sealer_, locator_, *network_->clock),
+      corrections_(config.public_url, network_->partitions, sealer_, locator_, records_, *network_->clock),
       evaluator_({.partitions = network_->partitions,
                   .registry = *network_->registry,
                   .network_database = *network_->database,
@@ -282,7 +282,7 @@ Platform::Platform(const Config& config)
           },
           [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
       refusals_({.batch = static_cast<std::size_t>(config.refusals_batch), .waiting_max = static_cast<std::size_t>(config.refusals_waiting_max)},
-                network_->partitions, sealer_),
+                network_->partitions, sealer_, records_),
       outgoing_(Value(rpc::Outgoing::Create({.hosts = config.outgoing.hosts,
                                              .private_networks = config.outgoing.private_networks,
                                              .ca_file = config.outgoing.ca_file}))),
@@ -300,7 +300,7 @@ Platform::Platform(const Config& config)
              .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
              .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); },
              .authenticate = [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); }},
-            network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, *network_->clock,
+            network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, records_, *network_->clock,
             [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
       cds_hooks_({.public_url = config.public_url,
                   .tick = config.order_check_tick,
@@ -618,6 +618,7 @@ void Platform::Run() {
   Repeat(kForgetKeysEvery, "patient keys", [this] {
     sealer_.DropExpired();
     fhir_.DropExpired();
+    records_.DropExpired();
     return absl::OkStatus();
   });
   Repeat(kKeepRefusalsEvery, "refusals", [this] { return refusals_.Keep(); });

@@ -54,7 +54,7 @@ class TestNetwork {
     registry = std::make_unique<tenants::Registry>(network->database());
     EXPECT_TRUE(registry->Load().ok());
     locator = std::make_unique<exchange::Locator>(network->database(), keys->client());
-    records = std::make_unique<exchange::PatientRecords>(partitions, *sealer);
+    records = std::make_unique<exchange::PatientRecords>(partitions, *sealer, machine_clock_);
     const auto current_table = [this](std::string_view table, std::string_view tenant) -> absl::StatusOr<std::string> {
       const auto own = own_exams.find(tenant);
       return table == "exam-classes" && own != own_exams.end() ? own->second : Table(table);

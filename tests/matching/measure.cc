@@ -92,13 +92,10 @@ absl::StatusOr<Measured> Measure(const std::vector<Registration>& registrations,
   for (std::uint32_t i = 0; i < registrations.size(); ++i) {
     std::set<std::uint32_t> same;
     const auto gathered = Gather(rows.patients()[i], source, weights);
-    if (gathered.ok()) {
-      const auto judged = CertainlySame(rows.patients()[i].link, *gathered, weights, source.count);
-      if (!judged.ok()) return judged.status();
-      for (const PatientLink& link : judged->same) same.insert(NumberOf(link));
-    } else if (!absl::IsResourceExhausted(gathered.status())) {
-      return gathered.status();
-    }
+    if (!gathered.ok()) return gathered.status();
+    const auto judged = CertainlySame(rows.patients()[i].link, *gathered, weights, source.count);
+    if (!judged.ok()) return judged.status();
+    for (const PatientLink& link : judged->same) same.insert(NumberOf(link));
     for (const std::uint32_t other : of_person[registrations[i].person]) {
       if (other <= i || registrations[other].tenant == registrations[i].tenant) continue;
       ++measured.true_pairs;

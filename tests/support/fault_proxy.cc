@@ -7,8 +7,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -23,6 +25,23 @@ constexpr int kPollMs = 20;
 
 // A simple query message ('Q', length, text, NUL) with the text COMMIT.
 constexpr std::string_view kCommit("Q\0\0\0\x0b" "COMMIT\0", 12);
+// How the one statement of a partition writer begins (tenants/commit_statement).
+constexpr std::string_view kWriterStatement = "WITH head AS (UPDATE ledger.head";
+
+// The name under which a Parse message ('P', length, name, NUL, text) prepares a partition writer's statement; empty for any other.
+std::string WriterStatementIn(std::string_view bytes) {
+  constexpr std::size_t kHeader = 5;
+  const std::size_t text = bytes.find(kWriterStatement);
+  if (!bytes.starts_with('P') || text == std::string_view::npos || text <= kHeader) return "";
+  return std::string(bytes.substr(kHeader, text - kHeader - 1));
+}
+
+// Whether it is a Bind message ('B', length, portal, NUL, statement, NUL) of one of these.
+bool Binds(std::string_view bytes, const std::set<std::string>& statements) {
+  return bytes.starts_with('B') && std::any_of(statements.begin(), statements.end(), [bytes](const std::string& name) {
+    return bytes.find(std::string(1, '\0') + name + std::string(1, '\0')) != std::string_view::npos;
+  });
+}
 
 int ConnectTo(const tenants::ConnectionSpec& server) {
   if (server.host.starts_with('/')) {
@@ -103,15 +122,16 @@ class FaultProxy::Relay {
   void Serve(int client) {
     const int server = ConnectTo(server_);
     if (server >= 0) {
-      while (!stopping_ && Pump(client, server)) {
+      std::set<std::string> writer_statements;
+      while (!stopping_ && Pump(client, server, writer_statements)) {
       }
       close(server);
     }
     close(client);
   }
 
-  // False when the connection is to end.
-  bool Pump(int client, int server) {
+  // False when the connection is to end. `writer_statements`: names of those that it has prepared.
+  bool Pump(int client, int server, std::set<std::string>& writer_statements) {
     pollfd wait[2] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
     if (poll(wait, 2, kPollMs) <= 0) return true;
     char buffer[65'536];
@@ -124,7 +144,8 @@ class FaultProxy::Relay {
       if (got <= 0) return false;
       const std::string_view bytes(buffer, static_cast<std::size_t>(got));
       Fault fault = Fault::kNone;
-      if (bytes.find(kCommit) != std::string_view::npos) fault = fault_.exchange(Fault::kNone);
+      if (const std::string prepared = WriterStatementIn(bytes); !prepared.empty()) writer_statements.insert(prepared);
+      if (bytes.find(kCommit) != std::string_view::npos || Binds(bytes, writer_statements)) fault = fault_.exchange(Fault::kNone);
       if (fault != Fault::kNone) ++struck_;
       if (fault == Fault::kCommitLost) return false;
       if (!SendAll(server, bytes)) return false;

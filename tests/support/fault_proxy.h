@@ -1,5 +1,6 @@
-// A TCP relay before a PostgreSQL server that can lose the connection around a COMMIT: before the server hears of it ("failed and
-// not stored") or after it is done ("failed to answer but stored"). Thread-safe; runs threads of its own.
+// A TCP relay before a PostgreSQL server that can lose the connection around a commit, be it a COMMIT or the one statement of a partition writer that
+// commits by itself: before the server hears of it ("failed and not stored") or after it is done ("failed to answer but stored"). Thread-safe; runs
+// threads of its own.
 #ifndef CUSTODIAN_TESTS_SUPPORT_FAULT_PROXY_H_
 #define CUSTODIAN_TESTS_SUPPORT_FAULT_PROXY_H_
 
@@ -13,7 +14,7 @@ class FaultProxy {
  public:
   enum class Fault {
     kNone,
-    // The connection ends before the COMMIT reaches the server.
+    // The connection ends before the commit reaches the server.
     kCommitLost,
     // The server commits; its answer never arrives.
     kAnswerLost,
@@ -26,7 +27,7 @@ class FaultProxy {
 
   // The same role and database, through the relay.
   [[nodiscard]] tenants::ConnectionSpec Through(tenants::ConnectionSpec spec) const;
-  // Strikes the next COMMIT, once.
+  // Strikes the next commit, once.
   void StrikeNextCommit(Fault fault);
   // Faults that have struck.
   [[nodiscard]] int struck() const;
