@@ -80,6 +80,7 @@ class PartitionWriter::Core {
   std::vector<std::unique_ptr<QueuedWrite>> TakeBatch();
   void FailQueue(const absl::Status& status);
   bool Ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); }
+  bool Gathered() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || queue_.size() >= options_.batch_entries_max; }
 
   // The rest is the writer thread's own.
   void Commit(Writes writes);
@@ -115,6 +116,8 @@ class PartitionWriter::Core {
   std::vector<std::function<void()>> callbacks_ ABSL_GUARDED_BY(mutex_);
 
   LogState state_;
+  // The last batch was of several writes.
+  bool gathers_ = false;
   // False after a doubt that could not be settled: the next commit begins with Reload().
   bool state_known_ = true;
   std::atomic<std::uint64_t> size_;
@@ -141,6 +144,7 @@ std::vector<std::unique_ptr<QueuedWrite>> PartitionWriter::Core::TakeBatch() {
   std::size_t bytes = 0;
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &Core::Ready));
+  if (gathers_) mutex_.AwaitWithTimeout(absl::Condition(this, &Core::Gathered), options_.gather);
   while (!queue_.empty()) {
     const QueuedWrite& next = *queue_.front();
     if (!batch.empty() && (entries + next.entries() > options_.batch_entries_max || batch.size() >= options_.batch_entries_max ||
@@ -156,6 +160,7 @@ std::vector<std::unique_ptr<QueuedWrite>> PartitionWriter::Core::TakeBatch() {
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
+  gathers_ = batch.size() > 1;
   return batch;
 }
 

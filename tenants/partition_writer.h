@@ -118,6 +118,8 @@ class PartitionWriter {
     absl::Duration witness_promise = absl::Seconds(10);
     std::size_t queue_max = 10'000;
     std::size_t batch_entries_max = 1'000;
+    // While writes come several at a time, a commit waits this long for more: fewer and larger commits cost less each write.
+    absl::Duration gather = absl::ZeroDuration();
     // False for the governance log only, which is judged by itself.
     bool anchors = true;
   };

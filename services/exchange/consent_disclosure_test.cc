@@ -36,7 +36,7 @@ class ConsentDisclosure : public ::testing::Test {
   }
   static void TearDownTestSuite() { delete world_; }
 
-  ConsentDisclosure() : refusals_({.batch = 4, .waiting_max = 5}, world_->partitions(), world_->sealer()) {
+  ConsentDisclosure() : refusals_({.batch = 4, .waiting_max = 5}, world_->partitions(), world_->sealer(), world_->records()) {
     id_ = HexEncode(RandomBytes(6));
     FhirService::Options options;
     options.public_url = "https://host";
@@ -47,7 +47,7 @@ class ConsentDisclosure : public ::testing::Test {
     };
     options.refused = [this](Refused refused) { refusals_.Note(std::move(refused)); };
     service_ = std::make_unique<FhirService>(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
-                                             world_->locator(), world_->clock(), [](std::string_view origin, std::uint64_t index) -> absl::StatusOr<std::string> {
+                                             world_->locator(), world_->records(), world_->clock(), [](std::string_view origin, std::uint64_t index) -> absl::StatusOr<std::string> {
                                                return absl::StrCat("receipt of ", std::string(origin), " ", index);
                                              });
     for (const char* tenant : {"alpha", "beta"})

@@ -284,7 +284,7 @@ TEST_F(CorrectionsTest, ACorrectionBetweenDecisionAndDisclosureIsSeenByTheReader
     if (interruption) std::exchange(interruption, nullptr)();
     return rules(tenant);
   };
-  const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(), world_->locator(),
+  const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(), world_->locator(), world_->records(),
                             world_->clock(), [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return ""; });
   rpc::HttpRequest request;
   request.method = "GET";

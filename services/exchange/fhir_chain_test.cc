@@ -260,7 +260,7 @@ TEST_F(FhirChain, AChainNeedsTheScopesOfWhatItReaches) {
     client.role = "fhir";
     return FhirCaller{client, *std::move(scopes)};
   };
-  const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(), world_->locator(), world_->clock(),
+  const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(), world_->locator(), world_->records(), world_->clock(),
                             [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return "receipt"; });
   const auto send = [&](const std::string& scopes, const std::string& query) {
     granted = scopes;

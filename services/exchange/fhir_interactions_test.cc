@@ -354,7 +354,7 @@ TEST_F(FhirInteractions, ABundleReachesNoFurtherThanItsScopes) {
     return FhirCaller{client, *std::move(scopes)};
   };
   const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
-                            world_->locator(), world_->clock(),
+                            world_->locator(), world_->records(), world_->clock(),
                             [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return "receipt"; });
   const auto post = [&](const std::string& type, const std::string& entry) {
     rpc::HttpRequest request;

@@ -53,7 +53,7 @@ class PersonChartTest : public ::testing::Test {
   [[nodiscard]] PatientId Find(const std::string& id) const { return world_->records().FindPatient(world_->partition("alpha").tenant.id, id).value(); }
   static std::uint64_t LogSize() { return world_->partition("alpha").writer->size(); }
   // A service that does this once between reading the charts and deciding.
-  [[nodiscard]] std::vector<Refused> ReadWith(std::function<void()> interruption, int expected) const {
+  [[nodiscard]] std::vector<Refused> ReadWith(std::function<void()> interruption, int expected, const PatientRecords& records = world_->records()) const {
     std::vector<Refused> refused;
     FhirService::Options options;
     options.public_url = "https://host";
@@ -62,7 +62,7 @@ class PersonChartTest : public ::testing::Test {
       if (interruption) std::exchange(interruption, nullptr)();
       return rules(tenant);
     };
-    const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(), world_->locator(),
+    const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(), world_->locator(), records,
                               world_->clock(), [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return ""; });
     rpc::HttpRequest request;
     request.method = "GET";
@@ -163,7 +163,10 @@ TEST_F(PersonChartTest, AChartThatCannotBeReadClosesTheOthersOfItsTenant) {
                   .Sql(absl::StrCat("UPDATE exchange.record SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) WHERE NOT account AND patient_id = decode('",
                                     Find(id_).hex(), "', 'hex')"))
                   .ok());
-  EXPECT_EQ(Read(), 404);
+  // Whoever has opened it already shows it a while longer.
+  const MachineClock machine_clock;
+  const PatientRecords anew(world_->partitions(), world_->sealer(), machine_clock);
+  (void)ReadWith(nullptr, 404, anew);
 }
 
 }  // namespace

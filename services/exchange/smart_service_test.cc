@@ -44,7 +44,7 @@ class SmartTest : public ::testing::Test {
     options.receipt_wait = absl::Milliseconds(100);
     options.authenticate = [this](const rpc::HttpRequest& request) { return smart_->Authenticate(request); };
     fhir_ = std::make_unique<FhirService>(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
-                                          world_->locator(), world_->clock(),
+                                          world_->locator(), world_->records(), world_->clock(),
                                           [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return "receipt"; });
     smart_ = MakeSmart();
   }

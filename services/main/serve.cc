@@ -65,7 +65,8 @@ namespace {
 
 constexpr absl::Duration kDrainEvery = absl::Seconds(1);
 constexpr absl::Duration kForgetKeysEvery = absl::Seconds(1);
-constexpr int kOrderChecksAtOnce = 16;
+// Most wait for a commit: the more do, the larger it is.
+constexpr int kOrderChecksAtOnce = 64;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
