@@ -84,7 +84,7 @@ void LookUpConsents(ReadTransaction& transaction, const std::set<std::string_vie
   }
 }
 
-// First of all: its row lock is what a writer that settles a doubt waits for.
+// First of all: its row lock is what a writer that settles a doubt waits for; and an epoch that is over ends it.
 void SwapHead(const CommitPlan& plan, CommitStatement& statement) {
   const LogState& next = plan.next;
   statement.SwapHead(fmt::format(

@@ -132,7 +132,7 @@ absl::Status Database::Pool::Run(const std::function<absl::Status(Lent&)>& body)
     } catch (...) {
       status = StatusOfException(spec_);
       // Lost before the server had heard of the statement, or after it was done.
-      if (kKind == Kind::kWriteOne && absl::IsUnavailable(status)) status = InDoubt();
+      if (kKind == Kind::kWriteOne && (absl::IsUnavailable(status) || !session.connection().is_open())) status = InDoubt();
     }
     // As in Commit().
     if (kKind == Kind::kWriteOne && status.ok() && session.notices() != notices) status = WarnedOf();

@@ -51,7 +51,7 @@ class Database {
   // failure, Unavailable when the server cannot be reached, Unknown when the COMMIT is in doubt.
   [[nodiscard]] absl::Status Write(const std::function<absl::Status(WriteTransaction&)>& body) const;
   // The same for a `body` that makes one statement, which commits by itself if it does not fail, whatever the body returns: one round trip instead
-  // of four, where Options allow it. In doubt, Unknown, whenever the connection is lost.
+  // of four, and then in doubt, Unknown, whenever the connection is lost. As Write() where Options do not allow it.
   [[nodiscard]] absl::Status WriteOne(const std::function<absl::Status(WriteTransaction&)>& body) const;
 
  private:

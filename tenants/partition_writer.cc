@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
+#include <cstring>
 #include <deque>
 #include <pqxx/pqxx>
 #include <set>
@@ -120,6 +122,8 @@ class PartitionWriter::Core {
   bool gathers_ = false;
   // False after a doubt that could not be settled: the next commit begins with Reload().
   bool state_known_ = true;
+  // Of our own too: what Settle() gives a head that is as before, which it may have got although nobody answered; 0 when there is none.
+  std::int64_t settling_epoch_ = 0;
   std::atomic<std::uint64_t> size_;
 };
 
@@ -253,23 +257,31 @@ absl::Status PartitionWriter::Core::Execute(const CommitPlan& plan) {
 }
 
 absl::StatusOr<bool> PartitionWriter::Core::Settle(const CommitPlan& plan) {
+  // By chance, so that no other writer's is taken for it.
+  if (settling_epoch_ == 0) {
+    std::uint32_t jump = 0;
+    std::memcpy(&jump, RandomBytes(sizeof(jump)).data(), sizeof(jump));
+    settling_epoch_ = state_.epoch + 1 + jump;
+  }
   const absl::Time deadline = absl::Now() + kSettleFor;
   absl::Duration backoff = kBackoff;
   while (true) {
-    // Waits for the head's row lock, so that a COMMIT still under way at the server has ended when the head is read.
+    // Waits for the head's row lock, so that a commit that has it has ended when the head is read. One that is still on its way to the head comes too
+    // late: its epoch is over.
     absl::StatusOr<LogState> found = absl::UnknownError("not read");
-    const absl::Status status = database_.Write([&found](WriteTransaction& transaction) -> absl::Status {
+    bool committed = false;
+    const absl::Status status = database_.Write([&](WriteTransaction& transaction) -> absl::Status {
       found = LogState::LoadLocked(transaction);
-      return found.status();
+      if (!found.ok()) return found.status();
+      if (found->epoch != state_.epoch) return absl::OkStatus();
+      committed = found->size() == plan.next.size() && found->Root() == plan.next.Root() && plan.next.size() != plan.size_before;
+      if (!committed) transaction.sql().exec_params("UPDATE ledger.head SET epoch = $1", settling_epoch_);
+      return absl::OkStatus();
     });
     if (status.ok()) {
-      if (found->epoch == state_.epoch && found->size() == plan.next.size() && found->Root() == plan.next.Root() &&
-          plan.next.size() != plan.size_before) {
-        return true;
-      }
       // As before, or another writer's: whatever is stored, equal writes find their answers in it.
-      state_known_ = false;
-      return false;
+      if (!committed) state_known_ = false;
+      return committed;
     }
     if (absl::IsDataLoss(status) || absl::Now() >= deadline) return status;
     absl::SleepFor(backoff);
@@ -286,7 +298,7 @@ absl::Status PartitionWriter::Core::Reload() {
   if (!status.ok()) {
     return absl::IsUnknown(status) ? absl::UnavailableError("the head of the log could not be read") : status;
   }
-  if (found->epoch != state_.epoch) {
+  if (found->epoch != state_.epoch && found->epoch != settling_epoch_) {
     spdlog::error("partition {}: another writer has taken over", options_.origin);
     absl::MutexLock lock(&mutex_);
     fenced_ = true;
@@ -294,6 +306,7 @@ absl::Status PartitionWriter::Core::Reload() {
   }
   MoveTo(*std::move(found));
   state_known_ = true;
+  settling_epoch_ = 0;
   return absl::OkStatus();
 }
 

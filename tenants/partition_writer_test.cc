@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "fmt/format.h"
 #include "gtest/gtest.h"
 #include "ledger/entry.h"
@@ -227,6 +228,34 @@ TEST_F(PartitionWriterTest, RowsStoredButNotAnsweredAreStoredOnce) {
   ASSERT_TRUE(admitted.ok()) << admitted.status();
   EXPECT_EQ(proxy.struck(), 1);
   EXPECT_EQ(Things(), "1");
+}
+
+// A statement that has not come to the head's row yet, since it waits for another lock, comes when its write has long been tried again.
+TEST_F(PartitionWriterTest, AStatementThatComesAfterItsDoubtWasSettledChangesNothing) {
+  FaultProxy proxy(log_->postgres().login());
+  ASSERT_TRUE(log_->RestartThrough(proxy.Through(log_->postgres().login())).ok());
+  const auto rows_only = [this](const std::string& id) {
+    Write write = OneOf(id);
+    write.entries.clear();
+    write.rows[0].values[1] = std::monostate{};
+    return write;
+  };
+  // Prepared now: preparing waits for the lock too.
+  ASSERT_TRUE(writer().Apply(rows_only("a")).ok());
+  std::thread holder([this] {
+    const auto held = log_->postgres().Sql("DO $$ BEGIN LOCK TABLE thing.thing IN ACCESS EXCLUSIVE MODE; PERFORM pg_sleep(1); END $$");
+    EXPECT_TRUE(held.ok()) << held.status();
+  });
+  absl::SleepFor(absl::Milliseconds(300));
+  proxy.StrikeNextCommit(FaultProxy::Fault::kCutOnceSent);
+  const auto admitted = writer().Apply(rows_only("b"));
+  holder.join();
+  EXPECT_TRUE(admitted.ok()) << admitted.status();
+  EXPECT_EQ(proxy.struck(), 1);
+  EXPECT_EQ(Things(), "2");
+  ASSERT_TRUE(writer().Apply(OneOf("c")).ok());
+  EXPECT_EQ(Things(), "3");
+  EXPECT_EQ(Size(), "1");
 }
 
 TEST_F(PartitionWriterTest, UnreachableServerIsWaitedForAndLosesNothing) {

@@ -788,6 +788,26 @@ TEST_F(CdsHooksTest, ConsentsOfAllOfAPersonsChartsCount) {
   EXPECT_EQ(disclosures(), 2);
 }
 
+// Whoever was found by a kept person that does not stand is judged anew, and the check is answered.
+TEST_F(CdsHooksTest, AKeptPersonThatDoesNotStandShowsNothingAndFailsNothing) {
+  AddEverything();
+  EXPECT_FALSE(CardIn(Order(OrderBody("stands-" + patient_))).is_null());
+  const auto link_at = [this](const char* tenant) -> PatientLink {
+    const TenantId& id = world_->partition(tenant).tenant.id;
+    return {id, world_->records().FindPatient(id, patient_).value()};
+  };
+  const PatientLink alpha = link_at("alpha"), beta = link_at("beta");
+  const std::string of_beta = absl::StrCat(" WHERE tenant_id = '", beta.tenant.text(), "' AND patient_id = decode('", beta.patient.hex(), "', 'hex')");
+  ASSERT_TRUE(world_->network().Sql("CREATE TABLE locator.before AS SELECT * FROM locator.person" + of_beta).ok());
+  ASSERT_TRUE(world_->locator().Decide(alpha, beta, /*link=*/false, 1).ok());
+  ASSERT_TRUE(world_->network().Sql("INSERT INTO locator.person SELECT * FROM locator.before; DROP TABLE locator.before").ok());
+  EXPECT_EQ(world_->locator().PersonOf(beta)->size(), 2u);
+  const auto response = Order(OrderBody("stands-no-more-" + patient_));
+  EXPECT_EQ(response.body, "{\"cards\":[]}");
+  EXPECT_EQ(TestWorld::HeaderOf(response, "retry-after"), "") << "no fault";
+  EXPECT_EQ(world_->locator().PersonOf(beta)->size(), 1u);
+}
+
 TEST_F(CdsHooksTest, AnotherTenantsUnreadableChartLooksLikeNone) {
   AddPatient("beta");
   const auto none = Order(OrderBody("none-" + patient_));

@@ -136,7 +136,7 @@ absl::StatusOr<std::vector<Corrections::Shown>> Corrections::ShownOf(const tenan
 absl::StatusOr<std::vector<Corrections::Found>> Corrections::FindCorrected(const tenants::Partition& source, const PatientId& patient,
                                                                            const std::vector<Shown>& shown) const {
   const TenantId& tenant = source.tenant.id;
-  const auto same = locator_.SamePerson({tenant, patient});
+  const auto same = locator_.PersonOf({tenant, patient});
   if (!same.ok()) return same.status();
   std::vector<RecordId> ids;
   for (const Shown& one : shown) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "services/exchange/record_store.h"
 
 namespace custodian::exchange {
@@ -59,9 +60,11 @@ absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::Open(const tenants:
   bool is_first = false;
   auto kept = kept_.UseOrBegin(link, is_first);
   if (!kept.has_value()) {
+    const absl::Cleanup end = [&] {
+      if (is_first) kept_.End(link);
+    };
     auto chart = OpenAnew(partition, patient, snapshot);
     if (chart.ok()) kept_.Keep(link, nullptr, {*chart, snapshot, snapshot, BytesOf(**chart)});
-    if (is_first) kept_.End(link);
     return chart;
   }
   // A page of a search that began before the chart changed.

@@ -58,7 +58,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
     if (!row.ok()) return row.status();
     if (!row->has_value() || (*row)->deleted) return NotForReader();
     const PatientLink patient{source.tenant.id, (*row)->patient};
-    const auto person = locator_.PersonOf(patient);
+    const auto person = attempt == 1 ? locator_.PersonOf(patient) : locator_.JudgePerson(patient);
     if (!person.ok()) return person.status();
     const std::vector<PatientLink> own = LinksAt(reader.tenant, *person);
     if (own.empty()) return NotForReader();

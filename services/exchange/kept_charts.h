@@ -3,9 +3,9 @@
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_KEPT_CHARTS_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_KEPT_CHARTS_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -60,10 +60,7 @@ class KeptCharts {
       return std::nullopt;
     }
     Kept kept = found->second.kept;
-    if (--found->second.uses_left <= 0) {
-      bytes_ -= kept.bytes;
-      kept_.erase(found);
-    }
+    if (--found->second.uses_left <= 0) Drop(found);
     return kept;
   }
   void End(const PatientLink& patient) ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -74,29 +71,31 @@ class KeptCharts {
   void Keep(const PatientLink& patient, const Chart* former, Kept chart) ABSL_LOCKS_EXCLUDED(mutex_) {
     if (chart.bytes > limits_.bytes_max) return;
     absl::MutexLock lock(&mutex_);
-    DropExpiredLocked();
-    const auto found = kept_.find(patient);
+    auto found = kept_.find(patient);
+    if (found != kept_.end() && !Lasts(found->second)) {
+      Drop(found);
+      found = kept_.end();
+    }
     // Of two that were opened at once the first stays; what was let go of meanwhile stays gone.
     if ((found == kept_.end() ? nullptr : found->second.kept.chart.get()) != former) return;
     if (found == kept_.end()) {
       bytes_ += chart.bytes;
-      kept_.emplace(patient, Entry{std::move(chart), clock_.Now(), limits_.uses_max - 1});
+      kept_.emplace(patient, Entry{std::move(chart), clock_.Now(), limits_.uses_max - 1, oldest_first_.insert(oldest_first_.end(), patient)});
     } else {
       if (chart.through < found->second.kept.through) return;
       bytes_ += chart.bytes - found->second.kept.bytes;
       found->second.kept = std::move(chart);
     }
-    while (bytes_ > limits_.bytes_max) {
-      const auto oldest = std::min_element(kept_.begin(), kept_.end(), [](const auto& a, const auto& b) { return a.second.opened < b.second.opened; });
-      bytes_ -= oldest->second.kept.bytes;
-      kept_.erase(oldest);
-    }
+    while (bytes_ > limits_.bytes_max) Drop(kept_.find(oldest_first_.front()));
   }
 
   // Lets go of what was kept long enough. Called every second by a thread of services/main, so that an idle process holds nothing longer.
   void DropExpired() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    DropExpiredLocked();
+    for (auto each = oldest_first_.begin(); each != oldest_first_.end();) {
+      const auto kept = kept_.find(*each++);
+      if (!Lasts(kept->second)) Drop(kept);
+    }
   }
   // Charts kept now.
   [[nodiscard]] std::size_t kept() const ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -109,6 +108,7 @@ class KeptCharts {
     Kept kept;
     absl::Time opened;
     int uses_left = 0;
+    std::list<PatientLink>::iterator place;
   };
 
   [[nodiscard]] bool Lasts(const Entry& entry) const {
@@ -116,21 +116,17 @@ class KeptCharts {
     // A clock set back ends it too.
     return now >= entry.opened && now < entry.opened + limits_.kept;
   }
-  void DropExpiredLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    for (auto each = kept_.begin(); each != kept_.end();) {
-      if (Lasts(each->second)) {
-        ++each;
-        continue;
-      }
-      bytes_ -= each->second.kept.bytes;
-      each = kept_.erase(each);
-    }
+  void Drop(typename std::map<PatientLink, Entry>::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    bytes_ -= entry->second.kept.bytes;
+    oldest_first_.erase(entry->second.place);
+    kept_.erase(entry);
   }
 
   const Clock& clock_;
   const KeptChartLimits limits_;
   mutable absl::Mutex mutex_;
   std::map<PatientLink, Entry> kept_ ABSL_GUARDED_BY(mutex_);
+  std::list<PatientLink> oldest_first_ ABSL_GUARDED_BY(mutex_);
   std::set<PatientLink> opening_ ABSL_GUARDED_BY(mutex_);
   std::size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };

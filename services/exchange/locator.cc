@@ -5,12 +5,16 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/exchange/fhir_json.h"
 #include "services/exchange/locator_store.h"
 #include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
 namespace {
+
+// Raised with each change of how persons are judged (matching, match_weights, agreement): what was kept by other rules is judged again.
+constexpr char kRules[] = "rules 1\n";
 
 // The rows as a source of candidates, each name and birth date counted once.
 MatchSource SourceOf(LocatorRows& rows, std::map<std::vector<std::int64_t>, NameCount>& counted) {
@@ -55,9 +59,8 @@ bool SameRow(const LocatedPatient& a, const LocatedPatient& b) {
   return a.fields == b.fields && a.marks == b.marks && a.keys == b.keys && a.name_keys == b.name_keys;
 }
 
-void AddConnected(const MatchedPatients& among, LocatorChanges::Concerned& concerned) {
-  for (const LocatedPatient& patient : among.patients) concerned.patients.insert(patient.link);
-  concerned.and_more = concerned.and_more || among.too_many;
+void AddLinks(const MatchedPatients& among, std::set<PatientLink>& links) {
+  for (const LocatedPatient& patient : among.patients) links.insert(patient.link);
 }
 
 }  // namespace
@@ -79,7 +82,7 @@ Locator::Locator(const tenants::Database& network_database, keys::KeyClient& key
 }
 
 void Locator::SetWeights(const MatchWeights& weights) {
-  auto governed = std::make_shared<const Governed>(Governed{weights, ledger::Sha256(weights.Csv())});
+  auto governed = std::make_shared<const Governed>(Governed{weights, ledger::Sha256(absl::StrCat(kRules, weights.Csv()))});
   absl::MutexLock lock(&mutex_);
   weights_ = std::move(governed);
 }
@@ -110,7 +113,7 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
   if (!read.ok() || known) return read;
 
   return store.Change([&](LocatorChanges& rows) -> absl::Status {
-    LocatorChanges::Concerned concerned;
+    std::set<PatientLink> concerned;
     bool vetoed_before = false;
     const auto before = rows.Find(patient);
     if (!before.ok()) return before.status();
@@ -118,12 +121,12 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
       if (SameRow(**before, *located)) return absl::OkStatus();
       const auto judged = Judge(**before, rows, *weights);
       if (!judged.ok()) return judged.status();
-      AddConnected(judged->among, concerned);
+      AddLinks(judged->among, concerned);
       vetoed_before = !judged->judgement.vetoed_by.empty() && !(*before)->muted;
     }
     const auto judged = Judge(*located, rows, *weights);
     if (!judged.ok()) return judged.status();
-    AddConnected(judged->among, concerned);
+    AddLinks(judged->among, concerned);
     if (!judged->judgement.vetoed_by.contains(patient.tenant) || vetoed_before) {
       rows.Replace(*located, concerned, LocatorChanges::Veto::kNone);
       return absl::OkStatus();
@@ -283,15 +286,15 @@ absl::StatusOr<std::vector<PatientLink>> Locator::PatientsOf(const TenantId& ten
 namespace {
 
 // Everyone who is connected with one of these now.
-absl::StatusOr<LocatorChanges::Concerned> ConnectedWith(const std::set<PatientLink>& patients, LocatorRows& rows, const MatchWeights& weights) {
-  LocatorChanges::Concerned connected{patients};
+absl::StatusOr<std::set<PatientLink>> ConnectedWith(const std::set<PatientLink>& patients, LocatorRows& rows, const MatchWeights& weights) {
+  std::set<PatientLink> connected = patients;
   for (const PatientLink& one : patients) {
     const auto row = rows.Find(one);
     if (!row.ok()) return row.status();
     if (!*row) continue;
     const auto judged = Judge(**row, rows, weights);
     if (!judged.ok()) return judged.status();
-    AddConnected(judged->among, connected);
+    AddLinks(judged->among, connected);
   }
   return connected;
 }

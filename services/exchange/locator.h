@@ -50,11 +50,14 @@ class Locator {
   [[nodiscard]] absl::Status FollowChanges(const PatientLink& cause,
                                            const std::function<absl::Status(const PatientLink&)>& follow) const;
   // Every patient of the same person, itself included, ordered; just itself when nothing is certain. One kept row; judged now where none is
-  // kept. Each registration, decision and merge ends, in its own transaction, what is kept of everyone it may concern; new weights do, and so
-  // do a day and a network that has grown to twice its size, where names are commoner or rarer than they were.
+  // kept. Each registration, decision and merge ends, in its own transaction, what is kept of everyone it may concern (of more patients than one person
+  // can be, of those who were gathered), of the bearers of a rare name too; new weights do, and so do a day and a network that has grown to twice
+  // its size, where names are commoner or rarer than they were. Two kept ones may disagree until then: who finds that asks JudgePerson().
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> PersonOf(const PatientLink& patient) const;
   // The same judged now from the rows themselves: some ten statements.
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> SamePerson(const PatientLink& patient) const;
+  // SamePerson(), and kept for PersonOf() where that can be done at once.
+  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> JudgePerson(const PatientLink& patient) const;
 
   // Patients of the tenant that may be the person of a FHIR Patient (JSON text, stored or not), the likeliest first: what $match
   // answers. InvalidArgument unless it is a Patient.
@@ -85,9 +88,6 @@ class Locator {
   [[nodiscard]] absl::Status Merge(const PatientLink& patient, const ChartLinks& links);
 
  private:
-  // SamePerson(), and kept for PersonOf() where that can be done at once.
-  [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> JudgePerson(const PatientLink& patient) const;
-
   struct Governed {
     MatchWeights weights;
     ledger::Hash sha256;

@@ -253,11 +253,9 @@ absl::StatusOr<LocatorRows::Merges> LocatorRows::MergesOf(const PatientLink& pat
   return merges;
 }
 
-void LocatorChanges::NoteChanged(const PatientLink& cause, const Concerned& concerned) {
-  std::set<PatientLink> all = concerned.patients;
+void LocatorChanges::NoteChanged(const PatientLink& cause, const std::set<PatientLink>& concerned) {
+  std::set<PatientLink> all = concerned;
   all.insert(cause);
-  // Whoever was one of few enough until now is not found any more.
-  if (concerned.and_more) Execute(transaction_, "DELETE FROM locator.person");
   const LinkArrays links = ArraysOf(all);
   Execute(transaction_,
       "WITH concerned (tenant_id, patient_id) AS (SELECT tenant, decode(id, 'hex') FROM unnest($3::text[], $4::text[]) AS one (tenant, id)), "
@@ -268,7 +266,7 @@ void LocatorChanges::NoteChanged(const PatientLink& cause, const Concerned& conc
       cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()), links.tenants, links.patients);
 }
 
-void LocatorChanges::Replace(const LocatedPatient& patient, const Concerned& concerned, Veto veto) {
+void LocatorChanges::Replace(const LocatedPatient& patient, const std::set<PatientLink>& concerned, Veto veto) {
   const std::string& tenant = patient.link.tenant.text();
   const pqxx::binarystring id(patient.link.patient.bytes());
   Execute(transaction_,
@@ -281,10 +279,17 @@ void LocatorChanges::Replace(const LocatedPatient& patient, const Concerned& con
   if (veto != Veto::kNone)
     Execute(transaction_, "INSERT INTO locator.veto (tenant_id, patient_id, muted) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", tenant, id,
             veto == Veto::kMuted);
+  // Who bears the same rare name is joined by less than before, though nothing else concerns them.
+  if (!patient.name_keys.empty())
+    Execute(transaction_,
+        "WITH bearer AS (SELECT tenant_id, patient_id FROM locator.patient WHERE name_keys && $1::bigint[] LIMIT $2) "
+        "DELETE FROM locator.person AS person USING bearer WHERE person.tenant_id = bearer.tenant_id AND person.patient_id = bearer.patient_id AND "
+        "(SELECT count(*) FROM bearer) < $2",
+        ArrayOf(patient.name_keys), kRareBearersMax + 1);
   NoteChanged(patient.link, concerned);
 }
 
-void LocatorChanges::Merge(const PatientLink& patient, const ChartLinks& links, const Concerned& concerned) {
+void LocatorChanges::Merge(const PatientLink& patient, const ChartLinks& links, const std::set<PatientLink>& concerned) {
   const std::string& tenant = patient.tenant.text();
   const pqxx::binarystring id(patient.patient.bytes());
   Execute(transaction_, "DELETE FROM locator.merged WHERE tenant_id = $1 AND patient_id = $2", tenant, id);
@@ -303,7 +308,7 @@ void LocatorChanges::Merge(const PatientLink& patient, const ChartLinks& links, 
 }
 
 void LocatorChanges::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version,
-                            const Concerned& concerned) {
+                            const std::set<PatientLink>& concerned) {
   Execute(transaction_,
       "INSERT INTO locator.decision (tenant_id, patient_id, other_tenant_id, other_patient_id, decision, version) "
       "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, patient_id, other_tenant_id, other_patient_id) DO UPDATE SET "

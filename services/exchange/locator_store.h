@@ -58,33 +58,30 @@ class LocatorRows {
 
   static constexpr int kCandidatesMax = 256;
   static constexpr int kBearersMax = 2'000;
+  // A name that more patients bear joins nobody by itself, whatever the network's size.
+  static constexpr int kRareBearersMax = 64;
 
  private:
   tenants::ReadTransaction& transaction_;
 };
 
 // The rows in the hands of the one who changes them: nobody else changes any until the transaction ends. Each change notes whom it concerns
-// (LocatorStore::Changed), the patient itself too, and what was kept of their persons goes; of everybody's, where it concerns more.
+// (LocatorStore::Changed), the patient itself too, and what was kept of their persons goes.
 class LocatorChanges : public LocatorRows {
  public:
   explicit LocatorChanges(tenants::WriteTransaction& transaction) : LocatorRows(transaction), transaction_(transaction) {}
 
-  struct Concerned {
-    std::set<PatientLink> patients;
-    // There are more, who were not gathered.
-    bool and_more = false;
-  };
   // How a registration vetoes.
   enum class Veto { kNone, kCounted, kMuted };
   // Puts the patient's row in place of the one it had.
-  void Replace(const LocatedPatient& patient, const Concerned& concerned, Veto veto);
+  void Replace(const LocatedPatient& patient, const std::set<PatientLink>& concerned, Veto veto);
   // Puts what the resource says in place of what it said, and merges with it those who awaited it.
-  void Merge(const PatientLink& patient, const ChartLinks& links, const Concerned& concerned);
+  void Merge(const PatientLink& patient, const ChartLinks& links, const std::set<PatientLink>& concerned);
   // The tenant of `patient` decided; an older version never replaces a newer one.
-  void Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version, const Concerned& concerned);
+  void Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version, const std::set<PatientLink>& concerned);
 
  private:
-  void NoteChanged(const PatientLink& cause, const Concerned& concerned);
+  void NoteChanged(const PatientLink& cause, const std::set<PatientLink>& concerned);
 
   tenants::WriteTransaction& transaction_;
 };

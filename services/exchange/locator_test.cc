@@ -230,8 +230,8 @@ TEST_F(LocatorTest, APersonIsKeptOnceJudgedUntilTheWeightsChange) {
   EXPECT_EQ(locator().PersonOf(alpha)->size(), 2u);
 }
 
-// One more than a person can be, and all of them are strangers: those too whom nobody gathered.
-TEST_F(LocatorTest, OneTooManyEndsWhatWasKeptOfEverybody) {
+// One more than a person can be, and all of them are strangers; whom nobody gathered is by the next day.
+TEST_F(LocatorTest, OneTooManyEndsWhatWasKeptOfThoseGathered) {
   const std::string text = absl::StrCat(Person("Toomany"), R"("identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"SS"}]},)",
                                         R"("system":"http://hl7.org/fhir/sid/us-ssn","value":"501-33-7777"}]})");
   std::vector<PatientLink> links;
@@ -242,7 +242,28 @@ TEST_F(LocatorTest, OneTooManyEndsWhatWasKeptOfEverybody) {
   for (const PatientLink& link : links) EXPECT_EQ(locator().PersonOf(link)->size(), kConnectedMax);
   links.push_back(Link("alpha"));
   ASSERT_TRUE(locator().Register(links.back(), text).ok());
-  for (const PatientLink& link : links) EXPECT_EQ(locator().PersonOf(link)->size(), 1u);
+  std::size_t kept = 0;
+  for (const PatientLink& link : links) {
+    kept += locator().PersonOf(link)->size() == 1 ? 0 : 1;
+    EXPECT_EQ(locator().JudgePerson(link)->size(), 1u);
+    EXPECT_EQ(locator().PersonOf(link)->size(), 1u);
+  }
+  EXPECT_EQ(kept, links.size() - kConnectedMax);
+}
+
+TEST_F(LocatorTest, AnotherBearerOfARareNameEndsWhatWasKeptOfTheOthers) {
+  const PatientLink alpha = Link("alpha"), stranger = Link("beta");
+  ASSERT_TRUE(Register(alpha, "Rareborne", kAddress).ok());
+  ASSERT_TRUE(locator().PersonOf(alpha).ok());
+  const auto kept = [&alpha] {
+    return world_->network().One(absl::StrCat("SELECT count(*) FROM locator.person WHERE patient_id = decode('", alpha.patient.hex(), "', 'hex')"));
+  };
+  EXPECT_EQ(kept(), "1");
+  std::string born_elsewhen = absl::StrCat(Person("Rareborne"), R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}]})");
+  const std::size_t date = born_elsewhen.find("\"birthDate\":\"") + 13;
+  born_elsewhen.replace(date, 10, "1931-12-30");
+  ASSERT_TRUE(locator().Register(stranger, born_elsewhen).ok());
+  EXPECT_EQ(kept(), "0");
 }
 
 // A check is not held up by who registers, nor by a database that takes no writes.

@@ -90,7 +90,7 @@ absl::StatusOr<bool> MatchReview::MayKnow(const TenantId& reader, const PatientL
   const auto tenant = registry_.FindById(reader.text());
   const tenants::Partition* partition = partitions_.FindById(other.tenant);
   if (!tenant || partition == nullptr) return false;
-  const auto person = locator_.SamePerson(other);
+  const auto person = locator_.PersonOf(other);
   if (!person.ok()) return person.status();
   const auto charts = PersonCharts::Open({partitions_, records_, rules_, clock_}, LinksAt(other.tenant, *person), {*tenant, std::string(kActReason)}, kPurpose);
   // What cannot be read there looks like what is not there.
@@ -144,7 +144,7 @@ absl::StatusOr<MatchReview::Page> MatchReview::Queue(const TenantId& tenant, std
 
 absl::StatusOr<bool> MatchReview::MayDecide(const PatientLink& own, const PatientLink& other, bool link) const {
   if (!link) {
-    const auto same = locator_.SamePerson(own);
+    const auto same = locator_.PersonOf(own);
     if (!same.ok()) return same.status();
     if (std::binary_search(same->begin(), same->end(), other) && own != other) return true;
   }

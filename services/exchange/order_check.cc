@@ -89,7 +89,8 @@ class OrderCheck::Attempt {
         known_(patient.has_value()),
         patient_(patient.value_or(PatientId())) {}
 
-  absl::Status Evaluate() {
+  // `judge_person`: anew, since how it was judged last did not stand.
+  absl::Status Evaluate(bool judge_person) {
     now_ = TruncateToMilliseconds(parts_.network_clock.Now());
     if (!known_)
       if (absl::Status status = TakePseudoPatient(); !status.ok()) return status;
@@ -111,7 +112,7 @@ class OrderCheck::Attempt {
     }
     const bool asks = std::any_of(judged_.begin(), judged_.end(), [](const Judged& judged) { return judged.outcome.empty(); });
     if (!asks) return absl::OkStatus();
-    if (absl::Status status = OpenCharts(); !status.ok()) return status;
+    if (absl::Status status = OpenCharts(judge_person); !status.ok()) return status;
     for (Judged& judged : judged_)
       if (judged.outcome.empty())
         if (absl::Status status = Judge(judged); !status.ok()) return status;
@@ -209,8 +210,9 @@ class OrderCheck::Attempt {
     return absl::OkStatus();
   }
 
-  absl::Status OpenCharts() {
-    const auto links = parts_.locator.PersonOf({tenant_.id, patient_});
+  absl::Status OpenCharts(bool judge_person) {
+    const PatientLink asked{tenant_.id, patient_};
+    const auto links = judge_person ? parts_.locator.JudgePerson(asked) : parts_.locator.PersonOf(asked);
     if (!links.ok()) return links.status();
     auto charts = PersonCharts::Open({parts_.partitions, parts_.records, parts_.rules, parts_.network_clock}, *links, {tenant_, kActReason, now_}, kPurpose);
     if (!charts.ok()) return charts.status();
@@ -458,7 +460,7 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
   for (int attempt = 1;; ++attempt) {
     if (claim.given_up()) return absl::CancelledError("the caller gave up");
     Attempt one(parts_, call, request, table, recorded_, *check_key, *digest, known->patient);
-    if (absl::Status status = one.Evaluate(); !status.ok()) return status;
+    if (absl::Status status = one.Evaluate(/*judge_person=*/attempt > 1); !status.ok()) return status;
     if (absl::Status status = one.Disclose(claim); !status.ok()) {
       if (absl::IsFailedPrecondition(status) && attempt < kAttempts) continue;
       return status;

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "services/exchange/fhir_json.h"
 #include "services/exchange/record_store.h"
@@ -93,9 +94,10 @@ absl::StatusOr<PatientRecords::Chart> PatientRecords::OpenChart(const PatientLin
   bool is_first = false;
   std::optional<Kept> kept = kept_.UseOrBegin(link, is_first);
   if (!kept) {
-    absl::StatusOr<Chart> chart = OpenAnew(*partition, link, purpose);
-    if (is_first) kept_.End(link);
-    return chart;
+    const absl::Cleanup end = [&] {
+      if (is_first) kept_.End(link);
+    };
+    return OpenAnew(*partition, link, purpose);
   }
   // Whoever holds the key no longer, or may not have it any more, is shown nothing of what it opened before.
   if (absl::Status held = sealer_.Prefetch(link.tenant, {&link.patient, 1}, purpose); !held.ok()) return held;

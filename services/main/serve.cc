@@ -1,5 +1,6 @@
 // `custodian serve`: builds the platform from its parts, in the order they depend on each other, starts the threads, and serves
 // until SIGTERM or SIGINT.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <functional>
@@ -21,6 +22,7 @@
 #include "services/exchange/exam_tables.h"
 #include "services/exchange/corrections.h"
 #include "services/exchange/fhir_service.h"
+#include "services/exchange/fixed_tick.h"
 #include "services/exchange/jwt.h"
 #include "services/exchange/locator.h"
 #include "services/exchange/match_service.h"
@@ -529,12 +531,14 @@ absl::Status Platform::ForgetTokens() const {
 // Runs `body` every `every` until Stop(); a failure is logged once until it succeeds again.
 void Platform::Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body) {
   threads_.emplace_back([this, every, what, body = std::move(body)] {
+    const absl::Time begun = absl::Now();
     bool failing = false;
     do {
       const absl::Status status = body();
       if (!status.ok() && !failing) spdlog::warn("{}: {}", what, std::string(status.message()));
       failing = !status.ok();
-    } while (!stop_.WaitForNotificationWithTimeout(every));
+      // Whatever it took: how much there was to do moves no later one. A clock that is set back holds nothing up.
+    } while (!stop_.WaitForNotificationWithDeadline(std::min(exchange::NextTick(begun, every), absl::Now() + every)));
   });
 }
 

@@ -108,7 +108,7 @@ absl::StatusOr<bool> Evaluator::HasFacts(const std::vector<PatientLink>& person)
 
 absl::Status Evaluator::EvaluatePerson(const PatientLink& patient) {
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    const auto person = parts_.locator.SamePerson(patient);
+    const auto person = parts_.locator.PersonOf(patient);
     if (!person.ok()) return person.status();
     const auto has_facts = HasFacts(*person);
     if (!has_facts.ok()) return has_facts.status();
@@ -120,7 +120,7 @@ absl::Status Evaluator::EvaluatePerson(const PatientLink& patient) {
     const auto leave = absl::MakeCleanup([&] { turns_->Leave(names); });
     // Facts are read only now, so that whoever writes last has read all that the one before wrote; and the person must still be
     // the one whose turn this is.
-    const auto again = parts_.locator.SamePerson(patient);
+    const auto again = parts_.locator.PersonOf(patient);
     if (!again.ok()) return again.status();
     if (*again != *person) continue;
 

@@ -148,7 +148,7 @@ class FaultProxy::Relay {
       if (bytes.find(kCommit) != std::string_view::npos || Binds(bytes, writer_statements)) fault = fault_.exchange(Fault::kNone);
       if (fault != Fault::kNone) ++struck_;
       if (fault == Fault::kCommitLost) return false;
-      if (!SendAll(server, bytes)) return false;
+      if (!SendAll(server, bytes) || fault == Fault::kCutOnceSent) return false;
       if (fault == Fault::kAnswerLost) {
         // The answer is there once the server has committed; it goes no further.
         while (!stopping_ && !Readable(server)) {

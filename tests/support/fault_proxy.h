@@ -18,6 +18,8 @@ class FaultProxy {
     kCommitLost,
     // The server commits; its answer never arrives.
     kAnswerLost,
+    // The connection ends as soon as the commit has been sent: the server may still be at it.
+    kCutOnceSent,
   };
 
   explicit FaultProxy(const tenants::ConnectionSpec& server);
