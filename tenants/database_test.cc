@@ -111,6 +111,16 @@ TEST_F(DatabaseTest, SearchPathIsEmpty) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+// A plan is made once a session, perhaps when a table is nearly empty.
+TEST_F(DatabaseTest, StatementsArePlannedByKeysHoweverSmallATableIs) {
+  const absl::Status status = test_->database().Read([](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result plan = transaction.sql().exec("EXPLAIN SELECT version FROM ledger.consent_version WHERE patient_id = '\\x00'::bytea");
+    EXPECT_EQ(plan.at(0)[0].as<std::string>().find("Seq Scan"), std::string::npos) << plan.at(0)[0].c_str();
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_F(DatabaseTest, SessionLostWhileIdleIsReplaced) {
   ASSERT_TRUE(InsertConsentVersion('a').ok());
   ASSERT_TRUE(test_->Sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").ok());

@@ -193,7 +193,8 @@ absl::Status Locator::FollowChanges(const PatientLink& cause,
   if (!changed.ok()) return changed.status();
   for (const PatientLink& link : *changed) {
     if (absl::Status status = follow(link); !status.ok()) return status;
-    if (const auto judged = JudgePerson(link); !judged.ok()) return judged.status();
+    // Judged now, unless `follow` did.
+    if (const auto judged = PersonOf(link); !judged.ok()) return judged.status();
     if (absl::Status status = store.Forget(cause, link); !status.ok()) return status;
   }
   return absl::OkStatus();

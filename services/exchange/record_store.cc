@@ -103,8 +103,8 @@ absl::StatusOr<std::map<RecordId, RecordStore::Head>> RecordStore::Heads(const s
   const std::string wanted = HexArray(records, [](const RecordId& id) { return id.bytes(); });
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
     const pqxx::result rows = Execute(transaction,
-        "SELECT DISTINCT ON (r.record_id) r.record_id, r.version, r.patient_id, r.deleted FROM unnest($1::text[]) AS wanted(hex) "
-        "JOIN exchange.record AS r ON r.record_id = decode(wanted.hex, 'hex') ORDER BY r.record_id, r.version DESC",
+        "SELECT DISTINCT ON (r.record_id) r.record_id, r.version, r.patient_id, r.deleted FROM unnest($1::text[]) AS wanted(hex) CROSS JOIN LATERAL "
+        "(SELECT * FROM exchange.record WHERE record_id = decode(wanted.hex, 'hex') ORDER BY version DESC LIMIT 1) AS r ORDER BY r.record_id",
         wanted);
     for (const pqxx::row& row : rows) {
       heads[IdOf<RecordId>(row[0])] = Head{row[1].as<std::uint64_t>(), IdOf<PatientId>(row[2]), row[3].as<bool>()};
@@ -129,8 +129,8 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOf(const std::vecto
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
     const pqxx::result rows = Execute(transaction,
         absl::StrCat("SELECT DISTINCT ON (r.record_id) ", kColumns,
-                     " FROM unnest($1::text[]) AS wanted(hex) JOIN exchange.record AS r ON r.record_id = decode(wanted.hex, 'hex') "
-                     "WHERE r.entry_index < $2 ORDER BY r.record_id, r.version DESC"),
+                     " FROM unnest($1::text[]) AS wanted(hex) CROSS JOIN LATERAL (SELECT * FROM exchange.record WHERE record_id = decode(wanted.hex, 'hex') "
+                     "AND entry_index < $2 ORDER BY version DESC LIMIT 1) AS r ORDER BY r.record_id"),
         wanted, static_cast<std::int64_t>(before));
     for (const pqxx::row& row : rows) found.push_back(ReadRecord(row));
     return absl::OkStatus();

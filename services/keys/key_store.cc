@@ -106,8 +106,8 @@ absl::StatusOr<std::vector<KeyStore::WrappedKey>> KeyStore::Find(std::span<const
   absl::Status status = database_->ReadOne([&](ReadTransaction& transaction) {
     const pqxx::result rows = tenants::Execute(transaction,
         "SELECT p.patient_id, p.wrapped, s.key_id, s.epoch, s.wrapped AS shard_wrapped FROM keystore.patient_key p "
-        "JOIN keystore.shard s ON s.key_id = p.shard_id WHERE p.patient_id = ANY ($1::bytea[]) ORDER BY p.seq LIMIT $2",
-        pqxx::binarystring(ids.Encode()), patients.size());
+        "JOIN keystore.shard s ON s.key_id = p.shard_id WHERE p.patient_id = ANY ($1::bytea[]) ORDER BY p.patient_id",
+        pqxx::binarystring(ids.Encode()));
     for (const pqxx::row& row : rows) {
       keys.push_back({BytesOf(row["patient_id"]),
                       BytesOf(row["wrapped"]),

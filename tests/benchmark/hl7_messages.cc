@@ -2,7 +2,9 @@
 // against a running quickstart.
 #include <atomic>
 #include <fstream>
+#include <functional>
 #include <memory>
+#include <random>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -66,6 +68,16 @@ class Sender {
   }
 
  private:
+  std::string Word(std::size_t letters) {
+    std::string word(letters, ' ');
+    for (char& c : word) c = static_cast<char>((&c == word.data() ? 'A' : 'a') + engine_() % 26);
+    return word;
+  }
+  // PID-5 to PID-13 of nobody else: name, birth date, sex, address and telephone.
+  std::string Stranger() {
+    return absl::StrCat(Word(8), "^", Word(6), "^^^^^L||", 1930 + engine_() % 90, absl::Dec(1 + engine_() % 12, absl::kZeroPad2), absl::Dec(1 + engine_() % 28, absl::kZeroPad2),
+                        "|F|||", 1 + engine_() % 9'999, " ", Word(9), " St^^Dover^DE^19901^USA^H||^PRN^PH^^1^", 200 + engine_() % 800, "^", 2'000'000 + engine_() % 8'000'000);
+  }
   std::string Next() {
     const int turn = messages_ % kMessagesPerPatient;
     const int patient = messages_ / kMessagesPerPatient;
@@ -74,9 +86,8 @@ class Sender {
       return absl::StrCat("MSH|^~\\&|", name_, "|LAKE|CUSTODIAN|NET|", absl::FormatTime("%Y%m%d%H%M%S+0000", absl::Now(), absl::UTCTimeZone()), "||", type, "|", id,
                           "|P|2.5.1||||||UNICODE UTF-8\r");
     };
-    const std::string pid =
-        absl::StrCat("PID|1||", name_, patient, "^^^LAKE^MR||Bench", name_, patient, "^Ana^^^^^L||19", 40 + patient % 50, "0", 1 + patient % 9, "11|F|||", patient, " Main St^^Dover^DE^19901^USA^H||^PRN^PH^^1^555^",
-                     1'000'000 + patient % 8'999'999, "\r");
+    if (turn == 0) demographics_ = Stranger();
+    const std::string pid = absl::StrCat("PID|1||", name_, patient, "^^^LAKE^MR||", demographics_, "\r");
     const std::string order = absl::StrCat(name_, "-O", patient, "-", turn / 2);
     if (turn == 0) return msh("ADT^A04") + pid;
     if (turn == 9) return absl::StrCat(msh("ADT^A08"), pid.substr(0, pid.size() - 1), "|^WPN^PH^^1^555^", 1'000'000 + patient, "\r");
@@ -88,6 +99,9 @@ class Sender {
 
   std::unique_ptr<testing::MllpClient> connection_;
   const std::string name_;
+  std::mt19937_64 engine_{std::hash<std::string>()(name_)};
+  // Of the patient whose messages are sent now.
+  std::string demographics_;
   int messages_ = 0;
 };
 
