@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "services/exchange/name_text.h"
 
 namespace custodian::exchange {
@@ -77,6 +78,8 @@ void AddParts(const std::vector<std::string>& words, Demographics& read) {
 struct NameWords {
   std::vector<std::string> family;
   std::vector<std::vector<std::string>> given;
+  // So many words of the first given name are one name: Mei-Ling has no middle name.
+  std::size_t hyphenated = 1;
 };
 
 // Of a HumanName without parts, "Roe, Jane" or "Jane Roe".
@@ -99,7 +102,13 @@ NameWords FromText(std::string_view text) {
 NameWords WordsOf(const Json& name) {
   NameWords words;
   words.family = FoldedWords(name.TextOf("family"));
-  for (const Json& given : name["given"].items()) words.given.push_back(FoldedWords(given.text()));
+  for (const Json& given : name["given"].items()) {
+    if (words.given.empty()) {
+      const absl::string_view text = absl::StripAsciiWhitespace(given.text());
+      words.hyphenated = std::max<std::size_t>(1, FoldedWords(std::string(text.substr(0, text.find(' ')))).size());
+    }
+    words.given.push_back(FoldedWords(given.text()));
+  }
   if (words.family.empty() && words.given.empty()) words = FromText(name.TextOf("text"));
   return words;
 }
@@ -130,7 +139,7 @@ void ReadName(const Json& name, Demographics& read) {
   const auto add_middle = [&read](const std::string& word) {
     AddUnique(read.middle, word.substr(0, static_cast<unsigned char>(word.front()) < 0x80 ? 1 : word.size()), kNamesMax);
   };
-  for (std::size_t i = 1; i < first.size(); ++i) add_middle(first[i]);
+  for (std::size_t i = words.hyphenated; i < first.size(); ++i) add_middle(first[i]);
   for (std::size_t i = 1; i < words.given.size(); ++i)
     for (const std::string& word : words.given[i]) add_middle(word);
 }

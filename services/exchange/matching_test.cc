@@ -49,6 +49,16 @@ std::string Same(const LocatedPatient& of, const std::vector<LocatedPatient>& al
 }
 Match Of(const Json& a, const Json& b, const NameCount& name = kFew) { return MatchPatients(a.Text(), b.Text(), MatchWeights::Shipped(), name).value(); }
 
+TEST(Demographics, AHyphenatedGivenNameIsOneNameWithoutAMiddleName) {
+  const auto middle = [](const char* given) { return ReadDemographics(PatientJson("Fitzgerald", given, "")).middle; };
+  EXPECT_THAT(middle("Mei-Ling"), ::testing::IsEmpty());
+  EXPECT_THAT(middle(" Mei-Ling Ann"), ::testing::ElementsAre("a"));
+  EXPECT_THAT(middle("Mary Ann"), ::testing::ElementsAre("a"));
+  // Nothing but name and birth date then.
+  EXPECT_NE(Of(PatientJson("Fitzgerald", "Mei-Ling", kAddress), PatientJson("Fitzgerald", "Mei-Ling", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])")).grade,
+            MatchGrade::kCertain);
+}
+
 TEST(Demographics, CaseAccentsAndPunctuationDoNotMatter) {
   EXPECT_EQ(NormalizeName("O'Brien"), "obrien");
   EXPECT_EQ(NormalizeName("O\u2019BRIEN"), "obrien");
