@@ -185,7 +185,10 @@ void Planner::Accept(QueuedWrite& write) {
   }
   for (const PatientId& patient : write.write.consent_changed) {
     plan_.consent_versions[patient.bytes()] = ConsentVersion(patient) + 1;
+    plan_.changed_charts.insert(patient);
   }
+  for (const Row& row : write.write.rows)
+    if (row.chart) plan_.changed_charts.insert(*row.chart);
   plan_.rows.Add(write.write.rows, admitted.first_index, plan_.next.time_ms);
   accepted_.push_back({plan_.outcomes.size(), first_slot, write.entries()});
   plan_.outcomes.push_back(std::move(admitted));

@@ -65,6 +65,8 @@ struct CommitPlan {
   // New versions by patient id.
   std::map<std::string, std::int64_t> consent_versions;
   RowInsert rows;
+  // Patients whose chart or consent version the plan changes.
+  std::set<PatientId> changed_charts;
 };
 
 struct PlanContext {

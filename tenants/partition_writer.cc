@@ -16,6 +16,7 @@
 #include "spdlog/spdlog.h"
 #include "tenants/commit_plan.h"
 #include "tenants/log_state.h"
+#include "tenants/patient_changes.h"
 #include "tenants/queued_write.h"
 
 namespace custodian::tenants {
@@ -59,6 +60,7 @@ class PartitionWriter::Core {
         roster_(roster),
         clock_(network_clock),
         state_(std::move(state)),
+        changes_(state_.size()),
         size_(state_.size()) {}
 
   ~Core() { FailQueue(absl::UnavailableError("the partition writer has stopped")); }
@@ -75,6 +77,7 @@ class PartitionWriter::Core {
   }
   [[nodiscard]] const std::string& origin() const { return options_.origin; }
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool IsUnchangedSince(const PatientId& patient, std::uint64_t position) const { return changes_.IsUnchangedSince(patient, position); }
 
  private:
   using Writes = std::span<QueuedWrite* const>;
@@ -124,6 +127,7 @@ class PartitionWriter::Core {
   bool state_known_ = true;
   // Of our own too: what Settle() gives a head that is as before, which it may have got although nobody answered; 0 when there is none.
   std::int64_t settling_epoch_ = 0;
+  PatientChanges changes_;
   std::atomic<std::uint64_t> size_;
 };
 
@@ -231,6 +235,8 @@ absl::Status PartitionWriter::Core::Try(Writes writes) {
   }
   if (plan->changes) {
     if (absl::Status status = Execute(*plan); !status.ok()) return status;
+    // Rows without an entry do not move the log: then it counts as changed until it has moved.
+    changes_.Note(plan->changed_charts, plan->next.size() + (plan->leaves.empty() ? 1 : 0));
     MoveTo(std::move(plan->next));
   }
   Deliver(writes, std::move(plan->outcomes));
@@ -241,10 +247,12 @@ absl::Status PartitionWriter::Core::Execute(const CommitPlan& plan) {
   bool lost_head = false;
   absl::Status status = ExecutePlan(database_, plan, lost_head);
   if (lost_head) {
+    changes_.Forget();
     state_known_ = false;
     return status;
   }
   if (!absl::IsUnknown(status)) return status;
+  changes_.Forget();
   spdlog::warn("partition {}: a COMMIT is in doubt, reading the head", options_.origin);
   const auto committed = Settle(plan);
   if (!committed.ok()) {
@@ -359,6 +367,7 @@ void PartitionWriter::Run() { core_->Run(); }
 void PartitionWriter::Stop() { core_->Stop(); }
 const std::string& PartitionWriter::origin() const { return core_->origin(); }
 std::uint64_t PartitionWriter::size() const { return core_->size(); }
+bool PartitionWriter::IsUnchangedSince(const PatientId& patient, std::uint64_t position) const { return core_->IsUnchangedSince(patient, position); }
 void PartitionWriter::OnCommit(std::function<void()> callback) { core_->OnCommit(std::move(callback)); }
 
 }  // namespace custodian::tenants

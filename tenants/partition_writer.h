@@ -59,6 +59,8 @@ struct Row {
   std::vector<Value> values;
   // Of a proved table: position in the Write of the entry that carries its digest.
   std::size_t entry = 0;
+  // Whose chart the row belongs to, for IsUnchangedSince().
+  std::optional<PatientId> chart = std::nullopt;
 };
 
 // Refuses the Write (FailedPrecondition) unless the patient's consent version in this partition is still `version`.
@@ -142,6 +144,10 @@ class PartitionWriter {
   [[nodiscard]] const std::string& origin() const;
   // Size of the committed tree.
   [[nodiscard]] std::uint64_t size() const;
+  // True when nobody stored a row of the patient's chart, or changed the patient's consent version, at or past this position of the log. Answered
+  // from memory, as of the last write that was answered: a writer that was fenced off goes on to say what it knew then. False also when it cannot
+  // tell (of a time long ago, or while a commit is in doubt).
+  [[nodiscard]] bool IsUnchangedSince(const PatientId& patient, std::uint64_t position) const;
   // Called after every commit, from the writer's thread; must return at once.
   void OnCommit(std::function<void()> callback);
 

@@ -258,6 +258,72 @@ TEST_F(PartitionWriterTest, AStatementThatComesAfterItsDoubtWasSettledChangesNot
   EXPECT_EQ(Size(), "1");
 }
 
+TEST_F(PartitionWriterTest, TellsWhoseChartIsUnchanged) {
+  const PatientId one = PatientId::Random();
+  const PatientId other = PatientId::Random();
+  EXPECT_TRUE(writer().IsUnchangedSince(one, writer().size()));
+  const auto since = [this](const PatientId& patient, auto change) {
+    const std::uint64_t before = writer().size();
+    Write write = OneOf(HexEncode(RandomBytes(4)));
+    change(write);
+    EXPECT_TRUE(writer().Apply(std::move(write)).ok());
+    return writer().IsUnchangedSince(patient, before);
+  };
+  EXPECT_TRUE(since(one, [](Write&) {}));
+  EXPECT_FALSE(since(one, [&one](Write& write) { write.rows[0].chart = one; }));
+  EXPECT_TRUE(writer().IsUnchangedSince(one, writer().size()));
+  EXPECT_TRUE(since(one, [&other](Write& write) { write.rows[0].chart = other; }));
+  EXPECT_FALSE(since(one, [&one](Write& write) { write.consent_changed = {one}; }));
+  const auto without_entry = [&one](Write& write) {
+    write.entries.clear();
+    write.rows[0].values[1] = std::monostate{};
+    write.rows[0].chart = one;
+  };
+  EXPECT_FALSE(since(one, without_entry));
+  // What was written before this writer began it cannot tell.
+  const std::uint64_t size = writer().size();
+  ASSERT_TRUE(log_->RestartThrough(log_->postgres().login()).ok());
+  EXPECT_TRUE(writer().IsUnchangedSince(one, size));
+  EXPECT_FALSE(writer().IsUnchangedSince(one, size - 1));
+}
+
+// What a doubtful commit changed is changed, whatever became of it.
+TEST_F(PartitionWriterTest, AfterADoubtNoChartCountsAsUnchanged) {
+  FaultProxy proxy(log_->postgres().login());
+  ASSERT_TRUE(log_->RestartThrough(proxy.Through(log_->postgres().login())).ok());
+  ASSERT_TRUE(writer().Apply(OneOf("a")).ok());
+  const PatientId patient = PatientId::Random();
+  const std::uint64_t before = writer().size();
+  Write write = OneOf("b");
+  write.rows[0].chart = patient;
+  proxy.StrikeNextCommit(FaultProxy::Fault::kAnswerLost);
+  ASSERT_TRUE(writer().Apply(std::move(write)).ok());
+  EXPECT_EQ(proxy.struck(), 1);
+  EXPECT_FALSE(writer().IsUnchangedSince(patient, before));
+  EXPECT_FALSE(writer().IsUnchangedSince(PatientId::Random(), before));
+  EXPECT_TRUE(writer().IsUnchangedSince(patient, writer().size()));
+}
+
+// A resend is answered as the first was, though what it expects no longer holds; and new writes beside it are admitted.
+TEST_F(PartitionWriterTest, AResendAmongNewWritesGetsTheFirstAnswer) {
+  const PatientId patient = PatientId::Random();
+  Write first = OneOf("a");
+  first.expectations = {{patient, 0}};
+  const auto admitted = writer().Apply(first);
+  ASSERT_TRUE(admitted.ok()) << admitted.status();
+  Write consent = OneOf("consent");
+  consent.consent_changed = {patient};
+  ASSERT_TRUE(writer().Apply(std::move(consent)).ok());
+  auto again = writer().Submit(first);
+  auto fresh = writer().Submit(OneOf("b"));
+  const auto replayed = again.get();
+  ASSERT_TRUE(replayed.ok()) << replayed.status();
+  EXPECT_TRUE(replayed->replayed);
+  EXPECT_EQ(replayed->first_index, admitted->first_index);
+  EXPECT_TRUE(fresh.get().ok());
+  EXPECT_EQ(Things(), "3");
+}
+
 TEST_F(PartitionWriterTest, UnreachableServerIsWaitedForAndLosesNothing) {
   ASSERT_TRUE(writer().Apply(OneOf("a")).ok());
   const auto superuser = testing::TestSuperuser();

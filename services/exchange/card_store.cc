@@ -104,20 +104,17 @@ Row InferredRow(std::string order_key, InferredState state) {
   return Row{&kInferredTable, {Bytes{std::move(order_key)}, std::string(NameOf(state))}};
 }
 
-absl::StatusOr<CardStore::Known> CardStore::FindAnswer(std::string_view check_key, std::string_view jti_sha256,
-                                                      const RecordId& patient_record) const {
+absl::StatusOr<CardStore::Known> CardStore::FindAnswer(std::string_view check_key, std::string_view jti_sha256) const {
   Known known;
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     const pqxx::result rows = Execute(transaction,
-        "SELECT answer.digest, answer.patient_id, answer.sealed, EXISTS (SELECT FROM exchange.jti WHERE jti = $2), "
-        "(SELECT patient_id FROM exchange.patient WHERE record_id = $3) "
+        "SELECT answer.digest, answer.patient_id, answer.sealed, EXISTS (SELECT FROM exchange.jti WHERE jti = $2) "
         "FROM (SELECT 1) AS always LEFT JOIN exchange.check_answer AS answer ON answer.check_key = $1",
-        Binary(check_key), Binary(jti_sha256), Binary(patient_record.bytes()));
+        Binary(check_key), Binary(jti_sha256));
     const pqxx::row row = rows.at(0);
     known.jti_used = row[3].as<bool>();
-    // The columns' CHECKs keep them at 16 bytes.
-    if (!row[4].is_null()) known.patient = PatientId::FromBytes(BytesOf(row[4])).value();
     if (row[0].is_null()) return absl::OkStatus();
+    // The column's CHECK keeps it at 16 bytes.
     known.answer = StoredAnswer{BytesOf(row[0]), PatientId::FromBytes(BytesOf(row[1])).value(), BytesOf(row[2])};
     return absl::OkStatus();
   });

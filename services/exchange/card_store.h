@@ -84,14 +84,12 @@ class CardStore {
  public:
   explicit CardStore(const tenants::Database& database) : database_(database) {}
 
-  // What is known of a check before it begins: its first answer, whether its token was used, and who its patient is, if `patient_record` is
-  // a Patient's here. One round trip.
+  // What is known of a check: its first answer, and whether its token was used. One round trip.
   struct Known {
     bool jti_used = false;
     std::optional<StoredAnswer> answer;
-    std::optional<PatientId> patient;
   };
-  [[nodiscard]] absl::StatusOr<Known> FindAnswer(std::string_view check_key, std::string_view jti_sha256, const RecordId& patient_record) const;
+  [[nodiscard]] absl::StatusOr<Known> FindAnswer(std::string_view check_key, std::string_view jti_sha256) const;
   // Deletes tokens that expired before that time, a thousand at a time; how many were deleted.
   [[nodiscard]] absl::StatusOr<std::uint64_t> ForgetTokens(absl::Time expired_before) const;
   [[nodiscard]] absl::StatusOr<bool> IsJtiUsed(std::string_view jti_sha256) const;

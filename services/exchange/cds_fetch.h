@@ -23,6 +23,9 @@ namespace custodian::exchange {
 using FetchUrl = std::function<absl::StatusOr<rpc::HttpResponse>(absl::Duration timeout, const std::string& url,
                                                                  const std::vector<std::pair<std::string, std::string>>& headers)>;
 
+// Whether FillPrefetch() has anything to do, or to refuse.
+[[nodiscard]] bool NeedsFetch(const CheckRequest& request, const std::vector<std::string>& fhir_servers);
+
 // Fills what `request.prefetch` lacks, until `deadline` at the latest. `fhir_servers` are the base URLs that the tenant registered.
 // FailedPrecondition, with a sentence on what to send, when there is no Patient then; what else is missing stays so.
 [[nodiscard]] absl::Status FillPrefetch(CheckRequest& request, const std::vector<std::string>& fhir_servers, const FetchUrl& fetch,

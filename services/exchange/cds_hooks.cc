@@ -222,15 +222,19 @@ FetchUrl CdsHooks::LimitedFetch() {
 }
 
 void CdsHooks::RunJob(Job& job) {
-  job.answer = job.claim.given_up() ? absl::CancelledError("the caller gave up")
-                                    : check_.Run(job.call, job.request, *job.table, job.claim, [this, &job]() -> absl::Status {
-                                        if (!NeedsData(job)) return absl::OkStatus();
-                                        const absl::Status filled =
-                                            FillPrefetch(job.request, job.call.token.fhir_servers, LimitedFetch(), job.fetch_until);
-                                        job.lacks_data = !filled.ok();
-                                        return filled;
-                                      });
-  job.done.Notify();
+  const absl::Cleanup done = [&job] { job.done.Notify(); };
+  if (job.claim.given_up()) {
+    job.answer = absl::CancelledError("the caller gave up");
+    return;
+  }
+  std::function<absl::Status()> prepare;
+  if (NeedsFetch(job.request, job.call.token.fhir_servers) && NeedsData(job))
+    prepare = [this, &job] {
+      const absl::Status filled = FillPrefetch(job.request, job.call.token.fhir_servers, LimitedFetch(), job.fetch_until);
+      job.lacks_data = !filled.ok();
+      return filled;
+    };
+  job.answer = check_.Run(job.call, job.request, *job.table, job.claim, prepare);
 }
 
 void CdsHooks::Work() {

@@ -10,7 +10,6 @@ namespace custodian::exchange {
 namespace {
 
 constexpr std::string_view kPurpose = "fhir-search";
-constexpr std::size_t kPatientsMax = 10'000;
 
 // Both ordered by record; `changed` takes the place of what it changes.
 ChartRecords Merge(const ChartRecords& before, const std::vector<SealedRecord>& changed, const ChartRecords& opened) {
@@ -35,23 +34,7 @@ std::size_t BytesOf(const FhirChart& chart) {
 
 }  // namespace
 
-FhirCharts::FhirCharts(keys::Sealer& sealer, const Clock& machine_clock, KeptChartLimits limits) : sealer_(sealer), kept_(machine_clock, limits) {}
-
-absl::StatusOr<std::optional<PatientId>> FhirCharts::PatientOf(const tenants::Partition& partition, std::string_view fhir_id) const {
-  const auto record = sealer_.RecordIdOf(partition.tenant.id, "Patient", fhir_id);
-  if (!record.ok()) return record.status();
-  const std::pair name(partition.tenant.id.text(), record->bytes());
-  {
-    absl::MutexLock lock(&mutex_);
-    if (const auto known = patients_.find(name); known != patients_.end()) return std::optional<PatientId>(known->second);
-  }
-  auto patient = RecordStore(*partition.database).PatientOf(*record);
-  if (!patient.ok() || !patient->has_value()) return patient;
-  absl::MutexLock lock(&mutex_);
-  if (patients_.size() >= kPatientsMax) patients_.clear();
-  patients_.emplace(name, **patient);
-  return patient;
-}
+FhirCharts::FhirCharts(keys::Sealer& sealer, const Clock& machine_clock, KeptChartLimits limits) : sealer_(sealer), patients_(sealer), kept_(machine_clock, limits) {}
 
 absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::Open(const tenants::Partition& partition, const PatientId& patient,
                                                                   std::uint64_t snapshot) const {

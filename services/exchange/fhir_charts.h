@@ -4,19 +4,15 @@
 #define CUSTODIAN_SERVICES_EXCHANGE_FHIR_CHARTS_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "services/exchange/fhir_chart.h"
 #include "services/exchange/kept_charts.h"
+#include "services/exchange/known_patients.h"
 #include "services/keys/sealer.h"
 #include "tenants/clock.h"
 #include "tenants/partitions.h"
@@ -28,7 +24,9 @@ class FhirCharts {
   FhirCharts(keys::Sealer& sealer, const Clock& machine_clock, KeptChartLimits limits);
 
   // The patient whose Patient resource has this id; nothing when there is none.
-  [[nodiscard]] absl::StatusOr<std::optional<PatientId>> PatientOf(const tenants::Partition& partition, std::string_view fhir_id) const;
+  [[nodiscard]] absl::StatusOr<std::optional<PatientId>> PatientOf(const tenants::Partition& partition, std::string_view fhir_id) const {
+    return patients_.Find(partition, fhir_id);
+  }
   // What entries below `snapshot` of the log left of the patient's records; deleted ones left out.
   [[nodiscard]] absl::StatusOr<std::shared_ptr<const FhirChart>> Open(const tenants::Partition& partition, const PatientId& patient,
                                                                       std::uint64_t snapshot) const;
@@ -52,10 +50,8 @@ class FhirCharts {
                                                                          std::uint64_t snapshot) const;
 
   keys::Sealer& sealer_;
+  mutable KnownPatients patients_;
   mutable KeptCharts<FhirChart> kept_;
-  mutable absl::Mutex mutex_;
-  // By tenant and Patient record; which patient that is never changes.
-  mutable std::map<std::pair<std::string, std::string>, PatientId> patients_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace custodian::exchange

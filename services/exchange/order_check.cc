@@ -119,6 +119,10 @@ class OrderCheck::Attempt {
     return absl::OkStatus();
   }
 
+  [[nodiscard]] bool has_cards() const {
+    return std::any_of(judged_.begin(), judged_.end(), [](const Judged& judged) { return judged.has_card(); });
+  }
+
   // Records each disclosure at its source, before anything is recorded here or shown. FailedPrecondition when a consent, the record or the link changed.
   absl::Status Disclose(const AnswerClaim& claim) {
     for (Judged& judged : judged_) {
@@ -418,14 +422,16 @@ class OrderCheck::Attempt {
 
 namespace {
 
+absl::Status TokenUsed() { return absl::UnauthenticatedError("the token was used before (jti)"); }
+
 // A resend: the first answer. Its token is remembered, nothing else changes.
 absl::StatusOr<std::string> FirstAnswer(const ExchangeParts& parts, const CdsCall& call, const std::string& check_key,
-                                        const std::string& digest, const StoredAnswer& stored, bool remember_token) {
+                                        const std::string& digest, const StoredAnswer& stored) {
   if (stored.digest != digest)
     return absl::InvalidArgumentError("hookInstance was used before with another context; use a new one");
   const TenantId& tenant = call.partition->tenant.id;
   auto body = parts.sealer.Open({tenant, stored.patient, check_key.substr(0, 16), 1}, stored.sealed, kPurpose);
-  if (!body.ok() || !remember_token) return body;
+  if (!body.ok()) return body;
   tenants::Write write;
   auto key = parts.sealer.IndexToken(tenant, absl::StrCat("jti\n", call.token.jti_sha256));
   if (!key.ok()) return key.status();
@@ -433,7 +439,7 @@ absl::StatusOr<std::string> FirstAnswer(const ExchangeParts& parts, const CdsCal
   write.request_digest = write.idempotency_key;
   write.rows.push_back(JtiRow(call.token.jti_sha256, call.token.expires));
   const auto admitted = call.partition->writer->Apply(std::move(write));
-  if (absl::IsAlreadyExists(admitted.status())) return absl::UnauthenticatedError("the token was used before (jti)");
+  if (absl::IsAlreadyExists(admitted.status())) return TokenUsed();
   if (!admitted.ok()) return admitted.status();
   return body;
 }
@@ -448,19 +454,36 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
   if (!check_key.ok()) return check_key.status();
   auto digest = parts_.sealer.IndexToken(tenant, absl::StrCat("check-request\n", request.content));
   if (!digest.ok()) return digest.status();
-  const auto patient_record = parts_.records.PatientRecordId(tenant, request.patient_id);
-  if (!patient_record.ok()) return patient_record.status();
-  const CardStore store(*call.partition->database);
-  const auto known = store.FindAnswer(*check_key, call.token.jti_sha256, *patient_record);
-  if (!known.ok()) return known.status();
-  if (known->jti_used) return absl::UnauthenticatedError("the token was used before (jti)");
-  if (known->answer) return FirstAnswer(parts_, call, *check_key, *digest, *known->answer, /*remember_token=*/true);
-  if (absl::Status status = prepare(); !status.ok()) return status;
+  std::optional<PatientId> patient;
+  if (auto found = parts_.records.FindPatient(tenant, request.patient_id); found.ok()) {
+    patient = *std::move(found);
+  } else if (!absl::IsNotFound(found.status())) {
+    return found.status();
+  }
+  // A resend is noticed when the check is recorded, by its key, and asked for before that only where something would happen outside of this
+  // tenant's log: most checks have no card, and are new.
+  const auto first_answer = [&]() -> absl::StatusOr<std::string> {
+    const auto known = CardStore(*call.partition->database).FindAnswer(*check_key, call.token.jti_sha256);
+    if (!known.ok()) return known.status();
+    if (known->jti_used) return TokenUsed();
+    if (!known->answer) return absl::NotFoundError("the check is new");
+    return FirstAnswer(parts_, call, *check_key, *digest, *known->answer);
+  };
+  bool is_new = false;
+  if (prepare) {
+    if (auto first = first_answer(); !absl::IsNotFound(first.status())) return first;
+    is_new = true;
+    if (absl::Status status = prepare(); !status.ok()) return status;
+  }
 
   for (int attempt = 1;; ++attempt) {
     if (claim.given_up()) return absl::CancelledError("the caller gave up");
-    Attempt one(parts_, call, request, table, recorded_, *check_key, *digest, known->patient);
+    Attempt one(parts_, call, request, table, recorded_, *check_key, *digest, patient);
     if (absl::Status status = one.Evaluate(/*judge_person=*/attempt > 1); !status.ok()) return status;
+    if (one.has_cards() && !is_new) {
+      if (auto first = first_answer(); !absl::IsNotFound(first.status())) return first;
+      is_new = true;
+    }
     if (absl::Status status = one.Disclose(claim); !status.ok()) {
       if (absl::IsFailedPrecondition(status) && attempt < kAttempts) continue;
       return status;
@@ -476,10 +499,8 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
     }
     if (!admitted.ok() && !absl::IsAlreadyExists(admitted.status())) return admitted.status();
     // Another call was first: with the same hookInstance, whose answer is ours too, or with the same token.
-    const auto first = store.FindAnswer(*check_key, call.token.jti_sha256, *patient_record);
-    if (!first.ok()) return first.status();
-    if (!first->answer) return absl::UnauthenticatedError("the token was used before (jti)");
-    return FirstAnswer(parts_, call, *check_key, *digest, *first->answer, /*remember_token=*/!first->jti_used);
+    auto first = first_answer();
+    return absl::IsNotFound(first.status()) ? TokenUsed() : first;
   }
 }
 

@@ -102,7 +102,7 @@ class OrderCheck {
   // The answer's body. The same (iss, hook, hookInstance) gets the first answer and changes nothing. Unauthenticated for a token
   // used before, InvalidArgument for a hookInstance used before with another context, Cancelled when the caller gave up; any
   // other error is a fault, after which nothing was answered and the same call may be sent again with a new token.
-  // `prepare` runs first unless the call was answered before; its error is the answer.
+  // `prepare` (may be empty) runs first unless the call was answered before; its error is the answer.
   [[nodiscard]] absl::StatusOr<std::string> Run(const CdsCall& call, const CheckRequest& request, const ExamTable& table,
                                                 AnswerClaim& claim, const std::function<absl::Status()>& prepare) const;
 

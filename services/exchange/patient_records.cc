@@ -24,9 +24,9 @@ std::size_t BytesOf(const PatientRecords::Records& records) {
 
 bool IsDeleted(const SealedRecord& row) { return row.deleted; }
 
-// The position of the log from which on nothing of the chart was read yet.
-std::uint64_t Behind(const std::vector<SealedRecord>& rows) {
-  std::uint64_t position = 0;
+// The position of the log below which everything of the chart was read: what was committed before the question, and what was found.
+std::uint64_t Behind(std::uint64_t size_before, const std::vector<SealedRecord>& rows) {
+  std::uint64_t position = size_before;
   for (const SealedRecord& row : rows) position = std::max(position, row.entry_index + 1);
   return position;
 }
@@ -58,7 +58,7 @@ absl::StatusOr<PatientId> TenantResources(const TenantId& tenant, keys::Sealer& 
 }
 
 PatientRecords::PatientRecords(const tenants::Partitions& partitions, keys::Sealer& sealer, const Clock& machine_clock, KeptChartLimits limits)
-    : partitions_(partitions), sealer_(sealer), kept_(machine_clock, limits) {}
+    : partitions_(partitions), sealer_(sealer), patients_(sealer), kept_(machine_clock, limits) {}
 
 absl::StatusOr<RecordId> PatientRecords::PatientRecordId(const TenantId& tenant, std::string_view fhir_patient_id) const {
   return sealer_.RecordIdOf(tenant, "Patient", fhir_patient_id);
@@ -67,9 +67,7 @@ absl::StatusOr<RecordId> PatientRecords::PatientRecordId(const TenantId& tenant,
 absl::StatusOr<PatientId> PatientRecords::FindPatient(const TenantId& tenant, std::string_view fhir_patient_id) const {
   const tenants::Partition* partition = partitions_.FindById(tenant);
   if (partition == nullptr) return NoPartition(tenant);
-  const absl::StatusOr<RecordId> record = PatientRecordId(tenant, fhir_patient_id);
-  if (!record.ok()) return record.status();
-  const absl::StatusOr<std::optional<PatientId>> patient = RecordStore(*partition->database).PatientOf(*record);
+  const absl::StatusOr<std::optional<PatientId>> patient = patients_.Find(*partition, fhir_patient_id);
   if (!patient.ok()) return patient.status();
   if (!patient->has_value()) return absl::NotFoundError(absl::StrCat("tenant ", tenant.text(), " has no such patient"));
   return **patient;
@@ -106,40 +104,54 @@ absl::StatusOr<PatientRecords::Chart> PatientRecords::OpenChart(const PatientLin
 
 absl::StatusOr<PatientRecords::Chart> PatientRecords::OpenAnew(const tenants::Partition& partition, const PatientLink& link,
                                                                std::string_view purpose) const {
+  const std::uint64_t size_before = partition.writer->size();
   absl::StatusOr<RecordStore::Chart> sealed = RecordStore(*partition.database).ChartOfPatient(link.patient);
   if (!sealed.ok()) return sealed.status();
-  const std::uint64_t through = Behind(sealed->records);
+  const std::uint64_t through = Behind(size_before, sealed->records);
   std::erase_if(sealed->records, IsDeleted);
   absl::StatusOr<Records> opened = Opened(partition, sealed->records, purpose);
   if (!opened.ok()) return opened.status();
-  auto records = std::make_shared<const Records>(*std::move(opened));
-  kept_.Keep(link, nullptr, {records, 0, through, BytesOf(*records)});
-  return Chart{std::move(records), sealed->consent_version};
+  auto chart = std::make_shared<const Chart>(std::make_shared<const Records>(*std::move(opened)), sealed->consent_version);
+  kept_.Keep(link, nullptr, {chart, 0, through, BytesOf(*chart->records)});
+  return *chart;
 }
 
 absl::StatusOr<PatientRecords::Chart> PatientRecords::Advance(const tenants::Partition& partition, const PatientLink& link, std::string_view purpose,
                                                               Kept kept) const {
+  if (partition.writer->IsUnchangedSince(link.patient, kept.through)) return *kept.chart;
+  const std::uint64_t size_before = partition.writer->size();
   absl::StatusOr<RecordStore::Chart> since = RecordStore(*partition.database).ChartOfPatient(link.patient, kept.through);
   if (!since.ok()) return since.status();
-  if (since->records.empty()) return Chart{std::move(kept.chart), since->consent_version};
-  const std::uint64_t through = Behind(since->records);
+  const std::shared_ptr<const Chart> former = std::move(kept.chart);
+  kept.through = Behind(std::max(size_before, kept.through), since->records);
+  std::shared_ptr<const Records> records = former->records;
+  if (!since->records.empty()) {
+    auto merged = Merged(partition, *former->records, std::move(since->records), purpose);
+    if (!merged.ok()) return merged.status();
+    records = std::make_shared<const Records>(*std::move(merged));
+    kept.bytes = BytesOf(*records);
+  }
+  kept.chart = std::make_shared<const Chart>(std::move(records), since->consent_version);
+  kept_.Keep(link, former.get(), kept);
+  return *kept.chart;
+}
+
+absl::StatusOr<PatientRecords::Records> PatientRecords::Merged(const tenants::Partition& partition, const Records& former,
+                                                               std::vector<SealedRecord> rows, std::string_view purpose) const {
   std::set<RecordId> replaced;
-  for (const SealedRecord& row : since->records) replaced.insert(row.record);
-  std::erase_if(since->records, IsDeleted);
-  const absl::StatusOr<Records> changed = Opened(partition, since->records, purpose);
+  for (const SealedRecord& row : rows) replaced.insert(row.record);
+  std::erase_if(rows, IsDeleted);
+  const absl::StatusOr<Records> changed = Opened(partition, rows, purpose);
   if (!changed.ok()) return changed.status();
   Records merged;
-  merged.reserve(kept.chart->size() + changed->size());
-  const auto by_record = [](const OpenedRecord& a, const OpenedRecord& b) { return a.record < b.record; };
-  std::copy_if(kept.chart->begin(), kept.chart->end(), std::back_inserter(merged),
+  merged.reserve(former.size() + changed->size());
+  std::copy_if(former.begin(), former.end(), std::back_inserter(merged),
                [&replaced](const OpenedRecord& record) { return !replaced.contains(record.record); });
   const auto middle = static_cast<std::ptrdiff_t>(merged.size());
   merged.insert(merged.end(), changed->begin(), changed->end());
-  std::inplace_merge(merged.begin(), merged.begin() + middle, merged.end(), by_record);
-  const std::shared_ptr<const Records> former = kept.chart;
-  auto records = std::make_shared<const Records>(std::move(merged));
-  kept_.Keep(link, former.get(), {records, 0, through, BytesOf(*records)});
-  return Chart{std::move(records), since->consent_version};
+  std::inplace_merge(merged.begin(), merged.begin() + middle, merged.end(),
+                     [](const OpenedRecord& a, const OpenedRecord& b) { return a.record < b.record; });
+  return merged;
 }
 
 absl::StatusOr<std::shared_ptr<const PatientRecords::Records>> PatientRecords::Open(const PatientLink& link, std::string_view purpose) const {

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "services/exchange/exam.h"
 #include "services/exchange/kept_charts.h"
+#include "services/exchange/known_patients.h"
 #include "services/exchange/patient_link.h"
 #include "services/keys/sealer.h"
 #include "tenants/clock.h"
@@ -67,15 +68,19 @@ class PatientRecords {
   void DropExpired() const { kept_.DropExpired(); }
 
  private:
-  using Kept = KeptCharts<Records>::Kept;
+  using Kept = KeptCharts<Chart>::Kept;
   [[nodiscard]] absl::StatusOr<Records> Opened(const tenants::Partition& partition, const std::vector<SealedRecord>& rows, std::string_view purpose) const;
   [[nodiscard]] absl::StatusOr<Chart> OpenAnew(const tenants::Partition& partition, const PatientLink& link, std::string_view purpose) const;
+  // `former` with `rows` in the place of what they change.
+  [[nodiscard]] absl::StatusOr<Records> Merged(const tenants::Partition& partition, const Records& former, std::vector<SealedRecord> rows,
+                                               std::string_view purpose) const;
   // `kept`, brought up to the present.
   [[nodiscard]] absl::StatusOr<Chart> Advance(const tenants::Partition& partition, const PatientLink& link, std::string_view purpose, Kept kept) const;
 
   const tenants::Partitions& partitions_;
   keys::Sealer& sealer_;
-  mutable KeptCharts<Records> kept_;
+  mutable KnownPatients patients_;
+  mutable KeptCharts<Chart> kept_;
 };
 
 }  // namespace custodian::exchange

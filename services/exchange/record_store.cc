@@ -86,7 +86,9 @@ Row RecordRow(const RecordId& record, std::uint64_t version, const PatientId& pa
               RecordMark mark) {
   return Row{&kRecordTable,
              {Bytes{record.bytes()}, static_cast<std::int64_t>(version), Bytes{patient.bytes()}, Bytes{std::move(sealed)},
-              mark == RecordMark::kDeleted, mark == RecordMark::kAccount, CommitTime{}, IndexOf{entry}}};
+              mark == RecordMark::kDeleted, mark == RecordMark::kAccount, CommitTime{}, IndexOf{entry}},
+             entry,
+             mark == RecordMark::kAccount ? std::nullopt : std::optional(patient)};
 }
 
 Row PatientRow(const PatientId& patient, const RecordId& record) {
