@@ -12,7 +12,7 @@ import type { Findings } from './report.ts';
 import { foundingKey, Governance, isGovernanceKind, Roster, RosterCursor } from './roster.ts';
 import type { PublicKey } from './signature.ts';
 import { decodeBundle, type Read, TileComparison, tilePath, tileWidth } from './tiles.ts';
-import { type Hash, leafHash } from './tree.ts';
+import { type Hash, leafHash, type nodeHash, rememberingNodeHash } from './tree.ts';
 import { Used } from './used.ts';
 
 // What differs between the governance log and a partition: who may write the next entry.
@@ -115,7 +115,8 @@ class LogAuditor {
 
   // The next leaves, in order; their hashes.
   async add(leaves: readonly Uint8Array[]): Promise<Hash[]> {
-    const arrived = await Promise.all(leaves.map(arrive));
+    const parentOf = rememberingNodeHash();
+    const arrived = await Promise.all(leaves.map((leaf) => arrive(leaf, parentOf)));
     for (const leaf of arrived) await this.judge(leaf);
     return arrived.map(({ hash }) => hash);
   }
@@ -165,9 +166,9 @@ class LogAuditor {
   }
 }
 
-async function arrive(bytes: Uint8Array): Promise<Arrived> {
+async function arrive(bytes: Uint8Array, parentOf: typeof nodeHash): Promise<Arrived> {
   const [hash, leaf] = await Promise.all([leafHash(bytes), orRefused(parseLeaf(bytes))]);
-  return { hash, leaf, batchRoot: leaf instanceof Refused ? leaf : await orRefused(batchRoot(leaf.signed)) };
+  return { hash, leaf, batchRoot: leaf instanceof Refused ? leaf : await orRefused(batchRoot(leaf.signed, parentOf)) };
 }
 
 async function orRefused<T>(result: Promise<T>): Promise<T | Refused> {

@@ -6,7 +6,7 @@ import {
   SignedEntrySchema,
 } from './generated/ledger/entry_pb.js';
 import { PublicKey } from './signature.ts';
-import { type Hash, leafHash, rootFromInclusionProof } from './tree.ts';
+import { type Hash, leafHash, type nodeHash, rootFromInclusionProof } from './tree.ts';
 import { decode } from './wire.ts';
 
 const leafBytesMax = 65_535;
@@ -38,10 +38,10 @@ export function kindName(kind: Kind): string {
   return KindSchema.value[kind]?.name ?? `kind ${kind}`;
 }
 
-// Root of the author's batch that the leaf's path leads to.
-export async function batchRoot(signed: SignedEntry): Promise<Hash> {
+// Root of the author's batch that the leaf's path leads to; the hash of two nodes by `parentOf`.
+export async function batchRoot(signed: SignedEntry, parentOf: typeof nodeHash): Promise<Hash> {
   const path = signed.batchPath.map((hash) => new Uint8Array(hash));
-  return rootFromInclusionProof(BigInt(signed.batchIndex), BigInt(signed.batchSize), await leafHash(signed.entryBytes), path);
+  return rootFromInclusionProof(BigInt(signed.batchIndex), BigInt(signed.batchSize), await leafHash(signed.entryBytes), path, parentOf);
 }
 
 // Refused unless `key` signed the leaf's batch for this log; `root` is batchRoot().

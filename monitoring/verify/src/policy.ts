@@ -50,7 +50,7 @@ export class Policy {
       const key = await parseVerifierKey(octetsAsText(first));
       if (key.type !== typeEd25519) throw new Refused("a log's key must be of signature type 1");
       if (this.logs.some((log) => equal(log.key.raw, key.raw))) throw new Refused("a log's key is named twice");
-      this.logs.push({ key, url: second === undefined ? undefined : octetsAsText(second) });
+      this.logs.push({ key, url: second && new TextDecoder().decode(fromLatin1(second)) });
     } else if (keyword === 'witness' && first !== undefined && second !== undefined && words.length <= 3) {
       this.checkNew(first);
       const key = await parseVerifierKey(octetsAsText(second));

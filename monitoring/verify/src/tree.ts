@@ -1,6 +1,6 @@
 // The Merkle tree of RFC 6962, section 2.1, over SHA-256; proofs as RFC 9162, sections 2.1.3.2 and 2.1.4.2, verifies them.
 // Sizes and indexes are of 64 bits.
-import { type Bytes, concat, equal, Refused } from './bytes.ts';
+import { type Bytes, concat, equal, latin1, Refused } from './bytes.ts';
 
 export type Hash = Bytes;
 
@@ -14,8 +14,21 @@ const nodePrefix = Uint8Array.of(1);
 export const leafHash = (leaf: Uint8Array): Promise<Hash> => sha256(leafPrefix, leaf);
 export const nodeHash = (left: Hash, right: Hash): Promise<Hash> => sha256(nodePrefix, left, right);
 
+// nodeHash that remembers what it was asked: proofs of neighbours meet in the same nodes.
+export function rememberingNodeHash(): typeof nodeHash {
+  const known = new Map<string, Promise<Hash>>();
+  return (left, right) => {
+    const key = latin1(left) + latin1(right);
+    let hash = known.get(key);
+    if (hash === undefined) known.set(key, (hash = nodeHash(left, right)));
+    return hash;
+  };
+}
+
 // The root that an inclusion proof leads to. Refused unless the proof has the length that index and size ask for.
-export async function rootFromInclusionProof(index: bigint, size: bigint, hash: Hash, proof: readonly Hash[]): Promise<Hash> {
+export async function rootFromInclusionProof(
+  index: bigint, size: bigint, hash: Hash, proof: readonly Hash[], parentOf = nodeHash,
+): Promise<Hash> {
   if (index >= size) throw new Refused(`index ${index} is not below size ${size}`);
   let node = index;
   let last = size - 1n;
@@ -23,14 +36,14 @@ export async function rootFromInclusionProof(index: bigint, size: bigint, hash: 
   for (const sibling of proof) {
     if (last === 0n) throw new Refused('the inclusion proof is too long');
     if ((node & 1n) === 1n || node === last) {
-      root = await nodeHash(sibling, root);
+      root = await parentOf(sibling, root);
       // At the right edge: climb past the levels where the node has no sibling.
       while ((node & 1n) === 0n && node !== 0n) {
         node >>= 1n;
         last >>= 1n;
       }
     } else {
-      root = await nodeHash(root, sibling);
+      root = await parentOf(root, sibling);
     }
     node >>= 1n;
     last >>= 1n;
