@@ -179,6 +179,17 @@ TEST_F(Audit, CheckpointWithoutItsQuorumIsNotBelieved) {
   EXPECT_THAT(Run(governance_.Serve({}), Serve(partition_)), HasSubstr("UNAUTHENTICATED"));
 }
 
+TEST_F(Audit, ClaimedSizeTakesNoMemory) {
+  auto served = Serve(partition_);
+  Note note{Checkpoint{kPartition, std::uint64_t{1} << 62, partition_.Root()}.Serialize(), {}};
+  note.signatures.push_back(LogSignature(partition_.key, partition_.signer->Sign(note.text).value()));
+  const absl::Time time = absl::FromUnixSeconds(1'700'000'001);
+  note.signatures.push_back(CosignatureV1(witness_, time, witness_signer_->Sign(CosignatureMessage(time, note.text)).value()));
+  served["checkpoint"] = note.Serialize();
+  // 301 leaves: one full bundle, then none.
+  EXPECT_THAT(Run(Serve(governance_), served), testing::StartsWith("tile/entries/001: "));
+}
+
 TEST_F(Audit, KeyThatWasNeverEnrolledIsFound) {
   partition_.Add({partition_.NewEntry(v1::KIND_ORDER_CHECKED)}, *other_);
   EXPECT_THAT(Run(), HasSubstr("leaf 301: the author's key is not enrolled"));

@@ -210,14 +210,17 @@ std::string Checkpoint::Serialize() const {
   return origin + "\n" + std::to_string(size) + "\n" + Base64Encode(AsBytes(root)) + "\n";
 }
 
-absl::StatusOr<Checkpoint> OpenCheckpoint(const Note& note, const NoteVerifier& key) {
+absl::Status VerifyLogSignatures(const Note& note, const NoteVerifier& key) {
   if (key.algorithm() != kNoteEd25519) return absl::UnauthenticatedError("the key of " + key.name() + " is not a log's key");
-  const absl::Status verified = ForEachSignatureOf(note, key, [&](const std::string& signature) {
+  return ForEachSignatureOf(note, key, [&](const std::string& signature) {
     return key.public_key().Verify(note.text, signature).ok()
                ? absl::OkStatus()
                : absl::UnauthenticatedError("the log signature of " + key.name() + " is wrong");
   });
-  if (!verified.ok()) return verified;
+}
+
+absl::StatusOr<Checkpoint> OpenCheckpoint(const Note& note, const NoteVerifier& key) {
+  if (const absl::Status verified = VerifyLogSignatures(note, key); !verified.ok()) return verified;
   absl::StatusOr<Checkpoint> checkpoint = Checkpoint::Parse(note.text);
   if (checkpoint.ok() && checkpoint->origin != key.name())
     return absl::UnauthenticatedError("the checkpoint is of " + checkpoint->origin + ", its signature of " + key.name());

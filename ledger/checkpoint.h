@@ -79,7 +79,9 @@ struct Checkpoint {
   [[nodiscard]] std::string Serialize() const;
 };
 
-// Unauthenticated unless `note` carries a valid signature of the log `key` (algorithm 0x01); returns the parsed checkpoint,
+// Unauthenticated unless `note` carries a signature of the log `key` (algorithm 0x01), and no wrong one.
+[[nodiscard]] absl::Status VerifyLogSignatures(const Note& note, const NoteVerifier& key);
+// The same; returns the parsed checkpoint,
 // whose origin must equal the key's name.
 [[nodiscard]] absl::StatusOr<Checkpoint> OpenCheckpoint(const Note& note, const NoteVerifier& key);
 

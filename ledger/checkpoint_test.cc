@@ -176,6 +176,22 @@ TEST_F(PolicyOf, WrongCosignatureOfAKnownWitnessSpoilsTheNote) {
   EXPECT_EQ(policy.Verify(note).status().code(), absl::StatusCode::kUnauthenticated);
 }
 
+TEST_F(PolicyOf, WrongSignatureOfAnyKnownLogSpoilsTheNote) {
+  const Cosigner other = NewCosigner("log.example/p/2", kNoteEd25519);
+  const Cosigner second = NewCosigner("log.example/p/1", kNoteEd25519);
+  for (const Cosigner* known : {&other, &second}) {
+    const Policy policy = Policy::Parse(text_ + "log " + known->key.ToString() + "\nquorum none\n").value();
+    Note note = NoteWith({});
+    EXPECT_TRUE(policy.Verify(note).ok());
+    note.signatures.push_back(LogSignature(known->key, known->signer->Sign(note.text).value()));
+    EXPECT_TRUE(policy.Verify(note).ok());
+    note.signatures[1].signature[7] ^= 1;
+    EXPECT_EQ(policy.Verify(note).status().code(), absl::StatusCode::kUnauthenticated);
+    std::swap(note.signatures[0], note.signatures[1]);
+    EXPECT_EQ(policy.Verify(note).status().code(), absl::StatusCode::kUnauthenticated);
+  }
+}
+
 TEST_F(PolicyOf, SyntaxErrorsNameTheirLine) {
   const std::string w1 = witnesses_[0].key.ToString();
   const std::vector<std::pair<std::string, std::string>> faults = {

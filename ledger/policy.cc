@@ -1,4 +1,5 @@
 // Policy of ledger/checkpoint.h: the tlog-policy file and the judgement of a checkpoint by it.
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>
@@ -19,6 +20,14 @@ std::vector<std::string> Words(std::string_view line) {
     at = end;
   }
   return words;
+}
+
+bool IsBy(const NoteSignature& signature, const NoteVerifier& key) {
+  return signature.name == key.name() && signature.key_id == key.key_id();
+}
+
+bool NamesKey(const Note& note, const NoteVerifier& key) {
+  return std::any_of(note.signatures.begin(), note.signatures.end(), [&key](const auto& signature) { return IsBy(signature, key); });
 }
 
 }  // namespace
@@ -170,21 +179,26 @@ bool Policy::IsWitnessed(const std::string& name, const std::set<std::string>& c
 absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
   const absl::StatusOr<Checkpoint> claimed = Checkpoint::Parse(note.text);
   if (!claimed.ok()) return claimed.status();
-  absl::StatusOr<Checkpoint> checkpoint = absl::NotFoundError("the policy names no log " + claimed->origin);
+  if (const absl::Status named = FindLog(claimed->origin).status(); !named.ok()) return named;
+  absl::StatusOr<Checkpoint> checkpoint = absl::UnauthenticatedError("no signature of " + claimed->origin);
+  // A wrong signature of any key of the policy makes the whole note malformed, however many right ones it has (signed-note,
+  // "Signatures").
   for (const Log& log : logs_) {
-    if (log.key.name() != claimed->origin) continue;
-    checkpoint = OpenCheckpoint(note, log.key);
-    if (checkpoint.ok()) break;
+    const bool present = NamesKey(note, log.key);
+    if (log.key.name() != claimed->origin) {
+      const absl::Status verified = present ? VerifyLogSignatures(note, log.key) : absl::OkStatus();
+      if (!verified.ok()) return verified;
+      continue;
+    }
+    absl::StatusOr<Checkpoint> opened = OpenCheckpoint(note, log.key);
+    if (present && !opened.ok()) return opened;
+    if (!checkpoint.ok()) checkpoint = std::move(opened);
   }
   if (!checkpoint.ok()) return checkpoint;
 
   std::set<std::string> cosigned;
   for (const Witness& witness : witnesses_) {
-    bool present = false;
-    for (const NoteSignature& signature : note.signatures)
-      present = present || (signature.name == witness.key.name() && signature.key_id == witness.key.key_id());
-    if (!present) continue;
-    // A wrong cosignature of a known witness makes the whole note malformed, however many right ones it has.
+    if (!NamesKey(note, witness.key)) continue;
     const absl::StatusOr<absl::Time> time = VerifyCosignature(note, witness.key);
     if (!time.ok()) return time.status();
     cosigned.insert(witness.name);
@@ -198,12 +212,9 @@ absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
 
 absl::StatusOr<Checkpoint> Policy::VerifyWhole(const Note& note) const {
   for (const NoteSignature& signature : note.signatures) {
-    const auto is = [&signature](const NoteVerifier& key) {
-      return signature.name == key.name() && signature.key_id == key.key_id();
-    };
     bool known = false;
-    for (const Log& log : logs_) known = known || is(log.key);
-    for (const Witness& witness : witnesses_) known = known || is(witness.key);
+    for (const Log& log : logs_) known = known || IsBy(signature, log.key);
+    for (const Witness& witness : witnesses_) known = known || IsBy(signature, witness.key);
     if (!known)
       return absl::UnauthenticatedError("the note has a signature of " + signature.name +
                                         " under a key that the policy does not name");

@@ -14,6 +14,10 @@
 namespace custodian::ledger {
 namespace {
 
+// 0x04 and two coordinates; before them the algorithm's name (RFC 5480, section 2).
+constexpr std::size_t kP256PointBytes = 65;
+constexpr std::size_t kP256SpkiBytes = 26 + kP256PointBytes;
+
 using KeyHandle = std::shared_ptr<EVP_PKEY>;
 
 KeyHandle Own(EVP_PKEY* key) { return {key, EVP_PKEY_free}; }
@@ -90,7 +94,10 @@ absl::StatusOr<PublicKey> PublicKey::FromDer(std::string_view spki) {
   // One key, one encoding: otherwise one key could have several key ids.
   const absl::StatusOr<std::string> der = PublicDer(key.get());
   if (!der.ok()) return der.status();
-  if (*der != spki) return absl::InvalidArgumentError("the SubjectPublicKeyInfo is not in its canonical encoding");
+  // OpenSSL writes a point again in the form that it read: of a P-256 key only the uncompressed one, on the named curve, is taken.
+  const bool uncompressed = spki.size() == kP256SpkiBytes && spki[kP256SpkiBytes - kP256PointBytes] == 0x04;
+  if (*der != spki || (result.algorithm_ == v1::SIGNATURE_ALGORITHM_ECDSA_P256_SHA256 && !uncompressed))
+    return absl::InvalidArgumentError("the SubjectPublicKeyInfo is not in its canonical encoding");
   result.der_ = *der;
   result.key_id_ = Sha256(result.der_);
   if (result.algorithm_ == v1::SIGNATURE_ALGORITHM_ED25519) {

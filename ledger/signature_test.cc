@@ -48,6 +48,21 @@ TEST(PublicKeyOf, Ed25519BytesIsTheKeyOfItsSigner) {
   EXPECT_EQ(PublicKey::FromEd25519("short").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(PublicKeyOf, P256HasOneEncoding) {
+  const std::unique_ptr<Signer> signer = SignerFromPem(NewPrivateKeyPem(v1::SIGNATURE_ALGORITHM_ECDSA_P256_SHA256).value()).value();
+  const std::string der = signer->public_key().der();
+  ASSERT_EQ(der.size(), 91u);
+  const char odd = static_cast<char>(der.back() & 1);
+  std::string compressed = der.substr(0, 26) + static_cast<char>(2 + odd) + der.substr(27, 32);
+  compressed[1] = 0x39;
+  compressed[24] = 0x22;
+  std::string hybrid = der;
+  hybrid[26] = static_cast<char>(6 + odd);
+  EXPECT_EQ(PublicKey::FromDer(compressed).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(PublicKey::FromDer(hybrid).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(PublicKey::FromDer(der).ok());
+}
+
 TEST(SignerFromPemText, RefusesWhatIsNotAnUnencryptedPkcs8Key) {
   for (const char* pem : {"", "no PEM", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
                           "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n"})

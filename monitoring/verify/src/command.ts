@@ -1,0 +1,140 @@
+// The command for Node: `verify`, with the options, output and exit codes of `custodian verify`.
+import { readFile } from 'node:fs/promises';
+import { Agent, request } from 'node:https';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Policy, Refused, type Open, parseReceipt, type Read, verifyReceipt, verifyTiles } from './index.ts';
+import { receiptJson, receiptLine, reportJson, reportLines } from './show.ts';
+
+const help = `Usage: verify --tiles URL --policy FILE [--ca FILE] [--cert FILE --key FILE] [--json]
+       verify --receipt FILE --policy FILE [--json]
+
+Recomputes a log from its tiles, or checks a receipt, and believes nothing but the policy file. Exit 0: verified; 1: a discrepancy,
+or nothing to believe; 2: wrong use.
+
+  --tiles URL     prefix of a log's tiles: https://..., or file:///... for a copy on disk
+  --receipt FILE  a tlog-proof file
+  --policy FILE   tlog-policy: logs, witnesses, quorum
+  --ca FILE       the only CA of the server to believe, PEM (default: those of Node)
+  --cert FILE     client certificate of an admitted reader, PEM
+  --key FILE      its key, PEM
+  --json          print JSON
+
+Examples:
+  verify --tiles https://127.0.0.1:8443/log/0123456789abcdef/ --policy policy --cert auditor.crt --key auditor.key --ca ca.crt
+  verify --receipt entry.tlog-proof --policy policy
+`;
+
+class WrongUse extends Error {}
+
+// A full bundle of the longest leaves; nothing that is served may be longer.
+const answerBytesMax = 256 * (2 + 65_535);
+const timeoutMs = 30_000;
+
+interface Tls {
+  ca?: Buffer;
+  cert?: Buffer;
+  key?: Buffer;
+}
+
+function opener(tls: Tls): Open {
+  const agent = new Agent({ keepAlive: true, ...tls });
+  return (prefix) => {
+    const base = prefix.endsWith('/') ? prefix : `${prefix}/`;
+    const { protocol } = new URL(base);
+    if (protocol === 'file:') return (path) => readCopy(new URL(path, base));
+    if (protocol === 'https:') return (path) => get(new URL(path, base), agent);
+    throw new Error(`${prefix}: want https:// or file://`);
+  };
+}
+
+async function readCopy(url: URL): Promise<Uint8Array | undefined> {
+  try {
+    return new Uint8Array(await readFile(fileURLToPath(url)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function get(url: URL, agent: Agent): ReturnType<Read> {
+  return new Promise((resolve, reject) => {
+    const fail = (message: string) => reject(new Error(`${url}: ${message}`));
+    const call = request(url, { agent, timeout: timeoutMs }, (response) => {
+      const { statusCode } = response;
+      if (statusCode !== 200) {
+        response.resume();
+        if (statusCode === 404) resolve(undefined);
+        else if (statusCode === 401 || statusCode === 403) fail('refused; give --cert and --key of an admitted reader of this log');
+        else fail(`the server answered ${statusCode}`);
+        return;
+      }
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        if ((bytes += chunk.length) > answerBytesMax) call.destroy(new Error('the answer is too long'));
+      });
+      response.on('end', () => resolve(new Uint8Array(Buffer.concat(chunks))));
+      response.on('error', (error) => fail(error.message));
+    });
+    call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
+    call.on('error', (error) => fail(error.message));
+    call.end();
+  });
+}
+
+async function readFileNamed(option: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new Error(`--${option}: ${(error as Error).message}`);
+  }
+}
+
+function parseOptions() {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      options: { tiles: text, receipt: text, policy: text, ca: text, cert: text, key: text, json: flag, help: { ...flag, short: 'h' } },
+    }).values;
+  } catch (error) {
+    throw new WrongUse((error as Error).message);
+  }
+}
+
+// True when everything fits.
+async function run(): Promise<boolean> {
+  const options = parseOptions();
+  if (options.help) {
+    process.stdout.write(help);
+    return true;
+  }
+  if ((options.tiles === undefined) === (options.receipt === undefined)) throw new WrongUse('give one of --tiles URL and --receipt FILE');
+  if (options.policy === undefined) throw new WrongUse('--policy FILE is needed: the logs, witnesses and quorum that you believe');
+  const policy = await Policy.parse(await readFileNamed('policy', options.policy));
+  if (options.receipt !== undefined) {
+    const verified = await verifyReceipt(parseReceipt(await readFileNamed('receipt', options.receipt)), policy);
+    console.log(options.json ? receiptJson(verified) : receiptLine(verified));
+    return true;
+  }
+  const tls: Tls = {};
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const path = options[name];
+    if (path !== undefined) tls[name] = await readFileNamed(name, path);
+  }
+  const report = await verifyTiles(policy, options.tiles as string, opener(tls));
+  console.log(options.json ? reportJson(report) : reportLines(report).join('\n'));
+  return report.findings.length === 0;
+}
+
+try {
+  process.exitCode = (await run()) ? 0 : 1;
+} catch (error) {
+  const message = error instanceof Refused ? `not verified: ${error.message}` : (error as Error).message;
+  console.error(`verify: ${message}${error instanceof WrongUse ? ' (see verify --help)' : ''}`);
+  process.exitCode = error instanceof WrongUse ? 2 : 1;
+}
+// Kept connections would keep Node waiting.
+process.exit();

@@ -1,0 +1,45 @@
+// Reports and verified receipts for people, and as the JSON that `custodian verify --json` prints.
+import { kindName } from './entry.ts';
+import type { VerifiedReceipt } from './receipt.ts';
+import type { Report } from './report.ts';
+
+// Numbers past 2^53 are written whole.
+function json(value: unknown): string {
+  return JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? `\u0001${item}\u0001` : item)).replace(/"\\u0001(\d+)\\u0001"/g, '$1');
+}
+
+function tenantOf(report: Report, origin: string): string {
+  return report.logs.find((log) => log.origin === origin)?.tenant ?? '';
+}
+
+export function reportJson(report: Report): string {
+  return json({
+    ok: report.findings.length === 0,
+    logs: report.logs.map(({ tenant, origin, size }) => ({ tenant, origin, size, witnessed_size: size })),
+    findings: report.findings.map((finding) => ({ tenant: tenantOf(report, finding.origin), ...finding })),
+  });
+}
+
+export function reportLines(report: Report): string[] {
+  const logs = report.logs.map(({ tenant, origin, size }) => `${tenant.padEnd(14)} ${origin}  ${size} entries, all witnessed`);
+  const findings = report.findings.map(({ origin, position, message }) => {
+    const tenant = tenantOf(report, origin);
+    return `${origin}${tenant === '' ? '' : ` (${tenant})`}: ${position}: ${message}`;
+  });
+  return [...logs, ...findings, findings.length === 0 ? 'verified' : `not verified: ${findings.length} discrepancies`];
+}
+
+function timeOf({ leaf }: VerifiedReceipt): string {
+  const { time } = leaf.entry;
+  return time === undefined ? '' : new Date(Number(time.seconds) * 1000 + time.nanos / 1e6).toISOString();
+}
+
+export function receiptJson(receipt: VerifiedReceipt): string {
+  const { checkpoint, index, leaf } = receipt;
+  return json({ ok: true, origin: checkpoint.origin, index, size: checkpoint.size, kind: kindName(leaf.entry.kind), time: timeOf(receipt) });
+}
+
+export function receiptLine(receipt: VerifiedReceipt): string {
+  const { checkpoint, index, leaf } = receipt;
+  return `verified: leaf ${index} of ${checkpoint.origin}, ${kindName(leaf.entry.kind)} at ${timeOf(receipt)}, witnessed at size ${checkpoint.size}`;
+}

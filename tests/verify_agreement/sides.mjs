@@ -1,0 +1,103 @@
+// The two verifiers, asked the same: `custodian verify` as a process that fetches from a server here, and the TypeScript library in
+// this process. A case is { name, policy, receipt } or { name, policy(base), logs(), target: name of a log }, logs() being
+// { name: path -> bytes }.
+import { execFile, execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { Policy, parseReceipt, Refused, verifyReceipt, verifyTiles } from '../../monitoring/verify/src/index.ts';
+
+export class Sides {
+  served = [];
+
+  constructor(custodian, work) {
+    Object.assign(this, { custodian, work, ca: `${work}/ca.crt` });
+  }
+
+  async start() {
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', `${this.work}/ca.key`, '-out', this.ca,
+      '-days', '2', '-subj', '/CN=agreement', '-addext', 'subjectAltName=IP:127.0.0.1'], { stdio: 'ignore' });
+    const tls = { key: readFileSync(`${this.work}/ca.key`), cert: readFileSync(this.ca) };
+    this.server = createServer(tls, (request, response) => {
+      const bytes = this.find(request.url);
+      response.writeHead(bytes === undefined ? 404 : 200, { 'content-length': bytes?.length ?? 0 }).end(bytes);
+    });
+    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    this.url = `https://127.0.0.1:${this.server.address().port}`;
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+
+  // "/<case>/<log>/<path>".
+  find(path) {
+    const [, id, log, ...rest] = path.split('/');
+    return this.served[id]?.[log]?.get(rest.join('/'));
+  }
+
+  // { custodian, typescript }: each { verdict: "accept" | "refuse" | what went wrong, positions: "<origin> <position>"[] or undefined }.
+  async ask({ policy, receipt, logs, target }) {
+    const id = this.served.push(logs?.() ?? {}) - 1;
+    const base = `${this.url}/${id}`;
+    const policyBytes = Buffer.from(typeof policy === 'function' ? policy(base) : policy);
+    const prefix = `${base}/${target}/`;
+    const files = { policy: `${this.work}/${id}.policy`, receipt: `${this.work}/${id}.receipt` };
+    writeFileSync(files.policy, policyBytes);
+    if (receipt !== undefined) writeFileSync(files.receipt, receipt);
+    const what = receipt === undefined ? ['--tiles', prefix, '--ca', this.ca] : ['--receipt', files.receipt];
+    const [custodian, typescript] = await Promise.all([
+      this.askCustodian([...what, '--policy', files.policy]),
+      this.askTypescript(policyBytes, receipt, prefix),
+    ]);
+    this.served[id] = undefined;
+    return { custodian, typescript };
+  }
+
+  // Limited to 2 GiB and a minute, so that what a log claims cannot take the machine along.
+  askCustodian(what) {
+    const limited = ['--as=2147483648', this.custodian, 'verify', '--json', ...what];
+    return new Promise((resolve) => {
+      execFile('prlimit', limited, { encoding: 'utf8', maxBuffer: 64 << 20, timeout: 60_000 }, (error, stdout, stderr) => {
+        const code = error === null ? 0 : (error.code ?? error.signal);
+        const why = stderr.trim().split('\n').pop();
+        // An exception that nobody foresaw ends with 1, too.
+        const verdict = why.includes('unexpected:') ? why : ({ 0: 'accept', 1: 'refuse' }[code] ?? `ended with ${code}`);
+        const report = stdout.startsWith('{') ? JSON.parse(stdout) : undefined;
+        resolve({ verdict, positions: report?.findings && positionsOf(report.findings), why });
+      });
+    });
+  }
+
+  async askTypescript(policyBytes, receipt, prefix) {
+    try {
+      const policy = await Policy.parse(policyBytes);
+      if (receipt !== undefined) {
+        await verifyReceipt(parseReceipt(Buffer.from(receipt)), policy);
+        return { verdict: 'accept' };
+      }
+      const open = (url) => {
+        const { pathname } = new URL(url.endsWith('/') ? url : `${url}/`);
+        return async (path) => this.find(pathname + path);
+      };
+      const { findings } = await verifyTiles(policy, prefix, open, 0);
+      return { verdict: findings.length === 0 ? 'accept' : 'refuse', positions: positionsOf(findings), why: findings[0]?.message };
+    } catch (error) {
+      return { verdict: error instanceof Refused ? 'refuse' : `threw ${error.stack}`, why: error.message };
+    }
+  }
+}
+
+const positionsOf = (findings) => [...new Set(findings.map(({ origin, position }) => `${origin} ${position}`))].sort();
+
+// What the two do not agree on, or what both should have said; undefined when all is well.
+export function disagreement({ custodian, typescript }, want) {
+  const told = `custodian: ${custodian.verdict} (${custodian.why ?? ''}), typescript: ${typescript.verdict} (${typescript.why ?? ''})`;
+  if (custodian.verdict !== typescript.verdict) return told;
+  if (!['accept', 'refuse'].includes(custodian.verdict)) return told;
+  if (want !== undefined && custodian.verdict !== want) return `both ${custodian.verdict}, wanted ${want}: ${told}`;
+  const [one, other] = [custodian.positions, typescript.positions];
+  if (one !== undefined && other !== undefined && one.join() !== other.join())
+    return `positions differ: custodian ${one.join(', ') || 'none'}; typescript ${other.join(', ') || 'none'}`;
+  return undefined;
+}
