@@ -91,6 +91,8 @@ class PartitionWriter::Core {
   void Commit(Writes writes);
   // The status of one try: OK (answers are given), or what went wrong.
   absl::Status Try(Writes writes);
+  // AlreadyExists, without answers: nothing was changed, and they must be looked up.
+  absl::Status TryPlan(Writes writes, bool with_answers);
   absl::Status Execute(const CommitPlan& plan);
   // Learns what a COMMIT in doubt did: true when the log is as the plan left it, false when it is as before.
   absl::StatusOr<bool> Settle(const CommitPlan& plan);
@@ -225,7 +227,13 @@ absl::Status PartitionWriter::Core::Try(Writes writes) {
     Refuse(writes, TakenOver());
     return absl::OkStatus();
   }
-  const auto lookups = LookUp(database_, writes);
+  absl::Status status = TryPlan(writes, /*with_answers=*/false);
+  if (absl::IsAlreadyExists(status)) status = TryPlan(writes, /*with_answers=*/true);
+  return status;
+}
+
+absl::Status PartitionWriter::Core::TryPlan(Writes writes, bool with_answers) {
+  const auto lookups = LookUp(database_, writes, with_answers);
   if (!lookups.ok()) return lookups.status();
   const PlanContext context{options_, signer_, roster_, clock_.Now(), absl::Now()};
   auto plan = MakePlan(context, state_, writes, *lookups);
@@ -233,6 +241,9 @@ absl::Status PartitionWriter::Core::Try(Writes writes) {
     Refuse(writes, plan.status());
     return absl::OkStatus();
   }
+  // What would be refused now may have been admitted before.
+  if (!with_answers && std::ranges::any_of(plan->outcomes, [](const auto& outcome) { return !outcome.ok(); }))
+    return absl::AlreadyExistsError("one of the writes may have been answered before");
   if (plan->changes) {
     if (absl::Status status = Execute(*plan); !status.ok()) return status;
     // Rows without an entry do not move the log: then it counts as changed until it has moved.
