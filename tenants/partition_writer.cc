@@ -42,6 +42,14 @@ bool IsTransient(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsAborted(status) || absl::IsDeadlineExceeded(status);
 }
 
+// An epoch that no writer ever had: by chance, since a log that went back (a restored backup, a standby that lacked the last commits) has also
+// forgotten which epochs were given out.
+std::int64_t NewEpochAfter(std::int64_t epoch) {
+  std::uint32_t jump = 0;
+  std::memcpy(&jump, RandomBytes(sizeof(jump)).data(), sizeof(jump));
+  return epoch + 1 + jump;
+}
+
 // The server refused what one of the writes brought along.
 bool IsPoison(const absl::Status& status) {
   return absl::IsAlreadyExists(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
@@ -101,11 +109,16 @@ class PartitionWriter::Core {
   void Refuse(Writes writes, const absl::Status& status);
   void MoveTo(LogState state);
   bool Pause(absl::Duration duration);
-  bool IsFenced() {
+  // This writer's last word: nothing is written any more.
+  void Fence(absl::Status why) {
+    spdlog::error("event=writer_fenced alarm=true partition={} reason=\"{}\"", options_.origin, std::string(why.message()));
+    absl::MutexLock lock(&mutex_);
+    fenced_ = std::move(why);
+  }
+  absl::Status fenced() {
     absl::MutexLock lock(&mutex_);
     return fenced_;
   }
-  absl::Status TakenOver() const { return absl::UnavailableError(fmt::format("another writer has taken over {}", options_.origin)); }
 
   const Options options_;
   const Database& database_;
@@ -118,8 +131,8 @@ class PartitionWriter::Core {
   std::size_t queue_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  // Another writer has taken the partition over.
-  bool fenced_ ABSL_GUARDED_BY(mutex_) = false;
+  // Why nothing is written any more; OK as long as something is.
+  absl::Status fenced_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> callbacks_ ABSL_GUARDED_BY(mutex_);
 
   LogState state_;
@@ -137,7 +150,7 @@ std::future<absl::StatusOr<Admitted>> PartitionWriter::Core::Submit(Write write)
   auto queued = CheckWrite(std::move(write), options_, signer_.public_key(), roster_);
   if (!queued.ok()) return Answered(queued.status());
   absl::MutexLock lock(&mutex_);
-  if (fenced_) return Answered(TakenOver());
+  if (!fenced_.ok()) return Answered(fenced_);
   if (stopping_ || finished_) return Answered(absl::UnavailableError("the partition writer has stopped"));
   if (queue_.size() >= options_.queue_max || queue_bytes_ + (*queued)->bytes > kQueueBytesMax) {
     return Answered(absl::ResourceExhaustedError(fmt::format("the write queue of {} is full; retry after 1 s", options_.origin)));
@@ -223,8 +236,8 @@ absl::Status PartitionWriter::Core::Try(Writes writes) {
   if (!state_known_) {
     if (absl::Status status = Reload(); !status.ok()) return status;
   }
-  if (IsFenced()) {
-    Refuse(writes, TakenOver());
+  if (absl::Status why = fenced(); !why.ok()) {
+    Refuse(writes, why);
     return absl::OkStatus();
   }
   absl::Status status = TryPlan(writes, /*with_answers=*/false);
@@ -276,12 +289,7 @@ absl::Status PartitionWriter::Core::Execute(const CommitPlan& plan) {
 }
 
 absl::StatusOr<bool> PartitionWriter::Core::Settle(const CommitPlan& plan) {
-  // By chance, so that no other writer's is taken for it.
-  if (settling_epoch_ == 0) {
-    std::uint32_t jump = 0;
-    std::memcpy(&jump, RandomBytes(sizeof(jump)).data(), sizeof(jump));
-    settling_epoch_ = state_.epoch + 1 + jump;
-  }
+  if (settling_epoch_ == 0) settling_epoch_ = NewEpochAfter(state_.epoch);
   const absl::Time deadline = absl::Now() + kSettleFor;
   absl::Duration backoff = kBackoff;
   while (true) {
@@ -318,9 +326,13 @@ absl::Status PartitionWriter::Core::Reload() {
     return absl::IsUnknown(status) ? absl::UnavailableError("the head of the log could not be read") : status;
   }
   if (found->epoch != state_.epoch && found->epoch != settling_epoch_) {
-    spdlog::error("partition {}: another writer has taken over", options_.origin);
-    absl::MutexLock lock(&mutex_);
-    fenced_ = true;
+    Fence(absl::UnavailableError(fmt::format("another writer has taken over {}", options_.origin)));
+    return absl::OkStatus();
+  }
+  // What was committed is not there any more: writing on would fork what was signed and promised.
+  if (found->size() < state_.size() || (found->size() == state_.size() && found->Root() != state_.Root())) {
+    Fence(absl::DataLossError(fmt::format("log {} has {} entries, and had {}: its database went back to an earlier state; refill it before writing",
+                                          options_.origin, found->size(), state_.size())));
     return absl::OkStatus();
   }
   MoveTo(*std::move(found));
@@ -362,10 +374,12 @@ absl::StatusOr<std::unique_ptr<PartitionWriter>> PartitionWriter::Create(Options
                                                                          const Clock& network_clock) {
   absl::StatusOr<LogState> state = absl::UnavailableError("not read");
   const absl::Status status = database.Write([&state](WriteTransaction& transaction) -> absl::Status {
+    state = LogState::LoadLocked(transaction);
+    if (!state.ok()) return state.status();
     // From here on a writer that started earlier finds another epoch than its own.
-    transaction.sql().exec("UPDATE ledger.head SET epoch = epoch + 1");
-    state = LogState::Load(transaction);
-    return state.status();
+    state->epoch = NewEpochAfter(state->epoch);
+    transaction.sql().exec_params("UPDATE ledger.head SET epoch = $1", state->epoch);
+    return absl::OkStatus();
   });
   if (!status.ok()) return absl::Status(status.code(), fmt::format("log {}: {}", options.origin, std::string(status.message())));
   return std::unique_ptr<PartitionWriter>(new PartitionWriter(
