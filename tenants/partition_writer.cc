@@ -83,6 +83,11 @@ class PartitionWriter::Core {
     absl::MutexLock lock(&mutex_);
     callbacks_.push_back(std::move(callback));
   }
+  void Fence(absl::Status why) {
+    spdlog::error("event=writer_fenced alarm=true partition={} reason=\"{}\"", options_.origin, std::string(why.message()));
+    absl::MutexLock lock(&mutex_);
+    fenced_ = std::move(why);
+  }
   [[nodiscard]] const std::string& origin() const { return options_.origin; }
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   [[nodiscard]] bool IsUnchangedSince(const PatientId& patient, std::uint64_t position) const { return changes_.IsUnchangedSince(patient, position); }
@@ -109,12 +114,6 @@ class PartitionWriter::Core {
   void Refuse(Writes writes, const absl::Status& status);
   void MoveTo(LogState state);
   bool Pause(absl::Duration duration);
-  // This writer's last word: nothing is written any more.
-  void Fence(absl::Status why) {
-    spdlog::error("event=writer_fenced alarm=true partition={} reason=\"{}\"", options_.origin, std::string(why.message()));
-    absl::MutexLock lock(&mutex_);
-    fenced_ = std::move(why);
-  }
   absl::Status fenced() {
     absl::MutexLock lock(&mutex_);
     return fenced_;
@@ -390,6 +389,7 @@ std::future<absl::StatusOr<Admitted>> PartitionWriter::Submit(Write write) { ret
 absl::StatusOr<Admitted> PartitionWriter::Apply(Write write) { return Submit(std::move(write)).get(); }
 void PartitionWriter::Run() { core_->Run(); }
 void PartitionWriter::Stop() { core_->Stop(); }
+void PartitionWriter::Fence(absl::Status why) { core_->Fence(std::move(why)); }
 const std::string& PartitionWriter::origin() const { return core_->origin(); }
 std::uint64_t PartitionWriter::size() const { return core_->size(); }
 bool PartitionWriter::IsUnchangedSince(const PatientId& patient, std::uint64_t position) const { return core_->IsUnchangedSince(patient, position); }
