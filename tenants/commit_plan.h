@@ -86,6 +86,9 @@ struct PlanContext {
 // In one transaction. `lost_head` tells that the head was not as the plan found it, and nothing was changed.
 [[nodiscard]] absl::Status ExecutePlan(const Database& database, const CommitPlan& plan, bool& lost_head);
 
+// The same within a transaction of the caller's, which holds several.
+[[nodiscard]] absl::Status ExecutePlanIn(WriteTransaction& transaction, const CommitPlan& plan, bool& lost_head);
+
 }  // namespace custodian::tenants
 
 #endif  // CUSTODIAN_TENANTS_COMMIT_PLAN_H_
