@@ -201,6 +201,30 @@ TEST_F(Audit, CountersOfTheCustodianHaveNoGap) {
   EXPECT_EQ(Run(), "leaf 301: counter 303 follows 301 of the same author\n");
 }
 
+TEST_F(Audit, CountersOfOthersComeInAnyOrderAndOnce) {
+  v1::Entry enrolled = governance_.NewEntry(v1::KIND_ROSTER_CHANGED);
+  *enrolled.mutable_roster_changed() = Enrol("spiffe://node", other_->public_key(), {v1::KIND_WATERMARK}, {kPartition});
+  governance_.Add({enrolled}, *author_);
+  AddAnchor();
+  const auto add = [this](std::uint64_t counter) {
+    v1::Entry entry = partition_.NewEntry(v1::KIND_WATERMARK);
+    --partition_.counter;
+    entry.set_author("spiffe://node");
+    entry.set_counter(counter);
+    entry.mutable_watermark()->mutable_through()->set_seconds(1);
+    partition_.Add({entry}, *other_);
+  };
+  for (const std::uint64_t counter : {5, 3, 4, 1, 9, 2, 8, 6}) add(counter);
+  EXPECT_EQ(Run(), "");
+  for (const std::uint64_t counter : {5, 3, 4, 1, 9, 2, 8, 6}) {
+    add(counter);
+    EXPECT_EQ(Run(), "leaf 310: counter " + std::to_string(counter) + " of this author was used before\n");
+    partition_.leaves.pop_back();
+  }
+  add(7);
+  EXPECT_EQ(Run(), "");
+}
+
 TEST_F(Audit, EntryOfAnotherLogOrKindIsFound) {
   v1::Entry entry = partition_.NewEntry(v1::KIND_ORDER_CHECKED);
   entry.set_origin(kGovernance);

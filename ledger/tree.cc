@@ -53,8 +53,8 @@ absl::Status AppendRangeRoot(std::uint64_t low, std::uint64_t high, const NodeRe
 
 bool IsSubtree(std::uint64_t start, std::uint64_t end) {
   const std::uint64_t count = end - start;
-  // bit_ceil of more than 2^63 has no value.
-  return count <= (std::uint64_t{1} << 63) && start % std::bit_ceil(count) == 0;
+  // The next power of two after 2^63 has no value here, and of its multiples only 0.
+  return count <= (std::uint64_t{1} << 63) ? start % std::bit_ceil(count) == 0 : start == 0;
 }
 
 absl::Status RootMismatch() { return absl::InvalidArgumentError("the proof leads to another root"); }

@@ -4,7 +4,6 @@
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_EXCHANGE_FUZZ_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_EXCHANGE_FUZZ_H_
 
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,12 +21,11 @@
 #include "services/exchange/fhir_view.h"
 #include "services/exchange/jwt.h"
 #include "services/rpc/http.h"
+#include "tests/support/require.h"
 
 namespace custodian::exchange {
 
-inline void Require(bool holds) {
-  if (!holds) std::abort();
-}
+using custodian::testing::Require;
 
 // JSON to resource: read, written, judged against R4's definitions, told of, cut down.
 inline void FuzzResource(std::string_view bytes) {

@@ -3,19 +3,17 @@
 #ifndef CUSTODIAN_SERVICES_FEEDS_HL7_FUZZ_H_
 #define CUSTODIAN_SERVICES_FEEDS_HL7_FUZZ_H_
 
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "services/feeds/hl7_ack.h"
 #include "services/feeds/hl7_message.h"
 #include "services/feeds/hl7_to_fhir.h"
+#include "tests/support/require.h"
 
 namespace custodian::feeds {
 
-inline void Require(bool holds) {
-  if (!holds) std::abort();
-}
+using custodian::testing::Require;
 
 inline void FuzzMessage(std::string_view bytes) {
   const FeedMap& map = *FeedMap::Standard();

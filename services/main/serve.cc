@@ -121,7 +121,6 @@ class Platform {
   const Config& config_;
   MachineClock machine_clock_;
   std::unique_ptr<Network> network_;
-  std::unique_ptr<rpc::HttpsClient> witness_client_;
   std::unique_ptr<log::Publisher> publisher_;
   exchange::ExamTables exam_tables_;
   ConsentTables consent_tables_;
@@ -163,17 +162,8 @@ class Platform {
   std::vector<std::thread> threads_;
 };
 
-std::unique_ptr<rpc::HttpsClient> MakeWitnessClient(const Config& config) {
-  return Value(rpc::HttpsClient::Create({.ca_file = config.https.client_ca_file,
-                                         .certificate_file = config.https.certificate_file,
-                                         .key_file = config.https.key_file,
-                                         .timeout = absl::Seconds(5)}));
-}
-
 std::unique_ptr<log::Publisher> Platform::MakePublisher() {
-  auto policy = ledger::Policy::Parse(Value(ReadFile(config_.policy_file)));
-  if (!policy.ok()) throw CommandFailed{1, absl::StrCat("'", config_.policy_file, "': ", std::string(policy.status().message()))};
-  auto publisher = Value(log::Publisher::Create({}, *std::move(policy), *network_->keys, *witness_client_));
+  auto publisher = Value(log::Publisher::Create({}, network_->policy, *network_->keys, *network_->witness_client));
   publisher->Add(Value(ledger::NoteVerifier::Parse(network_->governance_vkey)), *network_->governance_reader);
   return publisher;
 }
@@ -253,7 +243,6 @@ governance::AdminActions Platform::Actions() {
 Platform::Platform(const Config& config)
     : config_(config),
       network_(Value(Network::Create(config))),
-      witness_client_(MakeWitnessClient(config)),
       publisher_(MakePublisher()),
       exam_tables_([this](std::string_view name, std::string_view tenant) { return network_->governance->CurrentTable(name, tenant); },
                    *network_->registry),

@@ -1,4 +1,5 @@
-// Fuzzing in every run of the tests, without libFuzzer: a corpus and seeded mutations of it. Header only; used by *_fuzz_test.cc.
+// Fuzzing in every run of the tests, without libFuzzer: a corpus (the seeds that libFuzzer starts from, too) and seeded mutations of it. Header
+// only; used by *_fuzz_test.cc, which run from the top of the checkout.
 #ifndef CUSTODIAN_TESTS_SUPPORT_MUTATIONS_H_
 #define CUSTODIAN_TESTS_SUPPORT_MUTATIONS_H_
 
@@ -6,6 +7,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <random>
 #include <string>
@@ -64,6 +66,18 @@ class Mutations {
   const std::string special_;
   std::mt19937 random_;
 };
+
+// Feeds `fuzz` each file of tests/fuzz/corpus/<name> and mutations of it, the same in each run. How many files there were: none when not run
+// from the top of the checkout.
+inline std::size_t FuzzCorpus(const std::string& name, std::string_view special, int mutations_per_seed,
+                              const std::function<void(std::string_view)>& fuzz) {
+  Mutations mutations(ReadCorpus("tests/fuzz/corpus/" + name), special, 20'261'127);
+  for (const std::string& seed : mutations.corpus()) {
+    fuzz(seed);
+    for (int i = 0; i < mutations_per_seed; ++i) fuzz(mutations.Of(seed));
+  }
+  return mutations.corpus().size();
+}
 
 }  // namespace custodian::testing
 

@@ -7,17 +7,26 @@ const inputs = { policy: document.querySelector('#policy'), receipt: document.qu
 type Role = 'policy' | 'receipt';
 const chosen = new Map<Role, File>();
 
-function show(kind: 'waiting' | 'verified' | 'refused', text: string): void {
+type Verdict = 'waiting' | 'verified' | 'refused';
+function render(kind: Verdict, text: string): void {
   verdict.className = kind;
   verdict.textContent = text;
 }
 
 const bytesOf = async (file: File) => new Uint8Array(await file.arrayBuffer());
 
+// Of the last choice: a verdict that comes after another choice is not shown.
+let choice = 0;
+
 async function judge(): Promise<void> {
+  const judged = ++choice;
+  const show = (kind: Verdict, text: string): void => {
+    if (judged === choice) render(kind, text);
+  };
   const policy = chosen.get('policy');
   const receipt = chosen.get('receipt');
   if (policy === undefined || receipt === undefined) return show('waiting', `Now the ${policy === undefined ? 'policy' : 'receipt'}.`);
+  show('waiting', 'Verifying.');
   try {
     show('verified', receiptLine(await verifyReceipt(parseReceipt(await bytesOf(receipt)), await Policy.parse(await bytesOf(policy)))));
   } catch (error) {
@@ -50,4 +59,4 @@ document.addEventListener('drop', async (event) => {
   }
   await judge();
 });
-show('waiting', 'Choose both files, or drop them anywhere here.');
+render('waiting', 'Choose both files, or drop them anywhere here.');
