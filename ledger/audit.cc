@@ -1,5 +1,8 @@
 #include "ledger/audit.h"
 
+#include <iterator>
+#include <set>
+
 #include <algorithm>
 
 #include "ledger/tiles.h"
@@ -20,11 +23,29 @@ std::vector<Finding> Findings::Take() {
   return findings;
 }
 
-LogAuditor::LogAuditor(Findings& findings, const RosterHistory& governance) : findings_(findings), governance_(&governance) {
+namespace {
+
+class SeenInMemory final : public SeenKeys {
+ public:
+  bool Insert(const Hash& key) override { return keys_.insert(key).second; }
+
+ private:
+  std::set<Hash> keys_;
+};
+
+std::unique_ptr<SeenKeys> OrInMemory(std::unique_ptr<SeenKeys> seen) {
+  return seen != nullptr ? std::move(seen) : std::make_unique<SeenInMemory>();
+}
+
+}  // namespace
+
+LogAuditor::LogAuditor(Findings& findings, const RosterHistory& governance, std::unique_ptr<SeenKeys> seen)
+    : findings_(findings), governance_(&governance), seen_(OrInMemory(std::move(seen))) {
   cursor_.emplace(governance);
 }
 
-LogAuditor::LogAuditor(Findings& findings) : findings_(findings), governance_(nullptr) {}
+LogAuditor::LogAuditor(Findings& findings, std::unique_ptr<SeenKeys> seen)
+    : findings_(findings), governance_(nullptr), seen_(OrInMemory(std::move(seen))) {}
 
 std::optional<Leaf> LogAuditor::Add(std::string_view leaf_bytes, const Hash& hash) {
   absl::StatusOr<Leaf> leaf = ParseLeaf(leaf_bytes);
@@ -122,11 +143,28 @@ void LogAuditor::CountEntry(const v1::Entry& entry) {
       findings_.Add(Position(), "counter " + std::to_string(entry.counter()) + " follows " + std::to_string(custodian_counter_) +
                                     " of the same author");
     custodian_counter_ = entry.counter();
-  } else if (!other_counters_[entry.author()].insert(entry.counter()).second) {
+  } else if (!IsNewCounter(entry.author(), entry.counter())) {
     findings_.Add(Position(), "counter " + std::to_string(entry.counter()) + " of this author was used before");
   }
-  if (!idempotency_keys_.emplace(entry.author(), entry.idempotency_key()).second)
+  // Every key has 32 bytes (ParseLeaf), so that no two pairs make the same bytes.
+  if (!seen_->Insert(Sha256(entry.idempotency_key() + entry.author())))
     findings_.Add(Position(), "the idempotency key of this author was used before");
+}
+
+bool LogAuditor::IsNewCounter(const std::string& author, std::uint64_t counter) {
+  std::map<std::uint64_t, std::uint64_t>& runs = other_counters_[author];
+  const auto after = runs.upper_bound(counter);
+  const auto before = after == runs.begin() ? runs.end() : std::prev(after);
+  if (before != runs.end() && counter <= before->second) return false;
+  const bool follows = before != runs.end() && before->second + 1 == counter;
+  const bool precedes = after != runs.end() && counter + 1 == after->first;
+  const std::uint64_t last = precedes ? after->second : counter;
+  if (precedes) runs.erase(after);
+  if (follows)
+    before->second = last;
+  else
+    runs.emplace(counter, last);
+  return true;
 }
 
 namespace {

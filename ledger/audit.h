@@ -14,8 +14,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,12 +56,21 @@ class Findings {
   std::vector<Finding> findings_;
 };
 
+// The idempotency keys that an auditor has seen: what grows with the log, so a process that audits for ever keeps it elsewhere.
+class SeenKeys {
+ public:
+  virtual ~SeenKeys() = default;
+  // False when it was there. `key` is a hash of author and idempotency key.
+  [[nodiscard]] virtual bool Insert(const Hash& key) = 0;
+};
+
 class LogAuditor {
  public:
-  // For a partition: `governance` is the audited governance log. Both outlive the auditor.
-  LogAuditor(Findings& findings, const RosterHistory& governance);
+  // For a partition: `governance` is the audited governance log, which may grow while the auditor is used. Both outlive the auditor.
+  // Without `seen` the keys are kept in memory.
+  LogAuditor(Findings& findings, const RosterHistory& governance, std::unique_ptr<SeenKeys> seen = nullptr);
   // For the governance log itself.
-  explicit LogAuditor(Findings& findings);
+  explicit LogAuditor(Findings& findings, std::unique_ptr<SeenKeys> seen = nullptr);
 
   // The next leaf, hashed as `hash` into the tree. Returns it parsed, or nothing when it cannot be read (a finding then).
   std::optional<Leaf> Add(std::string_view leaf_bytes, const Hash& hash);
@@ -86,6 +95,7 @@ class LogAuditor {
   absl::Status JudgeAuthor(const Leaf& leaf);
   absl::Status VerifySignature(const v1::SignedEntry& leaf, const PublicKey& key);
   void CountEntry(const v1::Entry& entry);
+  [[nodiscard]] bool IsNewCounter(const std::string& author, std::uint64_t counter);
   [[nodiscard]] std::string Position() const { return "leaf " + std::to_string(range_.size()); }
   [[nodiscard]] const std::string& custodian() const { return governance_ ? governance_->custodian() : own_history_.custodian(); }
 
@@ -101,8 +111,9 @@ class LogAuditor {
   Hash anchor_root_ = EmptyRoot();
   bool governance_is_behind_ = false;
   std::uint64_t custodian_counter_ = 0;
-  std::map<std::string, std::set<std::uint64_t>> other_counters_;
-  std::set<std::pair<std::string, std::string>> idempotency_keys_;
+  // By author: the counters seen as runs without a gap, first to last. An author leaves few gaps.
+  std::map<std::string, std::map<std::uint64_t, std::uint64_t>> other_counters_;
+  std::unique_ptr<SeenKeys> seen_;
   // The batch signature verified last: all leaves of a batch share it.
   std::string verified_batch_;
 };

@@ -7,84 +7,21 @@
 
 #include "ledger/receipt.h"
 #include "ledger/tiles.h"
+#include "tests/support/served_log.h"
 
 namespace custodian::ledger {
 namespace {
 
-using testing::HasSubstr;
+using custodian::testing::Enrol;
+using custodian::testing::NewSigner;
+using ::testing::HasSubstr;
+using TestLog = custodian::testing::ServedLog;
 
 constexpr char kGovernance[] = "custodian.example/p/00000000000000aa";
 constexpr char kPartition[] = "custodian.example/p/00000000000000bb";
-constexpr char kCustodian[] = "spiffe://custodian.example/custodian/serve";
+using custodian::testing::kCustodian;
 
-std::unique_ptr<Signer> NewSigner() { return SignerFromPem(NewPrivateKeyPem(v1::SIGNATURE_ALGORITHM_ED25519).value()).value(); }
-
-// One log, its key, and a served copy that a test may spoil.
-struct TestLog {
-  explicit TestLog(std::string name)
-      : origin(std::move(name)),
-        signer(NewSigner()),
-        key(NoteVerifier::Create(origin, kNoteEd25519, signer->public_key().ed25519()).value()) {}
-
-  v1::Entry NewEntry(v1::Kind kind) {
-    v1::Entry entry;
-    entry.set_origin(origin);
-    entry.set_kind(kind);
-    entry.set_author(kCustodian);
-    entry.set_counter(++counter);
-    entry.mutable_time()->set_seconds(1'700'000'000);
-    entry.set_idempotency_key(std::string(AsBytes(Sha256(origin + std::to_string(++keys)))));
-    return entry;
-  }
-  void Add(const std::vector<v1::Entry>& entries, const Signer& author) {
-    std::vector<std::string> bytes;
-    for (const v1::Entry& entry : entries) bytes.push_back(entry.SerializeAsString());
-    const std::vector<std::string> batch = SignBatch(origin, bytes, author).value();
-    leaves.insert(leaves.end(), batch.begin(), batch.end());
-  }
-  Hash Root() const {
-    CompactRange range;
-    for (const std::string& leaf : leaves) range.Append(LeafHash(leaf));
-    return range.Root();
-  }
-  // Everything as served, with cosignatures of `witnesses`.
-  std::map<std::string, std::string> Serve(const std::vector<std::pair<NoteVerifier, const Signer*>>& witnesses) const {
-    std::map<std::string, std::string> served;
-    TileBuilder tiles([&](const TilePath& path, const std::string& bytes) { served[path.ToString()] = bytes; });
-    for (const std::string& leaf : leaves) tiles.Append(LeafHash(leaf));
-    tiles.EmitPartial();
-    for (const TilePath& path : TilesOf(leaves.size()))
-      if (path.entries) served[path.ToString()] = EncodeBundle(std::span(leaves).subspan(path.first(), path.width)).value();
-    Note note{Checkpoint{origin, leaves.size(), Root()}.Serialize(), {}};
-    note.signatures.push_back(LogSignature(key, signer->Sign(note.text).value()));
-    const absl::Time time = absl::FromUnixSeconds(1'700'000'001);
-    for (const auto& [witness, cosigner] : witnesses)
-      note.signatures.push_back(CosignatureV1(witness, time, cosigner->Sign(CosignatureMessage(time, note.text)).value()));
-    served["checkpoint"] = note.Serialize();
-    return served;
-  }
-
-  std::string origin;
-  std::unique_ptr<Signer> signer;
-  NoteVerifier key;
-  std::uint64_t counter = 0;
-  int keys = 0;
-  std::vector<std::string> leaves;
-};
-
-v1::RosterChanged Enrol(const std::string& author, const PublicKey& key, std::vector<v1::Kind> kinds,
-                        std::vector<std::string> origins = {}) {
-  v1::RosterChanged change;
-  change.set_author(author);
-  change.set_key_id(std::string(AsBytes(key.key_id())));
-  change.set_algorithm(key.algorithm());
-  change.set_public_key(key.der());
-  for (const v1::Kind kind : kinds) change.add_kinds(kind);
-  for (const std::string& origin : origins) change.add_origins(origin);
-  return change;
-}
-
-class Audit : public testing::Test {
+class Audit : public ::testing::Test {
  protected:
   Audit() {
     std::vector<v1::Kind> all;
@@ -187,7 +124,7 @@ TEST_F(Audit, ClaimedSizeTakesNoMemory) {
   note.signatures.push_back(CosignatureV1(witness_, time, witness_signer_->Sign(CosignatureMessage(time, note.text)).value()));
   served["checkpoint"] = note.Serialize();
   // 301 leaves: one full bundle, then none.
-  EXPECT_THAT(Run(Serve(governance_), served), testing::StartsWith("tile/entries/001: "));
+  EXPECT_THAT(Run(Serve(governance_), served), ::testing::StartsWith("tile/entries/001: "));
 }
 
 TEST_F(Audit, KeyThatWasNeverEnrolledIsFound) {
@@ -262,6 +199,30 @@ TEST_F(Audit, CountersOfTheCustodianHaveNoGap) {
   ++partition_.counter;
   partition_.Add({partition_.NewEntry(v1::KIND_ORDER_CHECKED)}, *author_);
   EXPECT_EQ(Run(), "leaf 301: counter 303 follows 301 of the same author\n");
+}
+
+TEST_F(Audit, CountersOfOthersComeInAnyOrderAndOnce) {
+  v1::Entry enrolled = governance_.NewEntry(v1::KIND_ROSTER_CHANGED);
+  *enrolled.mutable_roster_changed() = Enrol("spiffe://node", other_->public_key(), {v1::KIND_WATERMARK}, {kPartition});
+  governance_.Add({enrolled}, *author_);
+  AddAnchor();
+  const auto add = [this](std::uint64_t counter) {
+    v1::Entry entry = partition_.NewEntry(v1::KIND_WATERMARK);
+    --partition_.counter;
+    entry.set_author("spiffe://node");
+    entry.set_counter(counter);
+    entry.mutable_watermark()->mutable_through()->set_seconds(1);
+    partition_.Add({entry}, *other_);
+  };
+  for (const std::uint64_t counter : {5, 3, 4, 1, 9, 2, 8, 6}) add(counter);
+  EXPECT_EQ(Run(), "");
+  for (const std::uint64_t counter : {5, 3, 4, 1, 9, 2, 8, 6}) {
+    add(counter);
+    EXPECT_EQ(Run(), "leaf 310: counter " + std::to_string(counter) + " of this author was used before\n");
+    partition_.leaves.pop_back();
+  }
+  add(7);
+  EXPECT_EQ(Run(), "");
 }
 
 TEST_F(Audit, EntryOfAnotherLogOrKindIsFound) {

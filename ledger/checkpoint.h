@@ -124,6 +124,8 @@ class Policy {
   [[nodiscard]] absl::StatusOr<Checkpoint> Verify(const Note& note) const;
   // As Verify(), and every signature line must be of a key of this policy: for notes that nobody else may have written to.
   [[nodiscard]] absl::StatusOr<Checkpoint> VerifyWhole(const Note& note) const;
+  // The note with the signatures of this policy's keys alone, unverified.
+  [[nodiscard]] Note KnownSignatures(const Note& note) const;
   // The same policy with one more log, for a key learned from the governance log. InvalidArgument when the origin is named with
   // another key.
   [[nodiscard]] absl::StatusOr<Policy> WithLog(const NoteVerifier& key) const;
@@ -134,6 +136,7 @@ class Policy {
 
  private:
   friend class PolicyParser;
+  [[nodiscard]] bool IsKnown(const NoteSignature& signature) const;
   [[nodiscard]] bool IsWitnessed(const std::string& name, const std::set<std::string>& cosigned) const;
 
   std::vector<Log> logs_;

@@ -210,16 +210,25 @@ absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
   return checkpoint;
 }
 
+bool Policy::IsKnown(const NoteSignature& signature) const {
+  return std::any_of(logs_.begin(), logs_.end(), [&signature](const Log& log) { return IsBy(signature, log.key); }) ||
+         std::any_of(witnesses_.begin(), witnesses_.end(), [&signature](const Witness& witness) { return IsBy(signature, witness.key); });
+}
+
 absl::StatusOr<Checkpoint> Policy::VerifyWhole(const Note& note) const {
   for (const NoteSignature& signature : note.signatures) {
-    bool known = false;
-    for (const Log& log : logs_) known = known || IsBy(signature, log.key);
-    for (const Witness& witness : witnesses_) known = known || IsBy(signature, witness.key);
-    if (!known)
+    if (!IsKnown(signature))
       return absl::UnauthenticatedError("the note has a signature of " + signature.name +
                                         " under a key that the policy does not name");
   }
   return Verify(note);
+}
+
+Note Policy::KnownSignatures(const Note& note) const {
+  Note known{note.text, {}};
+  for (const NoteSignature& signature : note.signatures)
+    if (IsKnown(signature)) known.signatures.push_back(signature);
+  return known;
 }
 
 }  // namespace custodian::ledger

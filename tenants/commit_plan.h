@@ -91,6 +91,9 @@ struct PlanContext {
 // because of what is stored, or because that may be so: of a plan `if_unanswered`.
 [[nodiscard]] absl::Status ExecutePlan(const Database& database, const CommitPlan& plan, bool& lost_head);
 
+// The same within a transaction of the caller's, which holds several.
+[[nodiscard]] absl::Status ExecutePlanIn(WriteTransaction& transaction, const CommitPlan& plan, bool& lost_head);
+
 }  // namespace custodian::tenants
 
 #endif  // CUSTODIAN_TENANTS_COMMIT_PLAN_H_

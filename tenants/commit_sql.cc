@@ -177,6 +177,23 @@ void SetConsentVersions(const CommitPlan& plan, CommitStatement& statement) {
       statement.Array(patients), statement.Array(versions)));
 }
 
+absl::Status MakeStatement(const CommitPlan& plan, CommitStatement& statement) {
+  SwapHead(plan, statement);
+  if (absl::Status batch = InsertBatch(plan, statement); !batch.ok()) return batch;
+  InsertTiles(plan, statement);
+  InsertAnswers(plan, statement);
+  SetConsentVersions(plan, statement);
+  plan.rows.AddTo(statement);
+  return absl::OkStatus();
+}
+
+absl::Status ExecuteStatement(const CommitPlan& plan, const CommitStatement& statement, WriteTransaction& transaction, bool& lost_head) {
+  if (statement.Execute(transaction)) return absl::OkStatus();
+  if (plan.if_unanswered) return absl::AlreadyExistsError("one of the writes may have been answered before");
+  lost_head = true;
+  return absl::AbortedError("the head of the log has moved");
+}
+
 }  // namespace
 
 // Answers last: what another writer admits meanwhile is then found as an answer, not as a counter that was used.
@@ -215,18 +232,15 @@ absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* 
 absl::Status ExecutePlan(const Database& database, const CommitPlan& plan, bool& lost_head) {
   lost_head = false;
   CommitStatement statement;
-  SwapHead(plan, statement);
-  if (absl::Status batch = InsertBatch(plan, statement); !batch.ok()) return batch;
-  InsertTiles(plan, statement);
-  InsertAnswers(plan, statement);
-  SetConsentVersions(plan, statement);
-  plan.rows.AddTo(statement);
-  return database.WriteOne([&](WriteTransaction& transaction) -> absl::Status {
-    if (statement.Execute(transaction)) return absl::OkStatus();
-    if (plan.if_unanswered) return absl::AlreadyExistsError("one of the writes may have been answered before");
-    lost_head = true;
-    return absl::AbortedError("the head of the log has moved");
-  });
+  if (absl::Status status = MakeStatement(plan, statement); !status.ok()) return status;
+  return database.WriteOne([&](WriteTransaction& transaction) { return ExecuteStatement(plan, statement, transaction, lost_head); });
+}
+
+absl::Status ExecutePlanIn(WriteTransaction& transaction, const CommitPlan& plan, bool& lost_head) {
+  lost_head = false;
+  CommitStatement statement;
+  if (absl::Status status = MakeStatement(plan, statement); !status.ok()) return status;
+  return ExecuteStatement(plan, statement, transaction, lost_head);
 }
 
 }  // namespace custodian::tenants

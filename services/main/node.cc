@@ -3,15 +3,23 @@
 
 #include <csignal>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "ledger/checkpoint.h"
 #include "ledger/signature.h"
 #include "services/main/commands.h"
 #include "services/main/config.h"
+#include "services/main/log_source.h"
+#include "services/main/verify_report.h"
+#include "services/node/mirror.h"
 #include "services/node/witness.h"
+#include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "spdlog/spdlog.h"
 #include "tenants/clock.h"
@@ -19,16 +27,44 @@
 namespace custodian::main {
 namespace {
 
-struct WitnessOptions {
+// 256 leaves of 65,535 bytes and their lengths fit.
+constexpr std::size_t kBundleBytesMax = 17u << 20;
+
+// What every node has.
+struct NodeOptions {
   std::string name;
   std::string key;
   std::string state;
-  std::string logs;
   std::string address = "127.0.0.1";
   int port = 0;
   std::string certificate;
   std::string certificate_key;
   std::string ca;
+
+  void AddTo(CLI::App& command) {
+    command.add_option("--name", name, "name in cosignatures, a URL without scheme")->required();
+    command.add_option("--key", key, "Ed25519 key, PKCS#8 PEM, mode 0600")->required();
+    command.add_option("--address", address, "address to listen on")->capture_default_str();
+    command.add_option("--port", port, "port, 0 for a free one")->capture_default_str();
+    command.add_option("--certificate", certificate, "TLS certificate, PEM")->required();
+    command.add_option("--certificate-key", certificate_key, "its key, PEM")->required();
+    command.add_option("--ca", ca, "CA of client certificates, PEM")->required();
+  }
+};
+
+struct WitnessOptions : NodeOptions {
+  std::string logs;
+};
+
+struct MirrorOptions : NodeOptions {
+  std::string policy;
+  std::string governance;
+  std::vector<std::string> tiles;
+  std::string client_certificate;
+  std::string client_key;
+  std::string server_ca;
+  std::vector<std::string> readers;
+  int interval_ms = 1'000;
 };
 
 std::unique_ptr<ledger::Signer> ReadKey(const std::string& path) {
@@ -49,15 +85,14 @@ void PrintVerifierKey(const std::string& name, const std::string& key) {
   std::printf("%s\n", verifier->ToString().c_str());
 }
 
-void RunWitness(const WitnessOptions& options) {
-  auto logs = std::make_unique<node::KnownLogs>(options.logs);
-  Check(logs->Load());
-  auto state = node::StateDirectory::Open(options.state);
-  Check(state.status());
-  const MachineClock clock;
-  const auto witness = node::Witness::Create(options.name, ReadKey(options.key), *std::move(state), std::move(logs), clock);
-  Check(witness.status());
+// Beside the server: a loop on a thread of its own, and what ends it.
+struct Loop {
+  std::function<void()> run;
+  std::function<void()> end;
+};
 
+// Until SIGTERM or SIGINT.
+void Serve(const NodeOptions& options, const char* what, rpc::HttpHandler handler, const Loop& loop) {
   // Blocked before the server starts its threads, so that only sigwait below receives them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -72,15 +107,80 @@ void RunWitness(const WitnessOptions& options) {
   server_options.client_ca_file = options.ca;
   server_options.threads = 2;
   server_options.body_bytes_max = 1u << 20;
-  const auto server = rpc::HttpsServer::Create(
-      server_options, [&witness](const rpc::HttpRequest& request) { return (*witness)->Handle(request); });
+  const auto server = rpc::HttpsServer::Create(server_options, std::move(handler));
   Check(server.status());
-  spdlog::info("event=witness_started name={} address={} port={}", options.name, options.address, (*server)->port());
+  spdlog::info("event={}_started name={} address={} port={}", what, options.name, options.address, (*server)->port());
   std::thread serving([&server] { (*server)->Run(); });
+  std::thread looping;
+  if (loop.run) looping = std::thread(loop.run);
   int signal = 0;
   sigwait(&signals, &signal);
+  if (looping.joinable()) {
+    loop.end();
+    looping.join();
+  }
   (*server)->Stop();
   serving.join();
+}
+
+void RunWitness(const WitnessOptions& options) {
+  auto logs = std::make_unique<node::KnownLogs>(options.logs);
+  Check(logs->Load());
+  auto state = node::StateDirectory::Open(options.state);
+  Check(state.status());
+  const MachineClock clock;
+  const auto witness = node::Witness::Create(options.name, ReadKey(options.key), *std::move(state), std::move(logs), clock);
+  Check(witness.status());
+
+  Serve(options, "witness", [&witness](const rpc::HttpRequest& request) { return (*witness)->Handle(request); }, {});
+}
+
+void RunMirror(const MirrorOptions& options) {
+  if (options.interval_ms < 1) throw CommandFailed{2, "--interval wants a number of milliseconds, 1 or more"};
+  const MachineClock clock;
+  auto cosigner = node::Cosigner::Create(options.name, ReadKey(options.key), clock);
+  Check(cosigner.status());
+  rpc::HttpsClient::Options client_options;
+  client_options.ca_file = options.server_ca.empty() ? options.ca : options.server_ca;
+  client_options.certificate_file = options.client_certificate.empty() ? options.certificate : options.client_certificate;
+  client_options.key_file = options.client_key.empty() ? options.certificate_key : options.client_key;
+  client_options.body_bytes_max = kBundleBytesMax;
+  const auto client = rpc::HttpsClient::Create(client_options);
+  Check(client.status());
+  node::Mirror::Options mirror_options{ReadPolicy(options.policy), {options.governance, TilesSource(**client, options.governance)}, {}, options.readers};
+  for (const std::string& url : options.tiles) mirror_options.partitions.push_back({url, TilesSource(**client, url)});
+  const auto mirror = node::Mirror::Create(std::move(mirror_options), *std::move(cosigner), options.state, clock);
+  Check(mirror.status());
+  absl::Notification stop;
+  const auto follow = [&] {
+    while (!stop.WaitForNotificationWithTimeout(absl::Milliseconds(options.interval_ms))) (*mirror)->Follow().IgnoreError();
+  };
+  const auto end = [&] {
+    (*mirror)->Stop();
+    stop.Notify();
+  };
+  Serve(options, "mirror", [&mirror](const rpc::HttpRequest& request) { return (*mirror)->Handle(request); }, {follow, end});
+}
+
+void AddMirror(CLI::App& node) {
+  auto options = std::make_shared<MirrorOptions>();
+  auto* mirror = node.add_subcommand("mirror", "keep, verify, cosign and serve whole copies of logs (C2SP tlog-mirror)");
+  mirror->footer(
+      "Example:\n  custodian node mirror --name hospital.example/mirror --key mirror.pem --state /var/lib/mirror --policy policy \\\n"
+      "    --governance https://custodian.example/log/0123456789abcdef/ --tiles https://custodian.example/log/fedcba9876543210/ \\\n"
+      "    --address 0.0.0.0 --port 8443 --certificate node.crt --certificate-key node.key --ca ca.crt");
+  options->AddTo(*mirror);
+  mirror->add_option("--state", options->state, "folder of its memory and its copies; back it up, never remove it")->required();
+  mirror->add_option("--policy", options->policy, "tlog-policy: the governance log, witnesses and quorum it believes")->required();
+  mirror->add_option("--governance", options->governance, "URL of the governance log's tiles")->required();
+  mirror->add_option("--tiles", options->tiles, "URL of a partition's tiles; may be given several times");
+  mirror->add_option("--client-certificate", options->client_certificate,
+                     "certificate of an admitted reader of these logs, PEM; --certificate when absent");
+  mirror->add_option("--client-key", options->client_key, "its key, PEM");
+  mirror->add_option("--server-ca", options->server_ca, "CA of the logs' server, PEM; --ca when absent");
+  mirror->add_option("--reader", options->readers, "SPIFFE id that may read everything here, beside the logs' own readers");
+  mirror->add_option("--interval", options->interval_ms, "milliseconds between looks at the logs")->capture_default_str();
+  mirror->callback([options] { RunMirror(*options); });
 }
 
 }  // namespace
@@ -88,7 +188,7 @@ void RunWitness(const WitnessOptions& options) {
 void AddNode(CLI::App& app) {
   auto* node = app.add_subcommand("node", "what a tenant or a regulator runs beside the custodian");
   node->require_subcommand(1);
-  node->footer("Examples:\n  custodian node vkey --key key.pem --name example.org/witness\n  custodian node witness --help");
+  node->footer("Examples:\n  custodian node vkey --key key.pem --name example.org/witness\n  custodian node witness --help\n  custodian node mirror --help");
 
   auto options = std::make_shared<WitnessOptions>();
   auto* witness = node->add_subcommand("witness", "cosign checkpoints that grow consistently (C2SP tlog-witness)");
@@ -96,22 +196,18 @@ void AddNode(CLI::App& app) {
       "Example:\n  custodian node witness --name hospital.example/witness --key witness.pem --state /var/lib/witness --logs logs "
       "\\\n"
       "    --address 0.0.0.0 --port 8443 --certificate node.crt --certificate-key node.key --ca ca.crt");
-  witness->add_option("--name", options->name, "name in cosignatures, a URL without scheme")->required();
-  witness->add_option("--key", options->key, "Ed25519 key, PKCS#8 PEM, mode 0600")->required();
+  options->AddTo(*witness);
   witness->add_option("--state", options->state, "folder of its memory: one file a log; back it up, never remove it")->required();
   witness
       ->add_option("--logs", options->logs,
                    "verifier keys of the logs it knows, one a line (or a policy file); read again when it changes")
       ->required();
-  witness->add_option("--address", options->address, "address to listen on")->capture_default_str();
-  witness->add_option("--port", options->port, "port, 0 for a free one")->capture_default_str();
-  witness->add_option("--certificate", options->certificate, "TLS certificate, PEM")->required();
-  witness->add_option("--certificate-key", options->certificate_key, "its key, PEM")->required();
-  witness->add_option("--ca", options->ca, "CA of client certificates, PEM")->required();
   witness->callback([options] { RunWitness(*options); });
 
+  AddMirror(*node);
+
   auto named = std::make_shared<WitnessOptions>();
-  auto* vkey = node->add_subcommand("vkey", "print the verifier key that a policy names a witness by");
+  auto* vkey = node->add_subcommand("vkey", "print the verifier key that a policy names a witness or mirror by");
   vkey->footer("Example:\n  custodian node vkey --key witness.pem --name hospital.example/witness");
   vkey->add_option("--key", named->key, "Ed25519 key, PKCS#8 PEM, mode 0600")->required();
   vkey->add_option("--name", named->name, "name in cosignatures")->required();

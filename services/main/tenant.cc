@@ -16,6 +16,7 @@
 #include "services/main/platform_client.h"
 #include "services/main/secrets.h"
 #include "services/main/tenant_client.h"
+#include "services/main/tenant_refill.h"
 #include "tenants/provision.h"
 #include "tenants/registry.h"
 
@@ -298,6 +299,7 @@ void AddTenant(CLI::App& app) {
   AddTable(*tenant, "feed-map", "feed-map", "set a tenant's own rows of the HL7 v2 to FHIR map (services/feeds/README.md)",
            "custodian tenant feed-map lakeside --home .quickstart --file map.csv --source \"RIS interface, 2026\" --approved-by Integration");
   AddPolicy(*tenant);
+  AddTenantRefill(*tenant);
   AddList(*tenant);
 }
 

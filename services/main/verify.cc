@@ -12,6 +12,7 @@
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
 #include "services/main/commands.h"
+#include "services/main/log_source.h"
 #include "services/main/platform_client.h"
 #include "services/main/verify_report.h"
 #include "services/rpc/https_client.h"
@@ -31,20 +32,6 @@ struct Options {
 };
 
 // --- tiles --------------------------------------------------------------------------------------------------------------------
-
-ledger::ByteSource SourceOf(const rpc::HttpsClient& client, std::string prefix) {
-  if (!prefix.ends_with('/')) prefix += '/';
-  return [&client, prefix](const std::string& path) -> absl::StatusOr<std::string> {
-    auto response = client.Send("GET", prefix + path);
-    if (!response.ok())
-      return absl::Status(response.status().code(), prefix + path + ": " + std::string(response.status().message()));
-    if (response->status == 200) return std::move(response->body);
-    if (response->status == 404) return absl::NotFoundError(prefix + path + " is not there");
-    if (response->status == 401 || response->status == 403)
-      return absl::PermissionDeniedError(prefix + path + ": refused; give --cert and --key of an admitted reader of this log");
-    return absl::UnavailableError(prefix + path + ": the server answered " + std::to_string(response->status));
-  };
-}
 
 absl::StatusOr<ledger::Checkpoint> ReadClaimedCheckpoint(const ledger::ByteSource& read) {
   const auto bytes = read("checkpoint");
@@ -73,7 +60,7 @@ struct Governance {
 Governance FindGovernance(const ledger::Policy& policy, const rpc::HttpsClient& client) {
   for (const ledger::Policy::Log& log : policy.logs()) {
     if (log.url.empty()) continue;
-    ledger::ByteSource read = SourceOf(client, log.url);
+    ledger::ByteSource read = TilesSource(client, log.url);
     const auto checkpoint = ReadClaimedCheckpoint(read);
     if (checkpoint.ok() && checkpoint->origin == log.key.name() && IsGovernance(read, checkpoint->size))
       return {log.key.name(), std::move(read)};
@@ -114,7 +101,7 @@ void VerifyTiles(const Options& options) {
   client_options.key_file = options.key;
   const auto client = rpc::HttpsClient::Create(client_options);
   Check(client.status());
-  const ledger::ByteSource read = SourceOf(**client, options.tiles);
+  const ledger::ByteSource read = TilesSource(**client, options.tiles);
   const auto claimed = ReadClaimedCheckpoint(read);
   Check(claimed.status());
   const Governance governance =

@@ -1,0 +1,84 @@
+#include "services/node/log_copy.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+
+namespace custodian::node {
+namespace {
+
+absl::Status Errno(const std::string& what) {
+  const std::string why = std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
+  return absl::UnavailableError(what + ": " + why);
+}
+
+absl::Status WriteAll(int file, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return Errno("cannot write " + path);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LogCopy>> LogCopy::Open(std::string folder) {
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return Errno("cannot make folder " + folder);
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return Errno("cannot open folder " + folder);
+  return std::unique_ptr<LogCopy>(new LogCopy(std::move(folder), descriptor));
+}
+
+LogCopy::~LogCopy() { ::close(descriptor_); }
+
+absl::StatusOr<std::string> LogCopy::Read(const ledger::TilePath& path) const {
+  const std::string name = folder_ + "/" + path.ToString();
+  const int file = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return errno == ENOENT || errno == ENOTDIR ? absl::NotFoundError(name + " is not there") : Errno("cannot open " + name);
+  std::string bytes;
+  char part[65'536];
+  ssize_t count = 0;
+  while ((count = ::read(file, part, sizeof part)) != 0) {
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) break;
+    bytes.append(part, static_cast<std::size_t>(count));
+  }
+  const absl::Status status = count < 0 ? Errno("cannot read " + name) : absl::OkStatus();
+  ::close(file);
+  if (!status.ok()) return status;
+  return bytes;
+}
+
+absl::Status LogCopy::Write(const ledger::TilePath& path, const std::string& bytes) const {
+  const std::string name = folder_ + "/" + path.ToString();
+  const std::string fresh = name + ".new";
+  std::error_code error;
+  std::filesystem::create_directories(std::filesystem::path(name).parent_path(), error);
+  if (error) return absl::UnavailableError("cannot make the folder of " + name + ": " + error.message());
+  const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) return Errno("cannot make " + fresh);
+  absl::Status status = WriteAll(file, bytes, fresh);
+  if (::close(file) != 0 && status.ok()) status = Errno("cannot close " + fresh);
+  if (!status.ok()) return status;
+  return ::rename(fresh.c_str(), name.c_str()) == 0 ? absl::OkStatus() : Errno("cannot rename " + fresh);
+}
+
+// One call for all files and folders, where a call for each would wait for the disk thousands of times.
+absl::Status LogCopy::Sync() const { return ::syncfs(descriptor_) == 0 ? absl::OkStatus() : Errno("cannot sync " + folder_); }
+
+void LogCopy::Remove(const ledger::TilePath& path) const {
+  const std::filesystem::path name = folder_ + "/" + path.ToString();
+  std::error_code ignored;
+  std::filesystem::remove(name, ignored);
+  // Of a partial tile: the folder "<N>.p", once it is empty.
+  if (path.width < ledger::kTileWidth) std::filesystem::remove(name.parent_path(), ignored);
+}
+
+}  // namespace custodian::node

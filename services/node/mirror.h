@@ -1,0 +1,106 @@
+// A mirror by C2SP tlog-mirror: it keeps whole copies of the governance log and of the partitions it is given, verifies every entry, tile
+// and checkpoint, cosigns a checkpoint once it holds all of it on disk, and serves the same tiles. It fetches what it mirrors (the
+// specification's "other update processes"): it has no add-checkpoint and no add-entries. Follow() is for one thread, Handle() and
+// Stop() for any. What does not verify is logged, never cosigned, and tried again after a minute, for a log may be mended.
+#ifndef CUSTODIAN_SERVICES_NODE_MIRROR_H_
+#define CUSTODIAN_SERVICES_NODE_MIRROR_H_
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "ledger/audit.h"
+#include "ledger/checkpoint.h"
+#include "services/node/cosigner.h"
+#include "services/node/mirrored_log.h"
+#include "services/node/state_file.h"
+#include "services/rpc/http.h"
+#include "tenants/clock.h"
+
+namespace custodian::node {
+
+class Mirror {
+ public:
+  // A log as it is served: its URL, for messages, and how a resource below it is read.
+  struct Source {
+    std::string url;
+    ledger::ByteSource read;
+  };
+  struct Options {
+    // Names the governance log, the witnesses and the quorum; the keys of partitions come from the governance log.
+    ledger::Policy policy;
+    Source governance;
+    std::vector<Source> partitions;
+    // SPIFFE ids that may read everything, beside those who may read a log at the custodian (services/log/readers.h).
+    std::vector<std::string> readers;
+    absl::Duration retry = absl::Minutes(1);
+  };
+  // Checkpoints and copies live in `folder`, which no other process may use. DataLoss when a state file is damaged.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Mirror>> Create(Options options, std::unique_ptr<Cosigner> cosigner,
+                                                                      const std::string& folder, const Clock& clock);
+
+  // One step: reads the copies when that was not done yet, then goes on to the newest checkpoint of each log. The first thing that
+  // went wrong, if anything did; everything else was done nevertheless. Long when a log is new.
+  [[nodiscard]] absl::Status Follow();
+  void Stop() { stopped_ = true; }
+
+  // GET /<hex SHA-256 of the origin>/checkpoint for anybody; …/tile/… for admitted readers.
+  [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
+  // Size of the checkpoint that is held of a log, 0 for one that is not known.
+  [[nodiscard]] std::uint64_t SizeOf(std::string_view origin) const;
+
+ private:
+  struct Followed {
+    Source source;
+    // Empty until a checkpoint of it was believed.
+    std::string origin;
+    absl::Time not_before = absl::InfinitePast();
+    // Said last, so that the same is not said every second.
+    std::string trouble;
+  };
+  struct Served {
+    std::unique_ptr<MirroredLog> log;
+    bool is_governance = false;
+    // 16 hex digits, once the governance log says whose it is.
+    std::string tenant_id;
+  };
+
+  Mirror(Options options, std::unique_ptr<Cosigner> cosigner, std::unique_ptr<StateDirectory> state, std::string folder,
+         const Clock& clock);
+  [[nodiscard]] absl::Status OpenKept();
+  [[nodiscard]] absl::StatusOr<MirroredLog*> FindOrOpen(const std::string& origin, const std::string& note, bool is_governance);
+  [[nodiscard]] absl::StatusOr<ledger::Note> Fetch(const Followed& followed) const;
+  [[nodiscard]] absl::Status FollowGovernance(const absl::StatusOr<ledger::Note>& note);
+  [[nodiscard]] absl::Status RestorePartitions();
+  [[nodiscard]] absl::Status FollowPartition(Followed& followed, const ledger::Note& note);
+  void Remember(Followed& followed, const absl::Status& status);
+  [[nodiscard]] bool MayRead(const std::string& spiffe_id, const Served& served) const;
+
+  const Options options_;
+  const std::unique_ptr<Cosigner> cosigner_;
+  const std::unique_ptr<StateDirectory> state_;
+  const std::string folder_;
+  const Clock& clock_;
+  std::atomic<bool> stopped_ = false;
+
+  // Of the thread that follows.
+  Followed governance_;
+  std::vector<Followed> partitions_;
+  MirroredLog* governance_log_ = nullptr;
+
+  mutable absl::Mutex mutex_;
+  // By LogName; only added to.
+  std::map<std::string, Served> logs_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace custodian::node
+
+#endif  // CUSTODIAN_SERVICES_NODE_MIRROR_H_

@@ -1,0 +1,472 @@
+#include "services/node/mirror.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "services/rpc/https_client.h"
+#include "services/rpc/https_server.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/served_log.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/test_certificates.h"
+
+namespace custodian::node {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::ServedLog;
+using Served = std::map<std::string, std::string>;
+
+constexpr char kGovernance[] = "custodian.example/p/00000000000000aa";
+constexpr char kPartition[] = "custodian.example/p/00000000000000bb";
+constexpr char kNode[] = "spiffe://custodian.example/tenant/0000000000000001/node/mirror";
+
+class MirrorOf : public ::testing::Test {
+ protected:
+  MirrorOf() {
+    std::vector<ledger::v1::Kind> all;
+    for (int kind = 1; kind <= ledger::v1::Kind_MAX; ++kind)
+      if (ledger::v1::Kind_IsValid(kind)) all.push_back(static_cast<ledger::v1::Kind>(kind));
+    ledger::v1::Entry first = governance_.NewEntry(ledger::v1::KIND_ROSTER_CHANGED);
+    *first.mutable_roster_changed() = testing::Enrol(testing::kCustodian, author_->public_key(), all);
+    ledger::v1::Entry admitted = governance_.NewEntry(ledger::v1::KIND_TENANT_ADMITTED);
+    admitted.mutable_tenant_admitted()->set_tenant_id("0000000000000001");
+    admitted.mutable_tenant_admitted()->set_name("lakeside");
+    admitted.mutable_tenant_admitted()->set_origin(kPartition);
+    admitted.mutable_tenant_admitted()->set_log_vkey(partition_.key.ToString());
+    governance_.Add({first, admitted}, *author_);
+    AddAnchor();
+    AddOrders(299);
+    ServeAll();
+  }
+
+  void AddAnchor() {
+    ledger::v1::Entry anchor = partition_.NewEntry(ledger::v1::KIND_ANCHOR);
+    anchor.mutable_anchor()->set_governance_size(governance_.leaves.size());
+    anchor.mutable_anchor()->set_governance_root(std::string(ledger::AsBytes(governance_.Root())));
+    partition_.Add({anchor}, *author_);
+  }
+  void AddOrders(int count) {
+    std::vector<ledger::v1::Entry> entries;
+    for (int i = 0; i < count; ++i) entries.push_back(partition_.NewEntry(ledger::v1::KIND_ORDER_CHECKED));
+    partition_.Add(entries, *author_);
+  }
+  Served Serve(const ServedLog& log) const { return log.Serve({{witness_, witness_signer_.get()}}); }
+  void ServeAll() {
+    served_governance_ = Serve(governance_);
+    served_partition_ = Serve(partition_);
+  }
+  ledger::Policy Policy() const {
+    return ledger::Policy::Parse("log " + governance_.key.ToString() + "\nwitness w " + witness_.ToString() + "\nquorum w\n").value();
+  }
+  // Reads of either log; the one numbered `fail_at_` and all after it fail.
+  ledger::ByteSource SourceOf(const Served& served) {
+    return [this, &served](const std::string& path) -> absl::StatusOr<std::string> {
+      if (reads_++ >= fail_at_) return absl::UnavailableError("the line is down");
+      read_.push_back(path);
+      const auto found = served.find(path);
+      return found == served.end() ? absl::StatusOr<std::string>(absl::NotFoundError(path)) : found->second;
+    };
+  }
+  absl::Status TryStart() {
+    mirror_.reset();
+    Mirror::Options options{Policy(), {"governance", SourceOf(served_governance_)}, {{"partition", SourceOf(served_partition_)}}, {}};
+    auto cosigner = Cosigner::Create("mirror.example/m", ledger::SignerFromPem(pem_).value(), clock_);
+    if (!cosigner.ok()) return cosigner.status();
+    auto mirror = Mirror::Create(std::move(options), *std::move(cosigner), directory_.Join("mirror"), clock_);
+    if (!mirror.ok()) return mirror.status();
+    mirror_ = *std::move(mirror);
+    return absl::OkStatus();
+  }
+  void Start() {
+    const absl::Status status = TryStart();
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  absl::Status Follow() {
+    clock_.Advance(absl::Minutes(2));
+    return mirror_->Follow();
+  }
+  rpc::HttpResponse Get(const std::string& origin, const std::string& resource, const std::string& reader = kNode) const {
+    rpc::HttpRequest request;
+    request.method = "GET";
+    request.path = "/" + LogName(origin) + "/" + resource;
+    request.peer_spiffe_id = reader;
+    return mirror_->Handle(request);
+  }
+  ledger::ByteSource MirrorSource(const std::string& origin) const {
+    return [this, origin](const std::string& path) -> absl::StatusOr<std::string> {
+      const rpc::HttpResponse response = Get(origin, path);
+      if (response.status == 200) return response.body;
+      return absl::NotFoundError(path + ": " + response.body);
+    };
+  }
+  // Findings of an audit of what the mirror serves, under a policy that wants its cosignature too.
+  std::string AuditMirror() const {
+    const ledger::NoteVerifier key =
+        ledger::NoteVerifier::Create("mirror.example/m", ledger::kNoteCosignatureV1, ledger::SignerFromPem(pem_).value()->public_key().ed25519())
+            .value();
+    const ledger::Policy policy = ledger::Policy::Parse("log " + governance_.key.ToString() + "\nlog " + partition_.key.ToString() + "\nwitness w " +
+                                                        witness_.ToString() + "\nwitness m " + key.ToString() + "\ngroup both all w m\nquorum both\n")
+                                      .value();
+    ledger::Findings findings(kGovernance);
+    const auto governed = ledger::AuditTiles(policy, nullptr, MirrorSource(kGovernance), findings);
+    if (!governed.ok()) return governed.status().ToString();
+    ledger::Findings more(kPartition);
+    const auto audited = ledger::AuditTiles(policy, &governed->history, MirrorSource(kPartition), more);
+    if (!audited.ok()) return audited.status().ToString();
+    std::string text;
+    for (const auto& finding : findings.Take()) text += "governance " + finding.position + ": " + finding.message + "\n";
+    for (const auto& finding : more.Take()) text += finding.position + ": " + finding.message + "\n";
+    return text;
+  }
+  std::string FolderOf(const std::string& origin) const { return directory_.Join("mirror/logs/") + LogName(origin); }
+
+  testing::TemporaryDirectory directory_;
+  testing::FakeClock clock_;
+  std::string pem_ = ledger::NewPrivateKeyPem(ledger::v1::SIGNATURE_ALGORITHM_ED25519).value();
+  std::unique_ptr<ledger::Signer> author_ = testing::NewSigner();
+  std::unique_ptr<ledger::Signer> witness_signer_ = testing::NewSigner();
+  ledger::NoteVerifier witness_ =
+      ledger::NoteVerifier::Create("witness.example", ledger::kNoteCosignatureV1, witness_signer_->public_key().ed25519()).value();
+  ServedLog governance_{kGovernance};
+  ServedLog partition_{kPartition};
+  Served served_governance_;
+  Served served_partition_;
+  int reads_ = 0;
+  int fail_at_ = INT_MAX;
+  std::vector<std::string> read_;
+  std::unique_ptr<Mirror> mirror_;
+};
+
+TEST_F(MirrorOf, ServesWhatItFollowsWithItsCosignature) {
+  Start();
+  EXPECT_EQ(Get(kPartition, "checkpoint").status, 404);
+  EXPECT_TRUE(Follow().ok());
+  EXPECT_EQ(mirror_->SizeOf(kPartition), 300u);
+  EXPECT_EQ(AuditMirror(), "");
+  // Every tile of it equals the log's own.
+  for (const auto& [path, bytes] : served_partition_) {
+    if (path != "checkpoint") {
+      EXPECT_EQ(Get(kPartition, path).body, bytes) << path;
+    }
+  }
+}
+
+TEST_F(MirrorOf, GrowsWithTheLogAndServesOlderPartialTiles) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  const Served before = served_partition_;
+  for (const int more : {1, 200, 12, 300, 65'000}) {
+    AddOrders(more);
+    ServeAll();
+    const absl::Status status = Follow();
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_EQ(mirror_->SizeOf(kPartition), partition_.leaves.size());
+  }
+  EXPECT_EQ(AuditMirror(), "");
+  for (const auto& [path, bytes] : before) {
+    if (path != "checkpoint") {
+      EXPECT_EQ(Get(kPartition, path).body, bytes) << path;
+    }
+  }
+  EXPECT_EQ(Get(kPartition, "tile/0/999").status, 404);
+  EXPECT_EQ(Get(kPartition, "tile/0/nonsense").status, 400);
+  // Nothing but the tiles of this size is left on disk.
+  std::size_t files = 0;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(FolderOf(kPartition))) files += file.is_regular_file() ? 1 : 0;
+  EXPECT_EQ(files, ledger::TilesOf(partition_.leaves.size()).size());
+}
+
+TEST_F(MirrorOf, ServesFromItsOwnCopyWhenTheLogIsGone) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  fail_at_ = 0;
+  Start();
+  // Nothing is cosigned before the copy was read and judged again.
+  EXPECT_EQ(Get(kPartition, "checkpoint").status, 503);
+  EXPECT_EQ(Follow().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(AuditMirror(), "");
+}
+
+TEST_F(MirrorOf, GoesOnWhereItWasInterrupted) {
+  AddOrders(2'000);
+  ServeAll();
+  for (int fail_at = 0;; ++fail_at) {
+    std::filesystem::remove_all(directory_.Join("mirror"));
+    reads_ = 0;
+    fail_at_ = fail_at;
+    Start();
+    const bool whole = Follow().ok();
+    const std::size_t bundles = static_cast<std::size_t>(std::count_if(read_.begin(), read_.end(), [](const std::string& path) {
+      return path.find("entries") != std::string::npos && path.find(".p/") == std::string::npos;
+    }));
+    fail_at_ = INT_MAX;
+    read_.clear();
+    // Sometimes the same process goes on, sometimes another.
+    if (fail_at % 2 == 0) Start();
+    const absl::Status status = Follow();
+    ASSERT_TRUE(status.ok()) << fail_at << ": " << status;
+    EXPECT_EQ(AuditMirror(), "") << fail_at;
+    std::size_t again = 0;
+    for (const std::string& path : read_) again += path.find("entries") != std::string::npos && path.find(".p/") == std::string::npos ? 1 : 0;
+    EXPECT_EQ(bundles + again, 8u) << fail_at;
+    read_.clear();
+    if (whole) break;
+  }
+}
+
+TEST_F(MirrorOf, RolledBackLogIsRefusedAndTheCopyStays) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  const Served whole = served_partition_;
+  partition_.leaves.resize(200);
+  ServeAll();
+  const absl::Status status = Follow();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("rolled back"));
+  EXPECT_TRUE(std::filesystem::exists(FolderOf(kPartition) + "/disputed-checkpoint"));
+  EXPECT_EQ(mirror_->SizeOf(kPartition), 300u);
+  EXPECT_EQ(AuditMirror(), "");
+  served_partition_ = whole;
+  EXPECT_TRUE(Follow().ok());
+}
+
+TEST_F(MirrorOf, ForkIsNeverCosigned) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  const std::vector<std::string> kept = partition_.leaves;
+  const std::uint64_t counter = partition_.counter;
+  // Of the same size, of a larger one that begins otherwise, and at the very edge.
+  for (const auto& [from, size] : std::vector<std::pair<std::size_t, std::size_t>>{{299, 300}, {100, 400}, {299, 301}, {256, 1'000}}) {
+    partition_.leaves.resize(from);
+    partition_.counter = from;
+    AddOrders(static_cast<int>(size - from));
+    ServeAll();
+    EXPECT_EQ(Follow().code(), absl::StatusCode::kDataLoss) << from << " " << size;
+    EXPECT_EQ(mirror_->SizeOf(kPartition), 300u);
+    partition_.leaves = kept;
+    partition_.counter = counter;
+    if (from % 2 == 0) Start();
+  }
+  // The honest log is followed again, whatever the forks left on disk.
+  AddOrders(700);
+  ServeAll();
+  absl::Status status = Follow();
+  if (!status.ok()) status = Follow();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(mirror_->SizeOf(kPartition), 1'000u);
+  EXPECT_EQ(AuditMirror(), "");
+}
+
+TEST_F(MirrorOf, AnyEditedResourceIsRefused) {
+  AddOrders(300);
+  ServeAll();
+  const Served honest = served_partition_;
+  for (const auto& [path, bytes] : honest) {
+    for (const std::size_t at : {std::size_t{0}, bytes.size() / 2, bytes.size() - 1}) {
+      std::filesystem::remove_all(directory_.Join("mirror"));
+      served_partition_ = honest;
+      served_partition_[path][at] = static_cast<char>(served_partition_[path][at] ^ 1);
+      Start();
+      // Under another origin it is a log that nobody was admitted with.
+      const bool is_other_log = path == "checkpoint" && at == 0;
+      EXPECT_EQ(Follow().code(), is_other_log ? absl::StatusCode::kAborted : absl::StatusCode::kDataLoss) << path << " byte " << at;
+      EXPECT_EQ(mirror_->SizeOf(kPartition), 0u);
+      served_partition_ = honest;
+      // What it kept of the spoilt resource does not stand in the way.
+      if (at == 0) Start();
+      absl::Status status = Follow();
+      if (!status.ok()) status = Follow();
+      EXPECT_TRUE(status.ok()) << path << " byte " << at << ": " << status;
+    }
+  }
+  EXPECT_EQ(AuditMirror(), "");
+}
+
+TEST_F(MirrorOf, EntryThatNobodyMayWriteIsNotCosigned) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  const auto stranger = testing::NewSigner();
+  partition_.Add({partition_.NewEntry(ledger::v1::KIND_ORDER_CHECKED)}, *stranger);
+  ServeAll();
+  const absl::Status status = Follow();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("leaf 300: the author's key is not enrolled"));
+  EXPECT_EQ(mirror_->SizeOf(kPartition), 300u);
+  EXPECT_EQ(AuditMirror(), "");
+}
+
+TEST_F(MirrorOf, CheckpointWithoutItsQuorumIsNotFollowed) {
+  served_partition_ = partition_.Serve({});
+  Start();
+  EXPECT_EQ(Follow().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(mirror_->SizeOf(kPartition), 0u);
+}
+
+TEST_F(MirrorOf, AnchorWaitsForTheGovernanceLog) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  const Served early = served_governance_;
+  ledger::v1::Entry policy = governance_.NewEntry(ledger::v1::KIND_POLICY_SET);
+  policy.mutable_policy_set()->set_policy("quorum none\n");
+  governance_.Add({policy}, *author_);
+  AddAnchor();
+  ServeAll();
+  const Served late = std::exchange(served_governance_, early);
+  EXPECT_EQ(Follow().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(mirror_->SizeOf(kPartition), 300u);
+  served_governance_ = late;
+  EXPECT_TRUE(Follow().ok());
+  EXPECT_EQ(mirror_->SizeOf(kPartition), 301u);
+  EXPECT_EQ(AuditMirror(), "");
+}
+
+TEST_F(MirrorOf, DamagedCopyIsNotServedAndFetchedAnew) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  for (const char* file : {"/tile/entries/000", "/tile/entries/001.p/44"}) {
+    mirror_.reset();
+    std::fstream bundle(FolderOf(kPartition) + file, std::ios::in | std::ios::out | std::ios::binary);
+    bundle.seekp(40);
+    bundle.put('!');
+    bundle.close();
+    fail_at_ = 0;
+    Start();
+    EXPECT_FALSE(Follow().ok());
+    EXPECT_EQ(Get(kPartition, "checkpoint").status, 503) << file;
+    EXPECT_EQ(Get(kPartition, "tile/0/000").status, 503) << file;
+    fail_at_ = INT_MAX;
+    const absl::Status status = Follow();
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(AuditMirror(), "") << file;
+  }
+  // A damaged tile of hashes follows from the entries.
+  mirror_.reset();
+  std::ofstream(FolderOf(kPartition) + "/tile/0/000") << "damaged";
+  fail_at_ = 0;
+  Start();
+  EXPECT_FALSE(Follow().ok());
+  EXPECT_EQ(AuditMirror(), "");
+}
+
+TEST_F(MirrorOf, MemoryOutlivesTheCopy) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  mirror_.reset();
+  std::filesystem::remove_all(FolderOf(kPartition));
+  // Whoever destroys the copy cannot make the mirror cosign another history.
+  const std::vector<std::string> kept = partition_.leaves;
+  partition_.leaves.resize(100);
+  partition_.counter = 100;
+  AddOrders(300);
+  ServeAll();
+  Start();
+  const absl::Status status = Follow();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the first 300 entries make another root"));
+  partition_.leaves = kept;
+  ServeAll();
+  EXPECT_TRUE(Follow().ok());
+  EXPECT_EQ(AuditMirror(), "");
+}
+
+TEST_F(MirrorOf, WhatCannotBeStoredIsNotCosigned) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  AddOrders(10);
+  ServeAll();
+  const std::string obstacle = directory_.Join("mirror/") + LogName(kPartition) + ".new";
+  std::filesystem::create_directory(obstacle);
+  EXPECT_EQ(Follow().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(mirror_->SizeOf(kPartition), 300u);
+  EXPECT_EQ(AuditMirror(), "");
+  std::filesystem::remove(obstacle);
+  EXPECT_TRUE(Follow().ok());
+  EXPECT_EQ(mirror_->SizeOf(kPartition), 310u);
+}
+
+TEST_F(MirrorOf, DamagedStateStopsTheStart) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  mirror_.reset();
+  std::ofstream(directory_.Join("mirror/") + LogName(kPartition)) << "damaged";
+  EXPECT_EQ(TryStart().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(MirrorOf, OnlyAdmittedReadersGetTiles) {
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  const std::string base = "spiffe://custodian.example/";
+  const std::vector<std::tuple<std::string, int, int>> cases = {
+      {"", 403, 403},
+      {base + "operator/x", 403, 403},
+      {base + "regulator/x", 200, 200},
+      {base + "tenant/0000000000000001/auditor/x", 200, 200},
+      {base + "tenant/0000000000000001/fhir/x", 403, 403},
+      {base + "tenant/0000000000000002/auditor/x", 200, 403},
+  };
+  for (const auto& [reader, governance, partition] : cases) {
+    EXPECT_EQ(Get(kGovernance, "tile/entries/000.p/2", reader).status, governance) << reader;
+    EXPECT_EQ(Get(kPartition, "tile/entries/000", reader).status, partition) << reader;
+    EXPECT_EQ(Get(kPartition, "checkpoint", reader).status, 200) << reader;
+  }
+  rpc::HttpRequest post;
+  post.method = "POST";
+  EXPECT_EQ(mirror_->Handle(post).status, 405);
+  EXPECT_EQ(Get("custodian.example/p/other", "checkpoint").status, 404);
+}
+
+TEST_F(MirrorOf, FollowsAndServesOverHttps) {
+  testing::TestCertificates certificates;
+  const auto serve = [&](rpc::HttpHandler handler) {
+    const auto files = certificates.IssueServer();
+    rpc::HttpsServer::Options options;
+    options.certificate_file = files.certificate;
+    options.key_file = files.key;
+    options.client_ca_file = certificates.ca_file();
+    options.threads = 2;
+    return rpc::HttpsServer::Create(options, std::move(handler)).value();
+  };
+  const auto custodian = serve([this](const rpc::HttpRequest& request) -> rpc::HttpResponse {
+    if (request.peer_spiffe_id != kNode) return {403, {}, ""};
+    const Served& served = request.path.substr(0, 3) == "/g/" ? served_governance_ : served_partition_;
+    const auto found = served.find(request.path.substr(3));
+    return found == served.end() ? rpc::HttpResponse{404, {}, ""} : rpc::HttpResponse{200, {}, found->second};
+  });
+  std::thread custodian_thread([&] { custodian->Run(); });
+  const auto node = certificates.IssueClient({kNode});
+  const auto client = rpc::HttpsClient::Create({certificates.ca_file(), node.certificate, node.key}).value();
+  const auto read_from = [&client](const std::string& prefix) -> ledger::ByteSource {
+    return [&client, prefix](const std::string& path) -> absl::StatusOr<std::string> {
+      const auto response = client->Send("GET", prefix + path);
+      if (!response.ok()) return response.status();
+      return response->status == 200 ? absl::StatusOr<std::string>(response->body) : absl::NotFoundError(path);
+    };
+  };
+  const std::string url = "https://127.0.0.1:" + std::to_string(custodian->port());
+  auto cosigner = Cosigner::Create("mirror.example/m", ledger::SignerFromPem(pem_).value(), clock_).value();
+  mirror_ = Mirror::Create({Policy(), {url + "/g/", read_from(url + "/g/")}, {{url + "/p/", read_from(url + "/p/")}}, {}}, std::move(cosigner),
+                           directory_.Join("mirror"), clock_)
+                .value();
+  const absl::Status status = Follow();
+  EXPECT_TRUE(status.ok()) << status;
+  const auto server = serve([this](const rpc::HttpRequest& request) { return mirror_->Handle(request); });
+  std::thread thread([&] { server->Run(); });
+  const ledger::ByteSource read = read_from("https://127.0.0.1:" + std::to_string(server->port()) + "/" + LogName(kPartition) + "/");
+  for (const auto& [path, bytes] : served_partition_) {
+    if (path != "checkpoint") {
+      EXPECT_EQ(read(path).value(), bytes) << path;
+    }
+  }
+  server->Stop();
+  thread.join();
+  custodian->Stop();
+  custodian_thread.join();
+}
+
+}  // namespace
+}  // namespace custodian::node
