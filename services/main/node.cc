@@ -11,7 +11,10 @@
 #include "ledger/signature.h"
 #include "services/main/commands.h"
 #include "services/main/config.h"
+#include "services/main/tile_source.h"
+#include "services/node/admitted_logs.h"
 #include "services/node/witness.h"
+#include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "spdlog/spdlog.h"
 #include "tenants/clock.h"
@@ -19,11 +22,16 @@
 namespace custodian::main {
 namespace {
 
+constexpr absl::Duration kGovernanceTimeout = absl::Seconds(10);
+// Each waits for the disk most of the time.
+constexpr int kWitnessThreads = 8;
+
 struct WitnessOptions {
   std::string name;
   std::string key;
   std::string state;
   std::string logs;
+  std::string governance;
   std::string address = "127.0.0.1";
   int port = 0;
   std::string certificate;
@@ -49,9 +57,28 @@ void PrintVerifierKey(const std::string& name, const std::string& key) {
   std::printf("%s\n", verifier->ToString().c_str());
 }
 
+// Follows the governance log with the witness's own certificate; none without --governance.
+struct Following {
+  std::unique_ptr<rpc::HttpsClient> client;
+  std::unique_ptr<node::AdmittedLogs> admitted;
+};
+
+Following Follow(const WitnessOptions& options, node::KnownLogs& logs) {
+  if (options.governance.empty()) return {};
+  auto client = rpc::HttpsClient::Create({.ca_file = options.ca,
+                                          .certificate_file = options.certificate,
+                                          .key_file = options.certificate_key,
+                                          .timeout = kGovernanceTimeout});
+  Check(client.status());
+  auto admitted = std::make_unique<node::AdmittedLogs>(logs, TilesBelow(**client, options.governance));
+  logs.OnUnknown([&following = *admitted] { following.Ask(); });
+  return {*std::move(client), std::move(admitted)};
+}
+
 void RunWitness(const WitnessOptions& options) {
   auto logs = std::make_unique<node::KnownLogs>(options.logs);
   Check(logs->Load());
+  const Following following = Follow(options, *logs);
   auto state = node::StateDirectory::Open(options.state);
   Check(state.status());
   const MachineClock clock;
@@ -70,17 +97,23 @@ void RunWitness(const WitnessOptions& options) {
   server_options.certificate_file = options.certificate;
   server_options.key_file = options.certificate_key;
   server_options.client_ca_file = options.ca;
-  server_options.threads = 2;
+  server_options.threads = kWitnessThreads;
   server_options.body_bytes_max = 1u << 20;
   const auto server = rpc::HttpsServer::Create(
       server_options, [&witness](const rpc::HttpRequest& request) { return (*witness)->Handle(request); });
   Check(server.status());
   spdlog::info("event=witness_started name={} address={} port={}", options.name, options.address, (*server)->port());
   std::thread serving([&server] { (*server)->Run(); });
+  std::thread following_thread;
+  if (following.admitted) following_thread = std::thread([&following] { following.admitted->Run(); });
   int signal = 0;
   sigwait(&signals, &signal);
   (*server)->Stop();
   serving.join();
+  if (following.admitted) {
+    following.admitted->Stop();
+    following_thread.join();
+  }
 }
 
 }  // namespace
@@ -95,14 +128,19 @@ void AddNode(CLI::App& app) {
   witness->footer(
       "Example:\n  custodian node witness --name hospital.example/witness --key witness.pem --state /var/lib/witness --logs logs "
       "\\\n"
-      "    --address 0.0.0.0 --port 8443 --certificate node.crt --certificate-key node.key --ca ca.crt");
+      "    --governance https://custodian.example/log/0123456789abcdef/ --address 0.0.0.0 --port 8443 \\\n"
+      "    --certificate node.crt --certificate-key node.key --ca ca.crt");
   witness->add_option("--name", options->name, "name in cosignatures, a URL without scheme")->required();
   witness->add_option("--key", options->key, "Ed25519 key, PKCS#8 PEM, mode 0600")->required();
   witness->add_option("--state", options->state, "folder of its memory: one file a log; back it up, never remove it")->required();
   witness
       ->add_option("--logs", options->logs,
-                   "verifier keys of the logs it knows, one a line (or a policy file); read again when it changes")
+                   "verifier keys of the logs it knows, one a line (or a policy, or a witness network's log list); read again when it "
+                   "changes")
       ->required();
+  witness->add_option("--governance", options->governance,
+                      "URL of a custodian's governance log, whose key --logs names: each tenant's log that it admits is known, too. Read "
+                      "with this witness's certificate, spiffe://<network>/witness/<name>");
   witness->add_option("--address", options->address, "address to listen on")->capture_default_str();
   witness->add_option("--port", options->port, "port, 0 for a free one")->capture_default_str();
   witness->add_option("--certificate", options->certificate, "TLS certificate, PEM")->required();

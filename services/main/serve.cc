@@ -48,6 +48,8 @@
 #include "services/main/feed_maps.h"
 #include "services/main/network.h"
 #include "services/main/platform_client.h"
+#include "services/main/quorum.h"
+#include "services/main/verify_report.h"
 #include "services/rpc/certificate.h"
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/https_server.h"
@@ -77,6 +79,9 @@ constexpr absl::Duration kKeySetTimeout = absl::Seconds(2);
 constexpr absl::Duration kForgetTokensEvery = absl::Minutes(1);
 // Well past the last moment at which a token could still be believed.
 constexpr absl::Duration kTokensKept = absl::Minutes(10);
+
+// A few signature lines, or a checkpoint.
+constexpr std::size_t kWitnessAnswerBytesMax = 64u << 10;
 
 template <typename T>
 T Value(absl::StatusOr<T> value) {
@@ -167,14 +172,14 @@ std::unique_ptr<rpc::HttpsClient> MakeWitnessClient(const Config& config) {
   return Value(rpc::HttpsClient::Create({.ca_file = config.https.client_ca_file,
                                          .certificate_file = config.https.certificate_file,
                                          .key_file = config.https.key_file,
-                                         .timeout = absl::Seconds(5)}));
+                                         .timeout = absl::Seconds(5),
+                                         .body_bytes_max = kWitnessAnswerBytesMax}));
 }
 
 std::unique_ptr<log::Publisher> Platform::MakePublisher() {
-  auto policy = ledger::Policy::Parse(Value(ReadFile(config_.policy_file)));
-  if (!policy.ok()) throw CommandFailed{1, absl::StrCat("'", config_.policy_file, "': ", std::string(policy.status().message()))};
-  auto publisher = Value(log::Publisher::Create({}, *std::move(policy), *network_->keys, *witness_client_));
-  publisher->Add(Value(ledger::NoteVerifier::Parse(network_->governance_vkey)), *network_->governance_reader);
+  auto publisher = Value(log::Publisher::Create({}, ReadPolicy(config_.policy_file), *network_->keys, *witness_client_));
+  publisher->Add(Value(ledger::NoteVerifier::Parse(network_->governance_vkey)), *network_->governance_reader,
+                 [&writer = *network_->governance_writer] { return writer.committed(); });
   return publisher;
 }
 
@@ -478,7 +483,7 @@ void Platform::AddRoutes() {
 void Platform::Publish(const tenants::Tenant& tenant) {
   const tenants::Partition* partition = network_->partitions.FindById(tenant.id);
   if (const auto key = ledger::NoteVerifier::Parse(tenant.log_vkey); key.ok() && partition != nullptr) {
-    publisher_->Add(*key, *partition->log);
+    publisher_->Add(*key, *partition->log, [&writer = *partition->writer] { return writer.committed(); });
   }
 }
 
@@ -661,6 +666,8 @@ void Run(const ConfigOption& option) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const Config config = option.Load();
+  // Before it takes any log over.
+  CheckQuorum(ReadPolicy(config.policy_file), config);
   Platform platform(config);
   std::thread waiter;
   StopOnSignal(platform, waiter, signals);
