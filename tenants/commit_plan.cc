@@ -56,6 +56,7 @@ class Planner {
       : context_(context), lookups_(lookups), position_(context.roster.Position()) {
     plan_.next = state;
     plan_.size_before = state.size();
+    plan_.if_unanswered = !lookups.with_answers;
     // A clock that was set back between two runs must not turn the log's time around.
     plan_.next.time_ms = std::max(state.time_ms, absl::ToUnixMillis(context.now));
     const absl::Time witnessed_by = context.machine_now + context.options.witness_promise;

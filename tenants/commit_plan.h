@@ -35,6 +35,8 @@ struct Lookups {
   };
   // By author and key.
   std::map<std::pair<std::string, std::string>, Answer> answers;
+  // False: earlier answers were not looked for.
+  bool with_answers = true;
   // Author and counter of entries that are in the log.
   std::set<std::pair<std::string, std::int64_t>> counters;
   // By patient id; absent is 0.
@@ -42,8 +44,8 @@ struct Lookups {
 };
 
 // Only this partition's writer changes what is looked up, and a newer writer makes the commit's compare-and-swap fail: a read
-// before the transaction is as good as one inside.
-[[nodiscard]] absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes);
+// before the transaction is as good as one inside. Most writes are new: their answers are looked up only when a commit without them found one.
+[[nodiscard]] absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes, bool with_answers);
 
 struct CommitPlan {
   // The log after the commit.
@@ -53,6 +55,8 @@ struct CommitPlan {
   std::vector<absl::StatusOr<Admitted>> outcomes;
   // Nothing to execute when false: every write was refused or answered before.
   bool changes = false;
+  // Made without looking for earlier answers: holds only if there are none.
+  bool if_unanswered = false;
   std::vector<std::string> leaves;
   std::vector<ledger::Hash> leaf_hashes;
   std::vector<FullTile> tiles;
@@ -83,7 +87,8 @@ struct PlanContext {
 [[nodiscard]] absl::StatusOr<CommitPlan> MakePlan(const PlanContext& context, const LogState& state,
                                                   std::span<QueuedWrite* const> writes, const Lookups& lookups);
 
-// In one transaction. `lost_head` tells that the head was not as the plan found it, and nothing was changed.
+// In one transaction. `lost_head` tells that the head was not as the plan found it, and nothing was changed. AlreadyExists when nothing was changed
+// because of what is stored, or because that may be so: of a plan `if_unanswered`.
 [[nodiscard]] absl::Status ExecutePlan(const Database& database, const CommitPlan& plan, bool& lost_head);
 
 }  // namespace custodian::tenants

@@ -87,13 +87,25 @@ void LookUpConsents(ReadTransaction& transaction, const std::set<std::string_vie
 // First of all: its row lock is what a writer that settles a doubt waits for; and an epoch that is over ends it.
 void SwapHead(const CommitPlan& plan, CommitStatement& statement) {
   const LogState& next = plan.next;
+  std::string unanswered;
+  if (plan.if_unanswered) {
+    BinaryArray authors(Element::kText);
+    BinaryArray keys(Element::kBytea);
+    for (const CommitPlan::NewAnswer& answer : plan.answers) {
+      authors.Add(answer.item->author);
+      keys.Add(answer.item->key);
+    }
+    unanswered = fmt::format(
+        " AND NOT EXISTS (SELECT FROM unnest({}, {}) AS asked(author, key) JOIN ledger.idempotency AS i ON i.author = asked.author AND i.key = asked.key)",
+        statement.Array(authors), statement.Array(keys));
+  }
   statement.SwapHead(fmt::format(
       "UPDATE ledger.head SET size = {}, root = {}, nodes = {}, author_counter = {}, time_ms = {}, anchor_size = {}, anchor_root = {} "
-      "WHERE size = {} AND epoch = {}",
+      "WHERE size = {} AND epoch = {}{}",
       statement.Bigint(static_cast<std::int64_t>(next.size())), statement.Bytea(ledger::AsBytes(next.Root())), statement.Bytea(next.Nodes()),
       statement.Bigint(next.author_counter), statement.Bigint(next.time_ms), statement.Bigint(static_cast<std::int64_t>(next.anchor_size)),
       statement.Bytea(ledger::AsBytes(next.anchor_root)), statement.Bigint(static_cast<std::int64_t>(plan.size_before)),
-      statement.Bigint(next.epoch)));
+      statement.Bigint(next.epoch), unanswered));
 }
 
 absl::Status InsertBatch(const CommitPlan& plan, CommitStatement& statement) {
@@ -168,8 +180,9 @@ void SetConsentVersions(const CommitPlan& plan, CommitStatement& statement) {
 }  // namespace
 
 // Answers last: what another writer admits meanwhile is then found as an answer, not as a counter that was used.
-absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes) {
+absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes, bool with_answers) {
   Lookups lookups;
+  lookups.with_answers = with_answers;
   absl::Status status;
   if (AnyCounter(writes))
     status = database.ReadOne([&](ReadTransaction& transaction) {
@@ -181,7 +194,7 @@ absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* 
       LookUpConsents(transaction, patients, lookups);
       return absl::OkStatus();
     });
-  if (status.ok())
+  if (status.ok() && with_answers)
     status = database.ReadOne([&](ReadTransaction& transaction) {
       LookUpAnswers(transaction, writes, lookups);
       return absl::OkStatus();
@@ -210,6 +223,7 @@ absl::Status ExecutePlan(const Database& database, const CommitPlan& plan, bool&
   plan.rows.AddTo(statement);
   return database.WriteOne([&](WriteTransaction& transaction) -> absl::Status {
     if (statement.Execute(transaction)) return absl::OkStatus();
+    if (plan.if_unanswered) return absl::AlreadyExistsError("one of the writes may have been answered before");
     lost_head = true;
     return absl::AbortedError("the head of the log has moved");
   });

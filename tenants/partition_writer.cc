@@ -42,6 +42,14 @@ bool IsTransient(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsAborted(status) || absl::IsDeadlineExceeded(status);
 }
 
+// An epoch that no writer ever had: by chance, since a log that went back (a restored backup, a standby that lacked the last commits) has also
+// forgotten which epochs were given out.
+std::int64_t NewEpochAfter(std::int64_t epoch) {
+  std::uint32_t jump = 0;
+  std::memcpy(&jump, RandomBytes(sizeof(jump)).data(), sizeof(jump));
+  return epoch + 1 + jump;
+}
+
 // The server refused what one of the writes brought along.
 bool IsPoison(const absl::Status& status) {
   return absl::IsAlreadyExists(status) || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
@@ -76,6 +84,11 @@ class PartitionWriter::Core {
     absl::MutexLock lock(&mutex_);
     callbacks_.push_back(std::move(callback));
   }
+  void Fence(absl::Status why) {
+    spdlog::error("event=writer_fenced alarm=true partition={} reason=\"{}\"", options_.origin, std::string(why.message()));
+    absl::MutexLock lock(&mutex_);
+    fenced_ = std::move(why);
+  }
   [[nodiscard]] const std::string& origin() const { return options_.origin; }
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   [[nodiscard]] ledger::Checkpoint committed() const {
@@ -96,6 +109,8 @@ class PartitionWriter::Core {
   void Commit(Writes writes);
   // The status of one try: OK (answers are given), or what went wrong.
   absl::Status Try(Writes writes);
+  // AlreadyExists, without answers: nothing was changed, and they must be looked up.
+  absl::Status TryPlan(Writes writes, bool with_answers);
   absl::Status Execute(const CommitPlan& plan);
   // Learns what a COMMIT in doubt did: true when the log is as the plan left it, false when it is as before.
   absl::StatusOr<bool> Settle(const CommitPlan& plan);
@@ -104,11 +119,10 @@ class PartitionWriter::Core {
   void Refuse(Writes writes, const absl::Status& status);
   void MoveTo(LogState state);
   bool Pause(absl::Duration duration);
-  bool IsFenced() {
+  absl::Status fenced() {
     absl::MutexLock lock(&mutex_);
     return fenced_;
   }
-  absl::Status TakenOver() const { return absl::UnavailableError(fmt::format("another writer has taken over {}", options_.origin)); }
 
   const Options options_;
   const Database& database_;
@@ -121,8 +135,8 @@ class PartitionWriter::Core {
   std::size_t queue_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  // Another writer has taken the partition over.
-  bool fenced_ ABSL_GUARDED_BY(mutex_) = false;
+  // Why nothing is written any more; OK as long as something is.
+  absl::Status fenced_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> callbacks_ ABSL_GUARDED_BY(mutex_);
 
   LogState state_;
@@ -142,7 +156,7 @@ std::future<absl::StatusOr<Admitted>> PartitionWriter::Core::Submit(Write write)
   auto queued = CheckWrite(std::move(write), options_, signer_.public_key(), roster_);
   if (!queued.ok()) return Answered(queued.status());
   absl::MutexLock lock(&mutex_);
-  if (fenced_) return Answered(TakenOver());
+  if (!fenced_.ok()) return Answered(fenced_);
   if (stopping_ || finished_) return Answered(absl::UnavailableError("the partition writer has stopped"));
   if (queue_.size() >= options_.queue_max || queue_bytes_ + (*queued)->bytes > kQueueBytesMax) {
     return Answered(absl::ResourceExhaustedError(fmt::format("the write queue of {} is full; retry after 1 s", options_.origin)));
@@ -228,11 +242,17 @@ absl::Status PartitionWriter::Core::Try(Writes writes) {
   if (!state_known_) {
     if (absl::Status status = Reload(); !status.ok()) return status;
   }
-  if (IsFenced()) {
-    Refuse(writes, TakenOver());
+  if (absl::Status why = fenced(); !why.ok()) {
+    Refuse(writes, why);
     return absl::OkStatus();
   }
-  const auto lookups = LookUp(database_, writes);
+  absl::Status status = TryPlan(writes, /*with_answers=*/false);
+  if (absl::IsAlreadyExists(status)) status = TryPlan(writes, /*with_answers=*/true);
+  return status;
+}
+
+absl::Status PartitionWriter::Core::TryPlan(Writes writes, bool with_answers) {
+  const auto lookups = LookUp(database_, writes, with_answers);
   if (!lookups.ok()) return lookups.status();
   const PlanContext context{options_, signer_, roster_, clock_.Now(), absl::Now()};
   auto plan = MakePlan(context, state_, writes, *lookups);
@@ -240,6 +260,9 @@ absl::Status PartitionWriter::Core::Try(Writes writes) {
     Refuse(writes, plan.status());
     return absl::OkStatus();
   }
+  // What would be refused now may have been admitted before.
+  if (!with_answers && std::ranges::any_of(plan->outcomes, [](const auto& outcome) { return !outcome.ok(); }))
+    return absl::AlreadyExistsError("one of the writes may have been answered before");
   if (plan->changes) {
     if (absl::Status status = Execute(*plan); !status.ok()) return status;
     // Rows without an entry do not move the log: then it counts as changed until it has moved.
@@ -272,12 +295,7 @@ absl::Status PartitionWriter::Core::Execute(const CommitPlan& plan) {
 }
 
 absl::StatusOr<bool> PartitionWriter::Core::Settle(const CommitPlan& plan) {
-  // By chance, so that no other writer's is taken for it.
-  if (settling_epoch_ == 0) {
-    std::uint32_t jump = 0;
-    std::memcpy(&jump, RandomBytes(sizeof(jump)).data(), sizeof(jump));
-    settling_epoch_ = state_.epoch + 1 + jump;
-  }
+  if (settling_epoch_ == 0) settling_epoch_ = NewEpochAfter(state_.epoch);
   const absl::Time deadline = absl::Now() + kSettleFor;
   absl::Duration backoff = kBackoff;
   while (true) {
@@ -314,9 +332,13 @@ absl::Status PartitionWriter::Core::Reload() {
     return absl::IsUnknown(status) ? absl::UnavailableError("the head of the log could not be read") : status;
   }
   if (found->epoch != state_.epoch && found->epoch != settling_epoch_) {
-    spdlog::error("partition {}: another writer has taken over", options_.origin);
-    absl::MutexLock lock(&mutex_);
-    fenced_ = true;
+    Fence(absl::UnavailableError(fmt::format("another writer has taken over {}", options_.origin)));
+    return absl::OkStatus();
+  }
+  // What was committed is not there any more: writing on would fork what was signed and promised.
+  if (found->size() < state_.size() || (found->size() == state_.size() && found->Root() != state_.Root())) {
+    Fence(absl::DataLossError(fmt::format("log {} has {} entries, and had {}: its database went back to an earlier state; refill it before writing",
+                                          options_.origin, found->size(), state_.size())));
     return absl::OkStatus();
   }
   MoveTo(*std::move(found));
@@ -362,10 +384,12 @@ absl::StatusOr<std::unique_ptr<PartitionWriter>> PartitionWriter::Create(Options
                                                                          const Clock& network_clock) {
   absl::StatusOr<LogState> state = absl::UnavailableError("not read");
   const absl::Status status = database.Write([&state](WriteTransaction& transaction) -> absl::Status {
+    state = LogState::LoadLocked(transaction);
+    if (!state.ok()) return state.status();
     // From here on a writer that started earlier finds another epoch than its own.
-    transaction.sql().exec("UPDATE ledger.head SET epoch = epoch + 1");
-    state = LogState::Load(transaction);
-    return state.status();
+    state->epoch = NewEpochAfter(state->epoch);
+    transaction.sql().exec_params("UPDATE ledger.head SET epoch = $1", state->epoch);
+    return absl::OkStatus();
   });
   if (!status.ok()) return absl::Status(status.code(), fmt::format("log {}: {}", options.origin, std::string(status.message())));
   return std::unique_ptr<PartitionWriter>(new PartitionWriter(
@@ -376,6 +400,7 @@ std::future<absl::StatusOr<Admitted>> PartitionWriter::Submit(Write write) { ret
 absl::StatusOr<Admitted> PartitionWriter::Apply(Write write) { return Submit(std::move(write)).get(); }
 void PartitionWriter::Run() { core_->Run(); }
 void PartitionWriter::Stop() { core_->Stop(); }
+void PartitionWriter::Fence(absl::Status why) { core_->Fence(std::move(why)); }
 const std::string& PartitionWriter::origin() const { return core_->origin(); }
 std::uint64_t PartitionWriter::size() const { return core_->size(); }
 ledger::Checkpoint PartitionWriter::committed() const { return core_->committed(); }

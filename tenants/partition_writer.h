@@ -141,6 +141,8 @@ class PartitionWriter {
   // Commits until Stop(); one call, on a thread of its own.
   void Run();
   void Stop();
+  // Nothing is written any more: all that waits, and all that comes, is answered with `why`.
+  void Fence(absl::Status why);
 
   [[nodiscard]] const std::string& origin() const;
   // Size of the committed tree.

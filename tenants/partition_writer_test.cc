@@ -70,6 +70,18 @@ class PartitionWriterTest : public ::testing::Test {
   std::string Things() { return One("SELECT count(*) FROM thing.thing"); }
   std::string Size() { return One("SELECT size FROM ledger.head"); }
 
+  // Makes the log what it was when thing.head was made of its head.
+  void GoBack() {
+    const auto gone = log_->postgres().Sql(
+        "WITH kept AS (SELECT size FROM thing.head), batch AS (DELETE FROM ledger.batch WHERE first_index >= (SELECT size FROM kept)), "
+        "checkpoint AS (DELETE FROM ledger.checkpoint WHERE size > (SELECT size FROM kept)), "
+        "answer AS (DELETE FROM ledger.idempotency WHERE first_index >= (SELECT size FROM kept)), "
+        "thing AS (DELETE FROM thing.thing WHERE entry_index >= (SELECT size FROM kept)) "
+        "UPDATE ledger.head AS h SET size = t.size, root = t.root, nodes = t.nodes, epoch = t.epoch, author_counter = t.author_counter, "
+        "time_ms = t.time_ms, anchor_size = t.anchor_size, anchor_root = t.anchor_root FROM thing.head AS t");
+    ASSERT_TRUE(gone.ok()) << gone.status();
+  }
+
   std::vector<ledger::Leaf> Leaves() {
     const auto head = log_->log().Head();
     EXPECT_TRUE(head.ok()) << head.status();
@@ -322,6 +334,30 @@ TEST_F(PartitionWriterTest, AResendAmongNewWritesGetsTheFirstAnswer) {
   EXPECT_EQ(replayed->first_index, admitted->first_index);
   EXPECT_TRUE(fresh.get().ok());
   EXPECT_EQ(Things(), "3");
+}
+
+// A standby that lacked the last commits was promoted, or a backup restored.
+TEST_F(PartitionWriterTest, ALogThatWentBackIsNotWrittenOnByWhoeverKnowsMore) {
+  ASSERT_TRUE(writer().Apply(OneOf("a")).ok());
+  ASSERT_TRUE(log_->postgres().Sql("CREATE TABLE thing.head AS SELECT * FROM ledger.head").ok());
+  ASSERT_TRUE(writer().Apply(OneOf("b")).ok());
+  GoBack();
+  const auto refused = writer().Apply(OneOf("c"));
+  EXPECT_TRUE(absl::IsDataLoss(refused.status())) << refused.status();
+  EXPECT_TRUE(absl::IsDataLoss(writer().Apply(OneOf("d")).status()));
+  EXPECT_EQ(Size(), "1");
+  EXPECT_EQ(Things(), "1");
+}
+
+// ... and another writer took the log over there: its epoch is nobody else's, although the counter went back with the log.
+TEST_F(PartitionWriterTest, AnEpochIsNeverUsedTwice) {
+  ASSERT_TRUE(writer().Apply(OneOf("a")).ok());
+  ASSERT_TRUE(log_->postgres().Sql("CREATE TABLE thing.head AS SELECT * FROM ledger.head").ok());
+  ASSERT_TRUE(log_->Restart().ok());
+  const std::string epoch = One("SELECT epoch FROM ledger.head");
+  GoBack();
+  ASSERT_TRUE(log_->Restart().ok());
+  EXPECT_NE(One("SELECT epoch FROM ledger.head"), epoch);
 }
 
 TEST_F(PartitionWriterTest, UnreachableServerIsWaitedForAndLosesNothing) {

@@ -57,6 +57,7 @@ class Pair {
     return ((a_.fields & one) != 0 && (b_.fields & other) != 0) || ((a_.fields & other) != 0 && (b_.fields & one) != 0);
   }
   [[nodiscard]] bool BothHave(std::uint32_t field) const { return (a_.fields & b_.fields & field) != 0; }
+  [[nodiscard]] bool OneHas(std::uint32_t field) const { return ((a_.fields ^ b_.fields) & field) != 0; }
 
  private:
   const LocatedPatient& a_;
@@ -70,7 +71,7 @@ National NationalOf(const Pair& pair) {
   const int kinds = pair.Count(Slot::kNationalKind);
   if (kinds == 0) return National::kMissing;
   if (pair.Count(Slot::kNational) >= kinds) return National::kSame;
-  return pair.Share(Slot::kNationalLeftOut) ? National::kClose : National::kDiffers;
+  return pair.Share(Slot::kNationalLeftOut) || pair.Share(Slot::kNationalLeftOutGiven) ? National::kClose : National::kDiffers;
 }
 
 Birth BirthOf(const Pair& pair, bool same_birth) {
@@ -176,6 +177,7 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
   agreement.full_name = pair.Share(Slot::kFullName);
   agreement.birth = BirthOf(pair, same_birth);
   agreement.family = FamilyOf(pair, agreement.full_name);
+  agreement.former_family = agreement.family == Family::kFormer && pair.Cross(Slot::kFamilyBirth, Slot::kAnyFamilyBirth);
   agreement.given = GivenOf(pair, agreement.full_name, same_birth, agreement.twins_given);
   agreement.mistyped_given = pair.Differ(kKnownGiven, kOtherGiven);
   agreement.two_givens = agreement.given == Given::kDiffers && pair.BothHave(kKnownGiven);
@@ -183,12 +185,15 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
     // One wrote the family name where the other wrote the given name.
     agreement.family = Family::kClose;
     agreement.given = Given::kClose;
-    agreement.twins_given = false;
+    agreement.twins_given = agreement.two_givens = false;
   }
   // Beside a birth date or a whole name in common, sex and suffix can be told; otherwise nothing is said of them.
   const bool sex_told = agreement.birth == Birth::kSame || agreement.full_name;
   agreement.sex = SaidOf(pair.BothHave(kHasSex) && sex_told, pair.Share(Slot::kSexBirth) || pair.Share(Slot::kSexName));
-  agreement.middle = SaidOf(pair.BothHave(kHasMiddle) && agreement.birth == Birth::kSame, pair.Share(Slot::kMiddleBirth));
+  // Mary Ann and Mary Sue are two names; Mary Ann and a Mary whose middle name is Sue need not be.
+  const bool same_middle = pair.Share(Slot::kMiddleBirth);
+  agreement.middle = SaidOf(pair.BothHave(kHasMiddle) && agreement.birth == Birth::kSame && (same_middle || !pair.OneHas(kMiddleInGiven)), same_middle);
+  if (agreement.middle == Said::kDiffers && pair.BothHave(kMiddleInGiven)) agreement.twins_given = true;
   agreement.suffix = SaidOf(pair.BothHave(kHasSuffix) && agreement.full_name, pair.Share(Slot::kSuffixName));
   agreement.contact = ContactOf(pair);
   agreement.national = NationalOf(pair);

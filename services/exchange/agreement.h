@@ -46,9 +46,12 @@ struct Agreement {
   bool two_givens = false;
 
   friend auto operator<=>(const Agreement&, const Agreement&) = default;
+  // The family name of one is among those that the other bore before.
+  bool former_family = false;
+
   // Both names agree, if not as written.
   [[nodiscard]] bool NamesAgree() const {
-    return (family == Family::kSame || family == Family::kClose) && given != Given::kDiffers && given != Given::kMissing;
+    return (family == Family::kSame || family == Family::kClose || former_family) && given != Given::kDiffers && given != Given::kMissing;
   }
   // Born on one day with one family name, but called by two names: as twins are.
   [[nodiscard]] bool AreTwins() const {

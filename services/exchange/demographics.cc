@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/strings/ascii.h"
+#include "services/exchange/given_names.h"
 #include "services/exchange/name_text.h"
 
 namespace custodian::exchange {
@@ -75,6 +76,16 @@ void AddParts(const std::vector<std::string>& words, Demographics& read) {
     if (word.size() >= kPartMin && !IsIn(kParticles, word)) AddUnique(read.other_family, Clipped(word), 2 * kNamesMax);
 }
 
+// "maryann", which is no name that people bear, is Mary Ann: where it parts into two such names, the first may be all that others write.
+void AddFirstOfJoined(const std::string& joined, Demographics& read) {
+  if (IsGivenName(joined)) return;
+  for (std::size_t length = joined.size(); length-- > kPartMin;)
+    if (joined.size() - length >= kPartMin && IsGivenName(joined.substr(0, length)) && IsGivenName(joined.substr(length))) {
+      AddUnique(read.given, joined.substr(0, length), kNamesMax);
+      return;
+    }
+}
+
 struct NameWords {
   std::vector<std::string> family;
   std::vector<std::vector<std::string>> given;
@@ -136,12 +147,19 @@ void ReadName(const Json& name, Demographics& read) {
   if (IsIn(kNoNames, first.front()) || IsIn(kNoNames, Joined(first))) return;
   AddUnique(read.given, Joined(first), kNamesMax);
   if (first.size() > 1 && first.front().size() > 1) AddUnique(read.given, Clipped(first.front()), kNamesMax);
+  if (first.size() == 1) AddFirstOfJoined(Clipped(first.front()), read);
   const auto add_middle = [&read](const std::string& word) {
     AddUnique(read.middle, word.substr(0, static_cast<unsigned char>(word.front()) < 0x80 ? 1 : word.size()), kNamesMax);
   };
-  for (std::size_t i = words.hyphenated; i < first.size(); ++i) add_middle(first[i]);
+  for (std::size_t i = words.hyphenated; i < first.size(); ++i) {
+    add_middle(first[i]);
+    if (first[i].size() == 1) read.middle_apart = true;
+  }
   for (std::size_t i = 1; i < words.given.size(); ++i)
-    for (const std::string& word : words.given[i]) add_middle(word);
+    for (const std::string& word : words.given[i]) {
+      add_middle(word);
+      read.middle_apart = true;
+    }
 }
 
 // The kind of a national identifier, or empty for one that is a tenant's own (medical record numbers and the like).

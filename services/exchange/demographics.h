@@ -30,10 +30,12 @@ struct Demographics {
   std::vector<std::string> family;
   // Names given up (maiden, old, of earlier versions), and the parts of compound ones.
   std::vector<std::string> other_family;
-  // First given names, whole and, of several words, the first.
+  // First given names, whole and, of several words or written as one, the first.
   std::vector<std::string> given;
   // Initials of further given names.
   std::vector<std::string> middle;
+  // One of them stands by itself. Of "Mary Ann" nobody knows: she may have another middle name.
+  bool middle_apart = false;
   // "jr", "sr", "iii", "iv"; "jr" stands for "ii" too.
   std::string suffix;
   // Full date, "1970-04-05"; empty otherwise and for the dates that stand for "unknown" in many systems.

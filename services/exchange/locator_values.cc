@@ -210,6 +210,7 @@ LocatorValues LocatorValuesOf(const Demographics& of) {
   if (!of.birth_date.empty()) to.Has(kHasBirth);
   if (!of.sex.empty()) to.Has(kHasSex);
   if (!of.middle.empty()) to.Has(kHasMiddle);
+  if (!of.middle.empty() && !of.middle_apart) to.Has(kMiddleInGiven);
   if (!of.suffix.empty()) to.Has(kHasSuffix);
   if (!of.contacts.empty()) to.Has(kHasContact);
   if (!of.addresses.empty()) to.Has(kHasAddress);
@@ -232,6 +233,9 @@ LocatorValues LocatorValuesOf(const Demographics& of) {
     for (const std::string& left : OneLeftOut(of.given.front(), kTwoLeftOutMin))
       for (const std::string& two : OneLeftOut(left, kTwoLeftOutMin - 1)) to.Add(slot, "gtb", {two, of.birth_date});
   }
+  if (!of.given.empty())
+    for (const auto& [kind, value] : of.national)
+      for (const std::string& left : NumberVariants(value)) to.Add(Slot::kNationalLeftOutGiven, "idlg", {kind, left, of.given.front()});
   return to.Take();
 }
 

@@ -76,6 +76,8 @@ enum class Slot : std::uint8_t {
   kOtherTwoLeftOutBirth,
   // Known given names of one length with one letter left out, with the birth date: names alike, as twins' are.
   kAlikeBirth,
+  // National identifiers with a digit left out and the given name, for when birth dates differ too.
+  kNationalLeftOutGiven,
 };
 
 // Which fields a patient has: what two share or lack decides whether a difference is one.
@@ -92,6 +94,8 @@ enum Field : std::uint32_t {
   // The given name is on the list of those that people bear (given_names.h), or is not.
   kKnownGiven = 512,
   kOtherGiven = 1024,
+  // What it has for a middle name stands with the first given name, which may be one of two words.
+  kMiddleInGiven = 2048,
 };
 
 struct LocatorValue {

@@ -59,6 +59,15 @@ constexpr double kPatientsOfWeights = 20'000;
 constexpr double kNotAsWrittenBits = 2;
 double LargerNetworkBits(std::int64_t patients) { return std::max(0.0, std::log2(static_cast<double>(patients) / kPatientsOfWeights)); }
 
+// Who lives at one address or telephone is not born on one day, twins apart, whom their given names tell; and who bears one whole name there is
+// of another generation. Where that agrees, an address or telephone in common is a stranger's coincidence, not a household's.
+constexpr double kHouseholdBits = 4;
+bool IsOfNoHousehold(const Agreement& agreement) {
+  if (agreement.contact > Contact::kStreet || agreement.twins_given) return false;
+  if (agreement.full_name && agreement.birth == Birth::kNear) return true;
+  return agreement.birth == Birth::kSame && agreement.given != Given::kDiffers && agreement.given != Given::kMissing;
+}
+
 // Names, birth date and sex, and nothing against it.
 bool IsWhole(const Agreement& agreement) {
   return agreement.NamesAgree() && agreement.birth == Birth::kSame && agreement.sex != Said::kDiffers && agreement.middle != Said::kDiffers &&
@@ -98,9 +107,11 @@ bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& 
   const bool unlisted = agreement.given == Given::kClose && !agreement.mistyped_given;
   if (agreement.twins_given && (agreement.middle != Said::kSame || unlisted)) return false;
   if (agreement.given != Given::kSame && (agreement.sex == Said::kDiffers || agreement.middle == Said::kDiffers)) return false;
-  // A new surname under the same telephone is a marriage; at the same address alone, perhaps somebody else who lives there.
-  if (agreement.family == Family::kDiffers && agreement.contact != Contact::kBoth && agreement.contact != Contact::kTelephone &&
-      !(agreement.contact == Contact::kAddress && agreement.middle == Said::kSame))
+  // A new surname under the same telephone is a marriage; at the same address alone, perhaps somebody else who lives there, unless that one
+  // was born the same day.
+  if (agreement.family == Family::kDiffers &&
+      (agreement.contact > Contact::kTelephone || agreement.middle == Said::kDiffers ||
+       (agreement.contact == Contact::kAddress && (agreement.birth != Birth::kSame || agreement.sex == Said::kDiffers))))
     return false;
   return (agreement.birth == Birth::kSame || agreement.birth == Birth::kNear) && IsCorroborated(agreement, score, weights, patients);
 }
@@ -177,11 +188,13 @@ double ScoreOf(const Agreement& agreement, const MatchWeights& weights, const Na
     if (level + 1 >= LevelsOf(field)) continue;
     const LevelChances& chances = weights.chances[f][level];
     if (names_counted && (field == CompareField::kFamily || field == CompareField::kGiven)) {
-      score += std::log2(chances.m);
+      // A form that nobody else bears is this name's own, however rarely it is written: only how common the name is tells.
+      score += std::log2(name.own_form ? weights.chances[f][0].m : chances.m);
     } else {
       score += WeightOf(chances);
     }
   }
+  if (IsOfNoHousehold(agreement)) score += kHouseholdBits;
   return names_counted ? score - std::log2(FrequencyOf(name)) : score;
 }
 

@@ -40,6 +40,8 @@ struct NameCount {
   std::int64_t bearers = 0;
   std::int64_t patients = 0;
   std::int64_t born_that_day = 2;
+  // Of two names that are not written alike, the rarer is borne by nobody else.
+  bool own_form = false;
 };
 
 // The sum of weights in bits. Names that both agree weigh by how common they are instead of the average: `name` counts the commoner of the

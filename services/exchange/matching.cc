@@ -114,7 +114,10 @@ absl::StatusOr<Match> CountedMatchOf(const LocatedPatient& a, const LocatedPatie
     if (!counts || (one == &b && a.name_keys == b.name_keys)) continue;
     const auto counted = count(*one);
     if (!counted.ok()) return counted.status();
+    const bool own_form = counted->bearers <= counted->born_that_day;
+    const bool rarest = own_form || name.own_form;
     if (name.patients == 0 || counted->bearers - counted->born_that_day > name.bearers - name.born_that_day) name = *counted;
+    name.own_form = rarest;
   }
   // Of those born on one's day, the other is none if it was born on another.
   if (counts && match.agreement.full_name && match.agreement.birth != Birth::kSame) ++name.born_that_day;

@@ -210,6 +210,8 @@ TEST(Matching, EachMistakeIsItsOwnLevel) {
             National::kClose);
   EXPECT_EQ(Of(PatientJson("Roe", "Jane", Ssn("123-45-6789")), PatientJson("Roe", "Jane", Ssn("321-46-6789"))).agreement.national,
             National::kClose);
+  EXPECT_EQ(Of(PatientJson("Roe", "Jane", Ssn("123-45-6789")), PatientJson("Roe", "Jane", Ssn("123-54-6789"), "1970-04-06")).agreement.national,
+            National::kClose);
   EXPECT_EQ(Of(PatientJson("Roe", "Jane", Ssn("123-45-6788")), PatientJson("Roe", "Jane", Ssn("123-45-6789"))).agreement.national,
             National::kDiffers);
 }
@@ -257,11 +259,39 @@ TEST(Matching, ExchangedNamesAreOnePerson) {
   EXPECT_EQ(Same(a, {a, b}), "ab");
 }
 
-TEST(Matching, ANewSurnameAtTheSameAddressWantsAMiddleNameToBeAMarriage) {
-  const auto at = [](const TenantId& tenant, char id, const char* family, const char* given) { return LocatedAt(tenant, id, PatientJson(family, given, kAddress)); };
-  const auto a = at(kNorth, 'a', "Roe", "Elizabeth Q"), b = at(kSouth, 'b', "Miller", "Elizabeth Q"), c = at(kEast, 'c', "Miller", "Elizabeth");
-  EXPECT_EQ(Same(a, {a, b}), "ab");
-  EXPECT_EQ(Same(a, {a, c}), "a");
+TEST(Matching, ANewSurnameAtTheSameAddressIsAMarriageOfWhoWasBornThatDay) {
+  const auto grade = [](const char* family, const char* given, const char* more = kAddress, const char* born = "1970-04-05") {
+    return Of(PatientJson("Roe", "Elizabeth Q", kAddress), PatientJson(family, given, more, born)).grade;
+  };
+  EXPECT_EQ(grade("Miller", "Elizabeth Q"), MatchGrade::kCertain);
+  EXPECT_EQ(grade("Miller", "Elizabeth"), MatchGrade::kCertain);
+  EXPECT_EQ(grade("Miller", "Liz"), MatchGrade::kCertain);
+  EXPECT_NE(grade("Miller", "Elizabeth", kAddress, "1970-04-06"), MatchGrade::kCertain) << "somebody else who lives there";
+  EXPECT_NE(grade("Miller", "Elizabeth", R"("address":[{"line":["14 Larkspur Street"],"city":"Zion","postalCode":"60099"}])"), MatchGrade::kCertain) << "a neighbour";
+  EXPECT_NE(Of(PatientJson("Roe", "Elizabeth\",\"Q", kAddress), PatientJson("Miller", "Elizabeth\",\"J", kAddress)).grade, MatchGrade::kCertain);
+}
+
+TEST(Matching, ANicknameAloneIsCertainOnlyWhereNobodyElseBearsEitherName) {
+  const Json formal = PatientJson("Roe", "Elizabeth", kAddress), familiar = PatientJson("Roe", "Liz", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])");
+  const auto grade = [&](const NameCount& elizabeth, const NameCount& liz) {
+    const auto one = LocatedAt(kNorth, 'a', formal), other = LocatedAt(kSouth, 'b', familiar);
+    return CountedMatchOf(one, other, MatchWeights::Shipped(), [&](const LocatedPatient& of) -> absl::StatusOr<NameCount> { return of.link == one.link ? elizabeth : liz; })
+        ->grade;
+  };
+  EXPECT_EQ(grade({1, 20'000, 1}, {1, 20'000, 1}), MatchGrade::kCertain);
+  EXPECT_NE(grade({4, 20'000, 1}, {1, 20'000, 1}), MatchGrade::kCertain);
+  EXPECT_NE(grade({1, 20'000, 1}, {4, 20'000, 1}), MatchGrade::kCertain);
+  EXPECT_NE(grade({1, 500, 1}, {1, 500, 1}), MatchGrade::kCertain) << "too small a network to know";
+}
+
+TEST(Matching, GivenNamesOfTwoWordsMeetTheirFirstAndTwinsByTheirSecondDoNot) {
+  const auto grade = [](const char* one, const char* other) { return Of(PatientJson("Roe", one, kAddress), PatientJson("Roe", other, kAddress)).grade; };
+  EXPECT_EQ(grade("Stacyjoan", "Stacy"), MatchGrade::kCertain);
+  EXPECT_EQ(grade("Stacyjoan", "Stacy Joan"), MatchGrade::kCertain);
+  EXPECT_NE(grade("Stacy Joan", "Stacy Ruth"), MatchGrade::kCertain);
+  // A middle name of its own need not be the second word.
+  EXPECT_EQ(Of(PatientJson("Roe", "Stacy Joan", kAddress), PatientJson("Roe", "Stacy\",\"Ruth", kAddress)).agreement.middle, Said::kMissing);
+  EXPECT_EQ(Of(PatientJson("Roe", "Stacy J", kAddress), PatientJson("Roe", "Stacy\",\"Ruth", kAddress)).agreement.middle, Said::kDiffers);
 }
 
 TEST(Matching, NameAndBirthDateAloneAreCertainOnlyWhereTheNameIsKnownToBeRare) {

@@ -45,7 +45,7 @@ void Publisher::Core::Stop() {
   for (Witness& witness : witnesses_) witness.due.Stop();
   const absl::MutexLock lock(&mutex_);
   stopped_ = true;
-  published_.SignalAll();
+  for (Log& log : logs_) log.published.SignalAll();
 }
 
 std::vector<std::function<void()>> Publisher::Core::Loops() {
@@ -107,7 +107,7 @@ absl::Status Publisher::Core::LearnWitnessedSize(Log& log) {
     log.refresh_at = (witnessed_at.ok() ? *witnessed_at : absl::Now()) + options_.refresh;
     const absl::MutexLock lock(&mutex_);
     log.witnessed_size = checkpoint->size;
-    published_.SignalAll();
+    log.published.SignalAll();
   }
   log.witnessed_known = true;
   return absl::OkStatus();
@@ -129,7 +129,7 @@ absl::Status Publisher::Core::PublishIfWitnessed(Log& log) {
   const absl::MutexLock lock(&mutex_);
   log.candidate = nullptr;
   log.witnessed_size = candidate->checkpoint.size;
-  published_.SignalAll();
+  log.published.SignalAll();
   return absl::OkStatus();
 }
 
@@ -196,14 +196,14 @@ absl::StatusOr<Publisher::Core::Candidate> Publisher::Core::Sign(const Log& log,
 absl::Status Publisher::Core::WaitWitnessed(std::string_view origin, std::uint64_t size, absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
   const absl::MutexLock lock(&mutex_);
-  const Log* log = Find(origin);
+  Log* log = Find(origin);
   if (log == nullptr) return absl::NotFoundError("no such log");
   while (log->witnessed_size < size) {
     if (stopped_) return absl::UnavailableError("stopping");
     if (absl::Now() >= deadline)
       return absl::DeadlineExceededError("size " + std::to_string(size) + " is not witnessed yet, only " +
                                          std::to_string(log->witnessed_size));
-    published_.WaitWithDeadline(&mutex_, deadline);
+    log->published.WaitWithDeadline(&mutex_, deadline);
   }
   return absl::OkStatus();
 }

@@ -75,6 +75,8 @@ class Publisher::Core {
 
     // All that follows under mutex_.
     std::uint64_t witnessed_size = 0;
+    // Signalled when that grows, and when all stops.
+    absl::CondVar published;
     CandidatePtr candidate;
     // By index of the witness in the policy.
     std::map<std::size_t, ledger::NoteSignature> cosignatures;
@@ -97,7 +99,9 @@ class Publisher::Core {
     const WitnessClient client;
     DueLogs due;
     absl::Mutex mutex;
+    // In a row; loops that fail together count once.
     int times_away ABSL_GUARDED_BY(mutex) = 0;
+    absl::Time away_until ABSL_GUARDED_BY(mutex) = absl::InfinitePast();
     // References to values stay good.
     std::map<std::size_t, Memory> memories ABSL_GUARDED_BY(mutex);
   };
@@ -143,7 +147,6 @@ class Publisher::Core {
   DueLogs publishing_;
 
   absl::Mutex mutex_;
-  absl::CondVar published_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Log> logs_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Log*, std::less<>> by_origin_ ABSL_GUARDED_BY(mutex_);

@@ -43,22 +43,22 @@ absl::Time Publisher::Core::AskIfWanted(Witness& witness, std::size_t index, Log
   }
   const WitnessAnswer answer = Ask(witness, index, log, candidate, *memory);
   const absl::MutexLock lock(&witness.mutex);
-  witness.times_away = answer.away ? witness.times_away + 1 : 0;
+  if (!answer.away) witness.times_away = 0;
   if (answer.status.ok()) {
     memory->failures = 0;
     return absl::InfiniteFuture();
   }
   spdlog::warn("event=witness_failed witness={} origin={} size={} reason=\"{}\"", witness.name, log.key.name(),
                candidate->checkpoint.size, Text(answer.status));
-  // Of a witness that is away every log rests; it is asked about one after the other once it is back.
-  const absl::Time rest_until =
-      answer.retry_at.value_or(absl::Now() + RetryAfter(answer.away ? witness.times_away : ++memory->failures));
-  if (answer.away) {
-    witness.due.RestUntil(rest_until);
-    return absl::Now();
+  const absl::Time now = absl::Now();
+  if (!answer.away) {
+    memory->rest_until = answer.retry_at.value_or(now + RetryAfter(++memory->failures));
+    return memory->rest_until;
   }
-  memory->rest_until = rest_until;
-  return rest_until;
+  // Of a witness that is away every log rests; it is asked about one after the other once it is back.
+  if (witness.away_until <= now) witness.away_until = answer.retry_at.value_or(now + RetryAfter(++witness.times_away));
+  witness.due.RestUntil(witness.away_until);
+  return now;
 }
 
 WitnessAnswer Publisher::Core::Ask(Witness& witness, std::size_t index, Log& log, const CandidatePtr& candidate, Memory& memory) {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "tenants/ids.h"
+#include "services/log/witness_question.h"
 
 namespace custodian::log {
 namespace {
@@ -83,8 +83,7 @@ WitnessAnswer WitnessClient::AddCheckpoint(const node::AddCheckpoint& request, a
 }
 
 absl::StatusOr<std::uint64_t> WitnessClient::ReadSize(const NoteVerifier& log) const {
-  const absl::StatusOr<rpc::HttpResponse> response =
-      client_.Send("GET", prefix_ + HexEncode(ledger::AsBytes(ledger::Sha256(log.name()))) + "/checkpoint");
+  const absl::StatusOr<rpc::HttpResponse> response = client_.Send("GET", CheckpointUrl(witness_.url, log.name()));
   if (!response.ok()) return response.status();
   if (response->status != 200)
     return absl::UnavailableError("the witness answered " + std::to_string(response->status) + " when asked for its checkpoint");

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/log/witness_question.h"
 #include "spdlog/spdlog.h"
 #include "tenants/ids.h"
 #include "tenants/provision.h"
@@ -12,6 +13,14 @@ namespace custodian::main {
 namespace {
 
 constexpr absl::Duration kStartPatience = absl::Seconds(30);
+// For one call to a witness, and to ask it what it knows.
+constexpr absl::Duration kWitnessTimeout = absl::Seconds(5);
+constexpr absl::Duration kQuestionTimeout = absl::Seconds(1);
+// A log whose witnesses do not answer is asked about again.
+constexpr absl::Duration kAskAgain = absl::Milliseconds(200);
+constexpr int kRoundsAWarning = 50;
+// A few signature lines, or a checkpoint.
+constexpr std::size_t kWitnessAnswerBytesMax = 64u << 10;
 constexpr int kPartitionConnections = 12;
 constexpr int kNetworkConnections = 12;
 // A tenth of what an order check at half of the peak may take (99 of 100 within 50 ms).
@@ -49,7 +58,40 @@ absl::StatusOr<std::unique_ptr<Network>> Network::Create(const Config& config) {
   return network;
 }
 
+absl::Status Network::ReadPolicy() {
+  const auto text = ReadFile(config.policy_file);
+  if (!text.ok()) return text.status();
+  auto parsed = ledger::Policy::Parse(*text);
+  if (!parsed.ok()) return absl::InvalidArgumentError(absl::StrCat("'", config.policy_file, "': ", parsed.status().message()));
+  policy = *std::move(parsed);
+  auto client = rpc::HttpsClient::Create({.ca_file = config.https.client_ca_file,
+                                          .certificate_file = config.https.certificate_file,
+                                          .key_file = config.https.key_file,
+                                          .timeout = kWitnessTimeout,
+                                          .body_bytes_max = kWitnessAnswerBytesMax});
+  if (!client.ok()) return client.status();
+  witness_client = *std::move(client);
+  return absl::OkStatus();
+}
+
+absl::Status Network::AskWitnesses(const ledger::NoteVerifier& key, const tenants::LogReader& log) const {
+  return log::AskWitnesses(policy, static_cast<std::size_t>(config.lying_witnesses_max), key, log,
+                           [this](const std::string& url) { return witness_client->SendWithin(kQuestionTimeout, "GET", url); });
+}
+
+void Network::RunWriter(tenants::PartitionWriter& writer, const ledger::NoteVerifier& key, const tenants::LogReader& log) {
+  absl::Status asked = AskWitnesses(key, log);
+  for (int round = 0; absl::IsUnavailable(asked) && !stopping_; ++round) {
+    if (round % kRoundsAWarning == 0) spdlog::error("event=log_waits_for_witnesses alarm=true reason=\"{}\"", std::string(asked.message()));
+    absl::SleepFor(kAskAgain);
+    asked = AskWitnesses(key, log);
+  }
+  if (!asked.ok()) writer.Fence(asked);
+  writer.Run();
+}
+
 absl::Status Network::Open() {
+  if (auto status = ReadPolicy(); !status.ok()) return status;
   auto pem = ReadFile(config.author_key_file, /*secret=*/true);
   if (!pem.ok()) return pem.status();
   auto signer = ledger::SignerFromPem(*pem);
@@ -96,6 +138,7 @@ absl::Status Network::StartGovernance() {
   governance_writer->OnCommit([this] {
     if (on_commit_) on_commit_(governance_writer->origin());
   });
+  if (auto status = WithPatience("witnesses", [this, &vkey] { return AskWitnesses(*vkey, *governance_reader); }); !status.ok()) return status;
   threads_.emplace_back([this] { governance_writer->Run(); });
   return governance->Bootstrap();
 }
@@ -103,6 +146,8 @@ absl::Status Network::StartGovernance() {
 absl::Status Network::StartPartition(const tenants::Tenant& tenant) {
   auto connection = config.Connection(tenant.cell, tenant.database, tenants::LoginRoleOf(tenant.database), config.secrets_directory);
   if (!connection.ok()) return connection.status();
+  auto key = ledger::NoteVerifier::Parse(tenant.log_vkey);
+  if (!key.ok()) return key.status();
   auto partition = std::make_unique<tenants::Partition>();
   partition->tenant = tenant;
   partition->database = std::make_unique<tenants::Database>(*connection, kPartitionConnections);
@@ -118,7 +163,7 @@ absl::Status Network::StartPartition(const tenants::Tenant& tenant) {
     if (on_commit_) on_commit_(writer.origin());
   });
   if (ready_) ready_(*partition);
-  threads_.emplace_back([&running = *partition->writer] { running.Run(); });
+  threads_.emplace_back([this, key = *std::move(key), &running = *partition] { RunWriter(*running.writer, key, *running.log); });
   partitions.Add(std::move(partition));
   spdlog::info("partition of {} runs, log {}", tenant.name, tenant.origin);
   return absl::OkStatus();
@@ -137,6 +182,7 @@ absl::Status Network::StartPartitions() {
 }
 
 void Network::Stop() {
+  stopping_ = true;
   for (tenants::Partition* partition : partitions.All()) partition->writer->Stop();
   if (governance_writer) governance_writer->Stop();
   for (std::thread& thread : threads_) thread.join();

@@ -3,6 +3,7 @@
 #ifndef CUSTODIAN_SERVICES_MAIN_NETWORK_H_
 #define CUSTODIAN_SERVICES_MAIN_NETWORK_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,6 +19,7 @@
 #include "services/governance/governance_log.h"
 #include "services/keys/key_client.h"
 #include "services/main/config.h"
+#include "services/rpc/https_client.h"
 #include "tenants/network_clock.h"
 #include "tenants/partitions.h"
 #include "tenants/registry.h"
@@ -53,6 +55,9 @@ class Network {
   std::unique_ptr<tenants::Registry> registry;
   std::unique_ptr<tenants::NetworkClock> clock;
   std::unique_ptr<keys::KeyClient> keys;
+  // Witnesses and quorum of the network's own logs.
+  ledger::Policy policy;
+  std::unique_ptr<rpc::HttpsClient> witness_client;
   std::unique_ptr<tenants::LogReader> governance_reader;
   std::unique_ptr<governance::GovernanceLog> governance;
   std::unique_ptr<tenants::PartitionWriter> governance_writer;
@@ -65,7 +70,13 @@ class Network {
   [[nodiscard]] absl::Status Open();
   [[nodiscard]] absl::Status StartGovernance();
   [[nodiscard]] absl::Status StartPartition(const tenants::Tenant& tenant);
+  [[nodiscard]] absl::Status ReadPolicy();
+  // Whether the witnesses know nothing more of the log than its database does.
+  [[nodiscard]] absl::Status AskWitnesses(const ledger::NoteVerifier& key, const tenants::LogReader& log) const;
+  // The writer's thread: until the witnesses were asked, what is submitted waits.
+  void RunWriter(tenants::PartitionWriter& writer, const ledger::NoteVerifier& key, const tenants::LogReader& log);
 
+  std::atomic<bool> stopping_ = false;
   PartitionReady ready_;
   std::function<void(const std::string& origin)> on_commit_;
   // One admission at a time starts partitions.

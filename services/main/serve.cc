@@ -80,9 +80,6 @@ constexpr absl::Duration kForgetTokensEvery = absl::Minutes(1);
 // Well past the last moment at which a token could still be believed.
 constexpr absl::Duration kTokensKept = absl::Minutes(10);
 
-// A few signature lines, or a checkpoint.
-constexpr std::size_t kWitnessAnswerBytesMax = 64u << 10;
-
 template <typename T>
 T Value(absl::StatusOr<T> value) {
   Check(value.status());
@@ -126,7 +123,6 @@ class Platform {
   const Config& config_;
   MachineClock machine_clock_;
   std::unique_ptr<Network> network_;
-  std::unique_ptr<rpc::HttpsClient> witness_client_;
   std::unique_ptr<log::Publisher> publisher_;
   exchange::ExamTables exam_tables_;
   ConsentTables consent_tables_;
@@ -168,16 +164,8 @@ class Platform {
   std::vector<std::thread> threads_;
 };
 
-std::unique_ptr<rpc::HttpsClient> MakeWitnessClient(const Config& config) {
-  return Value(rpc::HttpsClient::Create({.ca_file = config.https.client_ca_file,
-                                         .certificate_file = config.https.certificate_file,
-                                         .key_file = config.https.key_file,
-                                         .timeout = absl::Seconds(5),
-                                         .body_bytes_max = kWitnessAnswerBytesMax}));
-}
-
 std::unique_ptr<log::Publisher> Platform::MakePublisher() {
-  auto publisher = Value(log::Publisher::Create({}, ReadPolicy(config_.policy_file), *network_->keys, *witness_client_));
+  auto publisher = Value(log::Publisher::Create({}, network_->policy, *network_->keys, *network_->witness_client));
   publisher->Add(Value(ledger::NoteVerifier::Parse(network_->governance_vkey)), *network_->governance_reader,
                  [&writer = *network_->governance_writer] { return writer.committed(); });
   return publisher;
@@ -258,7 +246,6 @@ governance::AdminActions Platform::Actions() {
 Platform::Platform(const Config& config)
     : config_(config),
       network_(Value(Network::Create(config))),
-      witness_client_(MakeWitnessClient(config)),
       publisher_(MakePublisher()),
       exam_tables_([this](std::string_view name, std::string_view tenant) { return network_->governance->CurrentTable(name, tenant); },
                    *network_->registry),

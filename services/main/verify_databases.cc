@@ -11,6 +11,7 @@
 #include "ledger/tree.h"
 #include "services/exchange/locator_audit.h"
 #include "services/log/partition_audit.h"
+#include "services/log/witness_question.h"
 #include "services/main/commands.h"
 #include "services/main/network.h"
 #include "services/main/verify_report.h"
@@ -52,10 +53,9 @@ class WitnessReader {
   std::vector<Answer> Ask(const std::string& origin) {
     std::vector<Answer> answers;
     if (client_ == nullptr) return answers;
-    const std::string path = HexEncode(ledger::AsBytes(ledger::Sha256(origin))) + "/checkpoint";
     for (Witness& witness : witnesses_) {
       if (!witness.answers) continue;
-      const auto response = client_->Send("GET", witness.url + (witness.url.ends_with('/') ? "" : "/") + path);
+      const auto response = client_->Send("GET", log::CheckpointUrl(witness.url, origin));
       if (response.ok() && response->status == 200) {
         answers.push_back({witness.name, response->body});
       } else if (!response.ok() || response->status != 404) {

@@ -83,7 +83,7 @@ absl::StatusOr<Measured> Measure(const std::vector<Registration>& registrations,
   const auto tell = [&](std::uint32_t a, std::uint32_t b, Outcome outcome) {
     if (!on_pair) return;
     const LocatedPatient &one = rows.patients()[a], &other = rows.patients()[b];
-    const auto match = exchange::MatchOf(one, other, weights, *rows.Source().count(one));
+    const auto match = exchange::CountedMatchOf(one, other, weights, rows.Source().count).value();
     if (outcome == Outcome::kTooLittle && match.grade == exchange::MatchGrade::kCertain) outcome = Outcome::kVetoed;
     if (outcome == Outcome::kTooLittle && !ShareKey(one, other)) outcome = Outcome::kNotACandidate;
     on_pair(registrations[a], registrations[b], match, outcome);
