@@ -194,6 +194,8 @@ absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory*
     return absl::UnauthenticatedError("the checkpoint of " + findings.origin() + ": " + std::string(note.status().message()));
   absl::StatusOr<Checkpoint> checkpoint = policy.Verify(*note);
   if (!checkpoint.ok()) return checkpoint.status();
+  const absl::StatusOr<absl::Time> witnessed_at = policy.WitnessedAt(*note);
+  if (!witnessed_at.ok()) return witnessed_at.status();
   if (checkpoint->origin != findings.origin())
     return absl::UnauthenticatedError("the checkpoint is of " + checkpoint->origin + ", not of " + findings.origin());
 
@@ -232,7 +234,7 @@ absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory*
       findings.Add("checkpoint size " + std::to_string(checkpoint->size),
                    "the entries make another root than the checkpoint signs");
   }
-  return AuditedLog{*std::move(checkpoint), auditor->history(), auditor->governance_is_behind()};
+  return AuditedLog{*std::move(checkpoint), *witnessed_at, auditor->history(), auditor->governance_is_behind()};
 }
 
 }  // namespace custodian::ledger

@@ -23,6 +23,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "ledger/checkpoint.h"
 #include "ledger/entry.h"
 #include "ledger/roster.h"
@@ -123,6 +124,8 @@ using ByteSource = std::function<absl::StatusOr<std::string>(const std::string& 
 
 struct AuditedLog {
   Checkpoint checkpoint;
+  // Policy::WitnessedAt() of the checkpoint.
+  absl::Time witnessed_at = absl::InfinitePast();
   // Of a governance log.
   RosterHistory history;
   bool governance_is_behind = false;

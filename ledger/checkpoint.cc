@@ -68,8 +68,9 @@ std::uint64_t FromBigEndian(std::string_view bytes) {
 }
 
 std::uint32_t KeyIdOf(std::string_view name, std::uint8_t algorithm, std::string_view public_key) {
-  std::string message(name);
-  message.append("\n").append(1, static_cast<char>(algorithm)).append(public_key);
+  std::string message;
+  if (algorithm != kNoteEcdsa) message.append(name).append("\n").append(1, static_cast<char>(algorithm));
+  message.append(public_key);
   return static_cast<std::uint32_t>(FromBigEndian(AsBytes(Sha256(message)).substr(0, 4)));
 }
 
@@ -121,22 +122,25 @@ absl::StatusOr<NoteVerifier> NoteVerifier::Parse(std::string_view vkey) {
   return verifier;
 }
 
-absl::StatusOr<NoteVerifier> NoteVerifier::Create(std::string_view name, std::uint8_t algorithm, std::string_view ed25519) {
+absl::StatusOr<NoteVerifier> NoteVerifier::Create(std::string_view name, std::uint8_t algorithm, std::string_view public_key) {
   if (absl::Status status = CheckKeyName(name); !status.ok()) return status;
-  if (algorithm != kNoteEd25519 && algorithm != kNoteCosignatureV1)
-    return Invalid("signature type " + std::to_string(algorithm) + " is not supported (1, Ed25519, and 4, cosignature/v1, are)");
-  absl::StatusOr<PublicKey> key = PublicKey::FromEd25519(ed25519);
+  if (algorithm != kNoteEd25519 && algorithm != kNoteEcdsa && algorithm != kNoteCosignatureV1)
+    return absl::UnimplementedError("signature type " + std::to_string(algorithm) +
+                                    " is not supported (1, Ed25519, 2, ECDSA P-256, and 4, cosignature/v1, are)");
+  absl::StatusOr<PublicKey> key = algorithm == kNoteEcdsa ? PublicKey::FromDer(public_key) : PublicKey::FromEd25519(public_key);
   if (!key.ok()) return key.status();
+  if ((algorithm == kNoteEcdsa) != key->ed25519().empty()) return Invalid("the key is not of its signature type");
   NoteVerifier verifier;
   verifier.name_ = std::string(name);
   verifier.algorithm_ = algorithm;
   verifier.public_key_ = *std::move(key);
-  verifier.key_id_ = KeyIdOf(name, algorithm, ed25519);
+  verifier.key_id_ = KeyIdOf(name, algorithm, public_key);
   return verifier;
 }
 
 std::string NoteVerifier::ToString() const {
-  return name_ + "+" + Hex32(key_id_) + "+" + Base64Encode(std::string(1, static_cast<char>(algorithm_)) + ed25519());
+  const std::string& bytes = algorithm_ == kNoteEcdsa ? public_key_.der() : ed25519();
+  return name_ + "+" + Hex32(key_id_) + "+" + Base64Encode(std::string(1, static_cast<char>(algorithm_)) + bytes);
 }
 
 std::string NoteSignature::ToLine() const {
@@ -211,7 +215,7 @@ std::string Checkpoint::Serialize() const {
 }
 
 absl::Status VerifyLogSignatures(const Note& note, const NoteVerifier& key) {
-  if (key.algorithm() != kNoteEd25519) return absl::UnauthenticatedError("the key of " + key.name() + " is not a log's key");
+  if (key.algorithm() == kNoteCosignatureV1) return VerifyCosignature(note, key).status();
   return ForEachSignatureOf(note, key, [&](const std::string& signature) {
     return key.public_key().Verify(note.text, signature).ok()
                ? absl::OkStatus()
@@ -220,6 +224,7 @@ absl::Status VerifyLogSignatures(const Note& note, const NoteVerifier& key) {
 }
 
 absl::StatusOr<Checkpoint> OpenCheckpoint(const Note& note, const NoteVerifier& key) {
+  if (key.algorithm() != kNoteEd25519) return absl::UnauthenticatedError("the key of " + key.name() + " is not a log's key");
   if (const absl::Status verified = VerifyLogSignatures(note, key); !verified.ok()) return verified;
   absl::StatusOr<Checkpoint> checkpoint = Checkpoint::Parse(note.text);
   if (checkpoint.ok() && checkpoint->origin != key.name())

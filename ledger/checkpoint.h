@@ -18,8 +18,9 @@
 
 namespace custodian::ledger {
 
-// signed-note algorithm bytes we understand.
+// signed-note algorithm bytes we understand; of ECDSA P-256 alone.
 inline constexpr std::uint8_t kNoteEd25519 = 0x01;
+inline constexpr std::uint8_t kNoteEcdsa = 0x02;
 inline constexpr std::uint8_t kNoteCosignatureV1 = 0x04;
 
 // A number as these formats write it: decimal, no sign, no leading zero, at most 64 bits.
@@ -28,14 +29,16 @@ inline constexpr std::uint8_t kNoteCosignatureV1 = 0x04;
 // A verifier key, "<name>+<hex key id>+<base64(algorithm byte || public key)>".
 class NoteVerifier {
  public:
+  // Unimplemented for a signature type that is not understood here, InvalidArgument for what is no verifier key.
   [[nodiscard]] static absl::StatusOr<NoteVerifier> Parse(std::string_view vkey);
-  // For an Ed25519 public key (32 raw bytes) under `name`.
+  // `public_key` is 32 raw bytes of Ed25519, or the SubjectPublicKeyInfo of ECDSA.
   [[nodiscard]] static absl::StatusOr<NoteVerifier> Create(std::string_view name, std::uint8_t algorithm,
-                                                           std::string_view ed25519);
+                                                           std::string_view public_key);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::uint32_t key_id() const { return key_id_; }
   [[nodiscard]] std::uint8_t algorithm() const { return algorithm_; }
+  // Empty for ECDSA.
   [[nodiscard]] const std::string& ed25519() const { return public_key_.ed25519(); }
   // Taken apart once, for all notes.
   [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
@@ -79,10 +82,10 @@ struct Checkpoint {
   [[nodiscard]] std::string Serialize() const;
 };
 
-// Unauthenticated unless `note` carries a signature of the log `key` (algorithm 0x01), and no wrong one.
+// Unauthenticated unless `note` carries a signature of the log `key`, by the key's own algorithm, and no wrong one.
 [[nodiscard]] absl::Status VerifyLogSignatures(const Note& note, const NoteVerifier& key);
-// The same; returns the parsed checkpoint,
-// whose origin must equal the key's name.
+// The same for a key of algorithm 0x01, the only one of our logs; returns the parsed checkpoint, whose origin must equal the key's
+// name.
 [[nodiscard]] absl::StatusOr<Checkpoint> OpenCheckpoint(const Note& note, const NoteVerifier& key);
 
 // The note signature of a log, from 64 bytes of Ed25519 over the text.
@@ -122,6 +125,10 @@ class Policy {
   [[nodiscard]] const std::string& quorum() const { return quorum_; }
   // Checks log signature and quorum of cosignatures: the checkpoint, or why it is not to be believed.
   [[nodiscard]] absl::StatusOr<Checkpoint> Verify(const Note& note) const;
+  // When a quorum last had cosigned a note that Verify() accepts: the latest time such that the cosignatures made then or later make
+  // the quorum, so that one witness with a wrong clock, or one that lies, makes nothing look newer. InfinitePast where no quorum is
+  // wanted; Unauthenticated when the cosignatures make none.
+  [[nodiscard]] absl::StatusOr<absl::Time> WitnessedAt(const Note& note) const;
   // As Verify(), and every signature line must be of a key of this policy: for notes that nobody else may have written to.
   [[nodiscard]] absl::StatusOr<Checkpoint> VerifyWhole(const Note& note) const;
   // The note with the signatures of this policy's keys alone, unverified.
@@ -131,12 +138,23 @@ class Policy {
   [[nodiscard]] absl::StatusOr<Policy> WithLog(const NoteVerifier& key) const;
   // The same policy without a quorum, for notes that are signed and not yet witnessed.
   [[nodiscard]] Policy WithoutQuorum() const;
+  // How many witnesses any two quorums have in common at least; 2k - n for k of n (0 when negative, and where no quorum is wanted).
+  // Two histories of a log can both be witnessed only when as many witnesses lie.
+  [[nodiscard]] unsigned QuorumOverlap() const;
+  // How many witnesses can keep every checkpoint from its quorum by refusing, at least; n - k + 1 for k of n. 0 where no quorum is
+  // wanted.
+  [[nodiscard]] unsigned QuorumBlockers() const;
   // Whether cosignatures of these witnesses (names of this file) make the quorum.
   [[nodiscard]] bool IsMet(const std::set<std::string>& cosigned) const;
 
  private:
   friend class PolicyParser;
   [[nodiscard]] bool IsKnown(const NoteSignature& signature) const;
+  // Of a witness or a group, as QuorumOverlap() and QuorumBlockers() of the quorum.
+  [[nodiscard]] unsigned OverlapOf(const std::string& name) const;
+  [[nodiscard]] unsigned BlockersOf(const std::string& name) const;
+  // Time of each witness's valid cosignature on the note, by name; Unauthenticated when one is wrong.
+  [[nodiscard]] absl::StatusOr<std::map<std::string, absl::Time>> CosignedAt(const Note& note) const;
   [[nodiscard]] bool IsWitnessed(const std::string& name, const std::set<std::string>& cosigned) const;
 
   std::vector<Log> logs_;

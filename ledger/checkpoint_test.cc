@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
 
+#include <algorithm>
+#include <bit>
 #include <fstream>
 #include <iterator>
+#include <random>
 
 #include "ledger/signature.h"
 
@@ -60,6 +63,24 @@ TEST_F(CosignedProof, AnyChangedByteIsRefused) {
     const absl::StatusOr<Note> note = Note::Parse(bad);
     EXPECT_FALSE(note.ok() && policy.Verify(*note).ok()) << "byte " << i;
   }
+}
+
+TEST(NoteVerifier, VerifiesByTheKeysOwnAlgorithm) {
+  const std::unique_ptr<Signer> signer =
+      SignerFromPem(NewPrivateKeyPem(v1::SIGNATURE_ALGORITHM_ECDSA_P256_SHA256).value()).value();
+  const NoteVerifier key = NoteVerifier::Create("log.example", kNoteEcdsa, signer->public_key().der()).value();
+  EXPECT_EQ(NoteVerifier::Parse(key.ToString())->ToString(), key.ToString());
+  // signed-note: the key id of ECDSA is of the key alone.
+  EXPECT_EQ(key.key_id(), NoteVerifier::Create("another.example", kNoteEcdsa, signer->public_key().der())->key_id());
+  Note note{Checkpoint{"log.example", 3, Sha256("root")}.Serialize(), {}};
+  note.signatures.push_back({key.name(), key.key_id(), signer->Sign(note.text).value()});
+  EXPECT_TRUE(VerifyLogSignatures(note, key).ok());
+  note.text[0] = 'L';
+  EXPECT_EQ(VerifyLogSignatures(note, key).code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(OpenCheckpoint(note, key).status().code(), absl::StatusCode::kUnauthenticated);
+  // A key of another kind than its type says, and a type that is not understood (6, ML-DSA-44).
+  EXPECT_FALSE(NoteVerifier::Create("log.example", kNoteEd25519, signer->public_key().der()).ok());
+  EXPECT_EQ(NoteVerifier::Create("log.example", 6, std::string(1312, 'k')).status().code(), absl::StatusCode::kUnimplemented);
 }
 
 TEST(NoteVerifier, RefusesKeysThatDoNotFit) {
@@ -150,6 +171,82 @@ TEST_F(PolicyOf, NestedGroupsAreCountedAsGroups) {
   EXPECT_TRUE(policy.Verify(NoteWith({1, 2, 3})).ok());
   EXPECT_FALSE(policy.Verify(NoteWith({0, 1, 3})).ok());
   EXPECT_FALSE(policy.Verify(NoteWith({2, 3})).ok());
+}
+
+TEST_F(PolicyOf, NoteIsAsOldAsTheOldestThatItsQuorumNeeds) {
+  const Policy policy = Policy::Parse(text_ + "group g 2 w1 w2 w3\nquorum g\n").value();
+  Note note = NoteWith({});
+  const auto cosign = [&](std::size_t i, std::int64_t seconds) {
+    const absl::Time time = absl::FromUnixSeconds(seconds);
+    note.signatures.push_back(
+        CosignatureV1(witnesses_[i].key, time, witnesses_[i].signer->Sign(CosignatureMessage(time, note.text)).value()));
+  };
+  cosign(0, 1'000);
+  EXPECT_EQ(policy.WitnessedAt(note).status().code(), absl::StatusCode::kUnauthenticated);
+  // One that lies about the time, or is of no group, makes nothing newer.
+  cosign(1, 9'000'000'000);
+  cosign(3, 5'000);
+  EXPECT_EQ(policy.WitnessedAt(note).value(), absl::FromUnixSeconds(1'000));
+  cosign(2, 3'000);
+  EXPECT_EQ(policy.WitnessedAt(note).value(), absl::FromUnixSeconds(3'000));
+  EXPECT_EQ(policy.WithoutQuorum().WitnessedAt(note).value(), absl::InfinitePast());
+}
+
+// What QuorumOverlap() and QuorumBlockers() say, by looking at every pair of sets of witnesses.
+std::pair<unsigned, unsigned> Enumerate(const Policy& policy) {
+  const std::size_t n = policy.witnesses().size();
+  std::vector<unsigned> quorums;
+  unsigned blockers = static_cast<unsigned>(n);
+  for (unsigned set = 0; set < 1u << n; ++set) {
+    std::set<std::string> names;
+    for (std::size_t i = 0; i < n; ++i)
+      if ((set >> i & 1u) != 0) names.insert(policy.witnesses()[i].name);
+    if (policy.IsMet(names))
+      quorums.push_back(set);
+    else
+      blockers = std::min(blockers, static_cast<unsigned>(n - names.size()));
+  }
+  unsigned overlap = static_cast<unsigned>(n);
+  for (const unsigned a : quorums)
+    for (const unsigned b : quorums) overlap = std::min(overlap, static_cast<unsigned>(std::popcount(a & b)));
+  return {overlap, blockers};
+}
+
+TEST(Policy, OverlapOfQuorumsIsWhatEnumerationFinds) {
+  std::mt19937 random(20'260'101);
+  for (int round = 0; round < 200; ++round) {
+    const unsigned n = 1 + random() % 8;
+    std::string text;
+    std::vector<std::string> open;
+    for (unsigned i = 0; i < n; ++i) {
+      open.push_back("w" + std::to_string(i));
+      text += "witness " + open.back() + " " + NewCosigner(open.back()).key.ToString() + "\n";
+    }
+    // Groups of what is in no group yet, until one is left; sometimes a witness stays outside.
+    for (int group = 0; open.size() > 1; ++group) {
+      std::shuffle(open.begin(), open.end(), random);
+      const std::size_t members = 1 + random() % open.size();
+      const std::string name = "g" + std::to_string(group);
+      text += "group " + name + " " + std::to_string(1 + random() % members);
+      for (std::size_t i = 0; i < members; ++i) text += " " + open[i];
+      text += "\n";
+      open.erase(open.begin(), open.begin() + static_cast<std::ptrdiff_t>(members));
+      open.push_back(name);
+      if (random() % 8 == 0) break;
+    }
+    text += "quorum " + open.back() + "\n";
+    const Policy policy = Policy::Parse(text).value();
+    EXPECT_EQ(std::pair(policy.QuorumOverlap(), policy.QuorumBlockers()), Enumerate(policy)) << text;
+  }
+}
+
+TEST_F(PolicyOf, OverlapOfKOfNIsTwiceKLessN) {
+  EXPECT_EQ(Policy::Parse(text_ + "group g 2 w1 w2 w3\nquorum g\n")->QuorumOverlap(), 1u);
+  EXPECT_EQ(Policy::Parse(text_ + "group g 3 w1 w2 w3 w4\nquorum g\n")->QuorumOverlap(), 2u);
+  EXPECT_EQ(Policy::Parse(text_ + "group g 2 w1 w2 w3 w4\nquorum g\n")->QuorumOverlap(), 0u);
+  EXPECT_EQ(Policy::Parse(text_ + "quorum w1\n")->QuorumOverlap(), 1u);
+  EXPECT_EQ(Policy::Parse(text_ + "quorum none\n")->QuorumOverlap(), 0u);
+  EXPECT_EQ(Policy::Parse(text_ + "group g 3 w1 w2 w3 w4\nquorum g\n")->QuorumBlockers(), 2u);
 }
 
 TEST_F(PolicyOf, LogSignatureIsDemandedAndUnknownOnesAreIgnored) {

@@ -196,13 +196,10 @@ absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
   }
   if (!checkpoint.ok()) return checkpoint;
 
+  const absl::StatusOr<std::map<std::string, absl::Time>> times = CosignedAt(note);
+  if (!times.ok()) return times.status();
   std::set<std::string> cosigned;
-  for (const Witness& witness : witnesses_) {
-    if (!NamesKey(note, witness.key)) continue;
-    const absl::StatusOr<absl::Time> time = VerifyCosignature(note, witness.key);
-    if (!time.ok()) return time.status();
-    cosigned.insert(witness.name);
-  }
+  for (const auto& [witness, time] : *times) cosigned.insert(witness);
   if (!IsMet(cosigned))
     return absl::UnauthenticatedError("the checkpoint of " + checkpoint->origin + " at size " + std::to_string(checkpoint->size) +
                                       " has " + std::to_string(cosigned.size()) + " cosignatures, which do not make the quorum " +
@@ -213,6 +210,67 @@ absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
 bool Policy::IsKnown(const NoteSignature& signature) const {
   return std::any_of(logs_.begin(), logs_.end(), [&signature](const Log& log) { return IsBy(signature, log.key); }) ||
          std::any_of(witnesses_.begin(), witnesses_.end(), [&signature](const Witness& witness) { return IsBy(signature, witness.key); });
+}
+
+absl::StatusOr<std::map<std::string, absl::Time>> Policy::CosignedAt(const Note& note) const {
+  std::map<std::string, absl::Time> times;
+  for (const Witness& witness : witnesses_) {
+    if (!NamesKey(note, witness.key)) continue;
+    const absl::StatusOr<absl::Time> time = VerifyCosignature(note, witness.key);
+    if (!time.ok()) return time.status();
+    times.emplace(witness.name, *time);
+  }
+  return times;
+}
+
+absl::StatusOr<absl::Time> Policy::WitnessedAt(const Note& note) const {
+  if (quorum_ == "none") return absl::InfinitePast();
+  const absl::StatusOr<std::map<std::string, absl::Time>> times = CosignedAt(note);
+  if (!times.ok()) return times.status();
+  std::vector<std::pair<absl::Time, std::string>> newest_first;
+  for (const auto& [witness, time] : *times) newest_first.emplace_back(time, witness);
+  std::sort(newest_first.rbegin(), newest_first.rend());
+  std::set<std::string> cosigned;
+  for (const auto& [time, witness] : newest_first) {
+    cosigned.insert(witness);
+    if (IsMet(cosigned)) return time;
+  }
+  return absl::UnauthenticatedError("the cosignatures do not make the quorum " + quorum_);
+}
+
+unsigned Policy::QuorumOverlap() const { return quorum_ == "none" ? 0 : OverlapOf(quorum_); }
+unsigned Policy::QuorumBlockers() const { return quorum_ == "none" ? 0 : BlockersOf(quorum_); }
+
+namespace {
+
+unsigned SumOfSmallest(std::vector<unsigned> values, std::size_t count) {
+  std::sort(values.begin(), values.end());
+  unsigned sum = 0;
+  for (std::size_t i = 0; i < count; ++i) sum += values[i];
+  return sum;
+}
+
+}  // namespace
+
+// No name is a member twice, so members share no witness. Of two ways to witness a group, k of n members each, 2k - n members are in
+// both; what these have in common is least with the members of the smallest overlap.
+unsigned Policy::OverlapOf(const std::string& name) const {
+  const auto group = groups_.find(name);
+  if (group == groups_.end()) return 1;
+  std::vector<unsigned> overlaps;
+  for (const std::string& member : group->second.members) overlaps.push_back(OverlapOf(member));
+  const std::size_t n = overlaps.size();
+  const std::size_t k = group->second.threshold;
+  return SumOfSmallest(std::move(overlaps), 2 * k > n ? 2 * k - n : 0);
+}
+
+unsigned Policy::BlockersOf(const std::string& name) const {
+  const auto group = groups_.find(name);
+  if (group == groups_.end()) return 1;
+  std::vector<unsigned> blockers;
+  for (const std::string& member : group->second.members) blockers.push_back(BlockersOf(member));
+  const std::size_t count = blockers.size() - group->second.threshold + 1;
+  return SumOfSmallest(std::move(blockers), count);
 }
 
 absl::StatusOr<Checkpoint> Policy::VerifyWhole(const Note& note) const {

@@ -29,6 +29,8 @@ struct Receipt {
 
   struct Verified {
     Checkpoint checkpoint;
+    // Policy::WitnessedAt() of the checkpoint.
+    absl::Time witnessed_at = absl::InfinitePast();
     Leaf leaf;
   };
   // The leaf is hashed here and followed to the root of a checkpoint that `policy` believes; it must name the checkpoint's

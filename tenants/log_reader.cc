@@ -195,6 +195,19 @@ absl::StatusOr<std::string> LogReader::SignedCheckpoint(std::uint64_t size) cons
   return note;
 }
 
+absl::StatusOr<std::vector<std::uint64_t>> LogReader::SignedSizes(std::uint64_t below, int limit) const {
+  std::vector<std::uint64_t> sizes;
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = Execute(transaction,
+        "SELECT size FROM ledger.checkpoint WHERE signed_note IS NOT NULL AND size < $1 ORDER BY size DESC LIMIT $2",
+        static_cast<std::int64_t>(below), limit);
+    for (const auto& row : rows) sizes.push_back(static_cast<std::uint64_t>(row[0].as<std::int64_t>()));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return sizes;
+}
+
 namespace {
 
 // InvalidArgument unless the note's text is the checkpoint that the row stands for.

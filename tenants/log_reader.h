@@ -31,6 +31,8 @@ class LogReader {
   [[nodiscard]] absl::StatusOr<std::string> CheckpointCovering(std::uint64_t size) const;
   // The note that was signed of the checkpoint of exactly that size; NotFound when none was.
   [[nodiscard]] absl::StatusOr<std::string> SignedCheckpoint(std::uint64_t size) const;
+  // Sizes below `below` whose checkpoints were signed, the largest first, at most `limit`.
+  [[nodiscard]] absl::StatusOr<std::vector<std::uint64_t>> SignedSizes(std::uint64_t below, int limit) const;
   // Stores the signed note (log signature only, or with cosignatures) of a pending checkpoint. Signed before published; both may
   // be stored again, with more cosignatures. InvalidArgument when the note's text is not this log's checkpoint of that size;
   // NotFound when no commit ended at that size.

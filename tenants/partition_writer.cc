@@ -69,7 +69,8 @@ class PartitionWriter::Core {
         clock_(network_clock),
         state_(std::move(state)),
         changes_(state_.size()),
-        size_(state_.size()) {}
+        size_(state_.size()),
+        committed_{options_.origin, state_.size(), state_.Root()} {}
 
   ~Core() { FailQueue(absl::UnavailableError("the partition writer has stopped")); }
 
@@ -90,6 +91,10 @@ class PartitionWriter::Core {
   }
   [[nodiscard]] const std::string& origin() const { return options_.origin; }
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
+  [[nodiscard]] ledger::Checkpoint committed() const {
+    absl::MutexLock lock(&committed_mutex_);
+    return committed_;
+  }
   [[nodiscard]] bool IsUnchangedSince(const PatientId& patient, std::uint64_t position) const { return changes_.IsUnchangedSince(patient, position); }
 
  private:
@@ -143,6 +148,8 @@ class PartitionWriter::Core {
   std::int64_t settling_epoch_ = 0;
   PatientChanges changes_;
   std::atomic<std::uint64_t> size_;
+  mutable absl::Mutex committed_mutex_;
+  ledger::Checkpoint committed_ ABSL_GUARDED_BY(committed_mutex_);
 };
 
 std::future<absl::StatusOr<Admitted>> PartitionWriter::Core::Submit(Write write) {
@@ -342,6 +349,10 @@ absl::Status PartitionWriter::Core::Reload() {
 
 void PartitionWriter::Core::MoveTo(LogState state) {
   state_ = std::move(state);
+  {
+    absl::MutexLock lock(&committed_mutex_);
+    committed_ = {options_.origin, state_.size(), state_.Root()};
+  }
   size_.store(state_.size(), std::memory_order_release);
 }
 
@@ -392,6 +403,7 @@ void PartitionWriter::Stop() { core_->Stop(); }
 void PartitionWriter::Fence(absl::Status why) { core_->Fence(std::move(why)); }
 const std::string& PartitionWriter::origin() const { return core_->origin(); }
 std::uint64_t PartitionWriter::size() const { return core_->size(); }
+ledger::Checkpoint PartitionWriter::committed() const { return core_->committed(); }
 bool PartitionWriter::IsUnchangedSince(const PatientId& patient, std::uint64_t position) const { return core_->IsUnchangedSince(patient, position); }
 void PartitionWriter::OnCommit(std::function<void()> callback) { core_->OnCommit(std::move(callback)); }
 

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "ledger/checkpoint.h"
 #include "ledger/entry.h"
 #include "ledger/entry.pb.h"
 #include "ledger/signature.h"
@@ -146,6 +147,9 @@ class PartitionWriter {
   [[nodiscard]] const std::string& origin() const;
   // Size of the committed tree.
   [[nodiscard]] std::uint64_t size() const;
+  // The tree as this writer loaded it at its start or knows it to be committed since: what may be signed. Never what is merely visible
+  // in the database, which after a restart of the primary may be more than its standby has.
+  [[nodiscard]] ledger::Checkpoint committed() const;
   // True when nobody stored a row of the patient's chart, or changed the patient's consent version, at or past this position of the log. Answered
   // from memory, as of the last write that was answered: a writer that was fenced off goes on to say what it knew then. False also when it cannot
   // tell (of a time long ago, or while a commit is in doubt).

@@ -347,6 +347,9 @@ TEST_F(LogServicesTest, ReaderGetsClearAnswersToBadPaths) {
 TEST_F(LogServicesTest, GovernanceLogIsOpenToReadersOfEveryTenant) {
   EXPECT_TRUE(readers_.MayRead(Id(kOtherTenant, "node"), kGovernance).ok());
   EXPECT_TRUE(readers_.MayRead("spiffe://custodian.example/regulator/state", kGovernance).ok());
+  EXPECT_TRUE(readers_.MayRead("spiffe://custodian.example/witness/one", kGovernance).ok());
+  EXPECT_FALSE(readers_.MayRead("spiffe://custodian.example/witness/one", kOtherOrigin).ok());
+  EXPECT_FALSE(readers_.MayRead("spiffe://other.example/witness/one", kGovernance).ok());
   EXPECT_FALSE(readers_.MayRead(Id(kOtherTenant, "fhir"), kGovernance).ok());
   EXPECT_FALSE(readers_.MayRead("spiffe://custodian.example/operator/one", kGovernance).ok());
   EXPECT_EQ(readers_.MayRead("spiffe://custodian.example/regulator/state", kOtherOrigin).code(), absl::StatusCode::kPermissionDenied);

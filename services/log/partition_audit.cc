@@ -304,7 +304,9 @@ void PartitionAuditor::CheckNote(std::int64_t size, const std::string& bytes, co
     findings_.Add(position, std::string("its ") + which + " note is of another tree than the leaves make");
     return;
   }
-  if (&policy == &policy_) result_.witnessed_size = checkpoint->size;
+  if (&policy != &policy_) return;
+  result_.witnessed_size = checkpoint->size;
+  result_.witnessed_at = policy.WitnessedAt(*note).value_or(absl::InfinitePast());
 }
 
 void PartitionAuditor::CheckHead() {

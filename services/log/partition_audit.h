@@ -27,6 +27,7 @@ struct AuditedPartition {
   std::uint64_t size = 0;
   // Of the largest published checkpoint whose quorum verified.
   std::uint64_t witnessed_size = 0;
+  absl::Time witnessed_at = absl::InfinitePast();
   // Roots that the leaves make at the end of each commit, by size.
   std::map<std::uint64_t, ledger::Hash> roots;
   std::uint64_t sealed_rows = 0;

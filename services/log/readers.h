@@ -1,5 +1,6 @@
 // Who may read a log: the tenant's own auditors and nodes, and the regulator; the governance log is open to these roles of every
-// tenant. Everyone else gets one answer, whether or not the log exists. Thread-safe.
+// tenant, and to witnesses, whom it tells which logs to accept: a witness is nobody's client, so its certificate (spiffe://<network>/witness/<name>,
+// by the network's CA) is enough. Everyone else gets one answer, whether or not the log exists. Thread-safe.
 #ifndef CUSTODIAN_SERVICES_LOG_READERS_H_
 #define CUSTODIAN_SERVICES_LOG_READERS_H_
 

@@ -205,6 +205,7 @@ absl::StatusOr<Config> Config::Load(const std::string& file) {
     config.outgoing.ca_file = reader.Path("outgoing.ca_file", "/etc/ssl/certs/ca-certificates.crt");
     config.author_key_file = reader.Path("author_key_file");
     config.policy_file = reader.Path("policy_file");
+    config.lying_witnesses_max = reader.Number("lying_witnesses_max", 0, 0, 1'000);
     config.refusals_batch = reader.Number("refusals.batch", config.refusals_batch, 1, 500);
     config.refusals_period = absl::Seconds(reader.Number("refusals.period_seconds", 300, 1, 86'400));
     config.refusals_waiting_max = reader.Number("refusals.waiting_max", config.refusals_waiting_max, 1, 1'000'000);

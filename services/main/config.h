@@ -80,6 +80,8 @@ struct Config {
   std::string author_key_file;
   // tlog-policy with the witnesses to ask (urls) and the quorum.
   std::string policy_file;
+  // f: how many of the policy's witnesses may lie (those that the custodian runs itself count).
+  int lying_witnesses_max = 0;
   // Batches of refusals (services/exchange/refusals.h): records each, time between them, how many may wait.
   int refusals_batch = 16;
   absl::Duration refusals_period = absl::Minutes(5);

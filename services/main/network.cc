@@ -19,8 +19,8 @@ constexpr absl::Duration kQuestionTimeout = absl::Seconds(1);
 // A log whose witnesses do not answer is asked about again.
 constexpr absl::Duration kAskAgain = absl::Milliseconds(200);
 constexpr int kRoundsAWarning = 50;
-// f of the quorum (DESIGN, section 4).
-constexpr std::size_t kLiarsMax = 0;
+// A few signature lines, or a checkpoint.
+constexpr std::size_t kWitnessAnswerBytesMax = 64u << 10;
 constexpr int kPartitionConnections = 12;
 constexpr int kNetworkConnections = 12;
 // A tenth of what an order check at half of the peak may take (99 of 100 within 50 ms).
@@ -67,14 +67,15 @@ absl::Status Network::ReadPolicy() {
   auto client = rpc::HttpsClient::Create({.ca_file = config.https.client_ca_file,
                                           .certificate_file = config.https.certificate_file,
                                           .key_file = config.https.key_file,
-                                          .timeout = kWitnessTimeout});
+                                          .timeout = kWitnessTimeout,
+                                          .body_bytes_max = kWitnessAnswerBytesMax});
   if (!client.ok()) return client.status();
   witness_client = *std::move(client);
   return absl::OkStatus();
 }
 
 absl::Status Network::AskWitnesses(const ledger::NoteVerifier& key, const tenants::LogReader& log) const {
-  return log::AskWitnesses(policy, kLiarsMax, key, log,
+  return log::AskWitnesses(policy, static_cast<std::size_t>(config.lying_witnesses_max), key, log,
                            [this](const std::string& url) { return witness_client->SendWithin(kQuestionTimeout, "GET", url); });
 }
 

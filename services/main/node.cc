@@ -17,6 +17,7 @@
 #include "services/main/config.h"
 #include "services/main/log_source.h"
 #include "services/main/verify_report.h"
+#include "services/node/admitted_logs.h"
 #include "services/node/mirror.h"
 #include "services/node/witness.h"
 #include "services/rpc/https_client.h"
@@ -29,6 +30,9 @@ namespace {
 
 // 256 leaves of 65,535 bytes and their lengths fit.
 constexpr std::size_t kBundleBytesMax = 17u << 20;
+constexpr absl::Duration kGovernanceTimeout = absl::Seconds(10);
+// Each waits for the disk most of the time.
+constexpr int kServerThreads = 8;
 
 // What every node has.
 struct NodeOptions {
@@ -54,6 +58,7 @@ struct NodeOptions {
 
 struct WitnessOptions : NodeOptions {
   std::string logs;
+  std::string governance;
 };
 
 struct MirrorOptions : NodeOptions {
@@ -105,7 +110,7 @@ void Serve(const NodeOptions& options, const char* what, rpc::HttpHandler handle
   server_options.certificate_file = options.certificate;
   server_options.key_file = options.certificate_key;
   server_options.client_ca_file = options.ca;
-  server_options.threads = 2;
+  server_options.threads = kServerThreads;
   server_options.body_bytes_max = 1u << 20;
   const auto server = rpc::HttpsServer::Create(server_options, std::move(handler));
   Check(server.status());
@@ -129,10 +134,20 @@ void RunWitness(const WitnessOptions& options) {
   auto state = node::StateDirectory::Open(options.state);
   Check(state.status());
   const MachineClock clock;
+  node::KnownLogs& known = *logs;
   const auto witness = node::Witness::Create(options.name, ReadKey(options.key), *std::move(state), std::move(logs), clock);
   Check(witness.status());
-
-  Serve(options, "witness", [&witness](const rpc::HttpRequest& request) { return (*witness)->Handle(request); }, {});
+  const auto handle = [&witness](const rpc::HttpRequest& request) { return (*witness)->Handle(request); };
+  if (options.governance.empty()) return Serve(options, "witness", handle, {});
+  // Follows the governance log with the witness's own certificate.
+  const auto client = rpc::HttpsClient::Create({.ca_file = options.ca,
+                                                .certificate_file = options.certificate,
+                                                .key_file = options.certificate_key,
+                                                .timeout = kGovernanceTimeout});
+  Check(client.status());
+  node::AdmittedLogs admitted(known, TilesSource(**client, options.governance));
+  known.OnUnknown([&admitted] { admitted.Ask(); });
+  Serve(options, "witness", handle, {[&admitted] { admitted.Run(); }, [&admitted] { admitted.Stop(); }});
 }
 
 void RunMirror(const MirrorOptions& options) {
@@ -195,13 +210,18 @@ void AddNode(CLI::App& app) {
   witness->footer(
       "Example:\n  custodian node witness --name hospital.example/witness --key witness.pem --state /var/lib/witness --logs logs "
       "\\\n"
-      "    --address 0.0.0.0 --port 8443 --certificate node.crt --certificate-key node.key --ca ca.crt");
+      "    --governance https://custodian.example/log/0123456789abcdef/ --address 0.0.0.0 --port 8443 \\\n"
+      "    --certificate node.crt --certificate-key node.key --ca ca.crt");
   options->AddTo(*witness);
   witness->add_option("--state", options->state, "folder of its memory: one file a log; back it up, never remove it")->required();
   witness
       ->add_option("--logs", options->logs,
-                   "verifier keys of the logs it knows, one a line (or a policy file); read again when it changes")
+                   "verifier keys of the logs it knows, one a line (or a policy, or a witness network's log list); read again when it "
+                   "changes")
       ->required();
+  witness->add_option("--governance", options->governance,
+                      "URL of a custodian's governance log, whose key --logs names: each tenant's log that it admits is known, too. Read "
+                      "with this witness's certificate, spiffe://<network>/witness/<name>");
   witness->callback([options] { RunWitness(*options); });
 
   AddMirror(*node);

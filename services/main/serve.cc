@@ -48,6 +48,8 @@
 #include "services/main/feed_maps.h"
 #include "services/main/network.h"
 #include "services/main/platform_client.h"
+#include "services/main/quorum.h"
+#include "services/main/verify_report.h"
 #include "services/rpc/certificate.h"
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/https_server.h"
@@ -164,7 +166,8 @@ class Platform {
 
 std::unique_ptr<log::Publisher> Platform::MakePublisher() {
   auto publisher = Value(log::Publisher::Create({}, network_->policy, *network_->keys, *network_->witness_client));
-  publisher->Add(Value(ledger::NoteVerifier::Parse(network_->governance_vkey)), *network_->governance_reader);
+  publisher->Add(Value(ledger::NoteVerifier::Parse(network_->governance_vkey)), *network_->governance_reader,
+                 [&writer = *network_->governance_writer] { return writer.committed(); });
   return publisher;
 }
 
@@ -467,7 +470,7 @@ void Platform::AddRoutes() {
 void Platform::Publish(const tenants::Tenant& tenant) {
   const tenants::Partition* partition = network_->partitions.FindById(tenant.id);
   if (const auto key = ledger::NoteVerifier::Parse(tenant.log_vkey); key.ok() && partition != nullptr) {
-    publisher_->Add(*key, *partition->log);
+    publisher_->Add(*key, *partition->log, [&writer = *partition->writer] { return writer.committed(); });
   }
 }
 
@@ -650,6 +653,8 @@ void Run(const ConfigOption& option) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const Config config = option.Load();
+  // Before it takes any log over.
+  CheckQuorum(ReadPolicy(config.policy_file), config);
   Platform platform(config);
   std::thread waiter;
   StopOnSignal(platform, waiter, signals);

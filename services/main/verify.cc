@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct Options {
   std::string certificate;
   std::string key;
   std::string ca;
+  // As given; empty: of any age.
+  std::string max_age_text;
+  std::optional<absl::Duration> max_age;
   bool json = false;
 };
 
@@ -76,7 +80,8 @@ bool VerifyTilesOnce(const ledger::Policy& policy, const std::string& origin, co
   const auto governed = ledger::AuditTiles(policy, nullptr, governance.read, governance_findings);
   Check(governed.status());
   report.Add(governance_findings.Take());
-  report.logs.push_back({"governance", governance.origin, governed->checkpoint.size, governed->checkpoint.size, {}, {}, 0});
+  report.logs.push_back({"governance", governance.origin, governed->checkpoint.size, governed->checkpoint.size,
+                         governed->witnessed_at, {}, {}, 0});
   if (origin == governance.origin) return true;
 
   ledger::Findings findings(origin);
@@ -88,7 +93,8 @@ bool VerifyTilesOnce(const ledger::Policy& policy, const std::string& origin, co
                                           &governed->history, read, findings);
   Check(audited.status());
   report.logs.push_back(
-      {known ? admitted->second.name() : "", origin, audited->checkpoint.size, audited->checkpoint.size, {}, {}, 0});
+      {known ? admitted->second.name() : "", origin, audited->checkpoint.size, audited->checkpoint.size,
+                         audited->witnessed_at, {}, {}, 0});
   report.Add(findings.Take());
   return !audited->governance_is_behind;
 }
@@ -111,6 +117,7 @@ void VerifyTiles(const Options& options) {
     if (round > 0) absl::SleepFor(absl::Seconds(1));
     if (VerifyTilesOnce(policy, claimed->origin, read, governance, report)) break;
   }
+  if (options.max_age) JudgeAges(report, *options.max_age, absl::Now());
   PrintVerified(report, options.json);
 }
 
@@ -123,6 +130,10 @@ void VerifyReceipt(const Options& options) {
   const auto receipt = ledger::Receipt::Parse(*text);
   const auto verified = receipt.ok() ? receipt->Verify(policy) : receipt.status();
   if (!verified.ok()) throw CommandFailed{1, "the receipt proves nothing: " + std::string(verified.status().message())};
+  if (options.max_age) {
+    const std::string frozen = JudgeAge(verified->witnessed_at, *options.max_age, absl::Now());
+    if (!frozen.empty()) throw CommandFailed{1, "the receipt is too old: " + frozen};
+  }
   const ledger::v1::Entry& entry = verified->leaf.entry;
   const std::string time = absl::FormatTime(
       absl::RFC3339_full, absl::FromUnixSeconds(entry.time().seconds()) + absl::Nanoseconds(entry.time().nanos()),
@@ -152,13 +163,21 @@ void VerifyReceipt(const Options& options) {
               static_cast<unsigned long long>(verified->checkpoint.size));
 }
 
-void Run(const Options& options) {
+void Run(Options options) {
+  if (!options.max_age_text.empty()) {
+    absl::Duration max_age;
+    if (!absl::ParseDuration(options.max_age_text, &max_age) || max_age <= absl::ZeroDuration())
+      throw CommandFailed{2, "--max-age must be a time such as 2h, 90m or 30s"};
+    options.max_age = max_age;
+  }
   const bool databases = !options.config.file.empty() || !options.config.home.empty();
   if ((options.tiles.empty() ? 0 : 1) + (options.receipt.empty() ? 0 : 1) + (databases ? 1 : 0) != 1)
     throw CommandFailed{2, "give one of --tiles URL, --receipt FILE, --config FILE or --home DIR (see custodian verify --help)"};
   if (databases) {
     const Config config = options.config.Load();
-    PrintVerified(VerifyDatabases(config), options.json);
+    VerifyReport report = VerifyDatabases(config);
+    if (options.max_age) JudgeAges(report, *options.max_age, absl::Now());
+    PrintVerified(report, options.json);
     return;
   }
   if (options.policy.empty()) throw CommandFailed{2, "--policy FILE is needed: the logs, witnesses and quorum that you believe"};
@@ -181,7 +200,8 @@ void AddVerify(CLI::App& app) {
       "  custodian verify --home .quickstart\n"
       "  custodian verify --tiles https://127.0.0.1:8443/log/0123456789abcdef/ --policy policy --cert auditor.crt --key "
       "auditor.key --ca ca.crt\n"
-      "  custodian verify --receipt entry.tlog-proof --policy policy");
+      "  custodian verify --receipt entry.tlog-proof --policy policy\n"
+      "  custodian verify --home .quickstart --max-age 2h");
   options->config.AddTo(*command);
   command->add_option("--tiles", options->tiles, "URL of a log's tiles");
   command->add_option("--receipt", options->receipt, "a tlog-proof file");
@@ -189,6 +209,9 @@ void AddVerify(CLI::App& app) {
   command->add_option("--cert", options->certificate, "client certificate of an admitted reader, PEM");
   command->add_option("--key", options->key, "its key, PEM");
   command->add_option("--ca", options->ca, "CA of the server, PEM");
+  command->add_option("--max-age", options->max_age_text,
+                      "how long ago a quorum may have cosigned the newest checkpoint, e.g. 2h: an older one is a log that is frozen, or an "
+                      "old state of it that is shown to you; `serve` has idle logs cosigned anew every hour");
   command->add_flag("--json", options->json, "print JSON");
   command->callback([options] { Run(*options); });
 }

@@ -116,7 +116,8 @@ class DatabaseVerifier {
     report_.Add(Value("savings figures", savings::AuditFigures(*network_, config_.simulated_time, governance_origin_)));
     report_.Add(governance_findings_);
     report_.logs.insert(report_.logs.begin(),
-                        VerifiedLog{"governance", governance_origin_, governance_.size, governance_.witnessed_size, {}, {}, 0});
+                        VerifiedLog{"governance", governance_origin_, governance_.size, governance_.witnessed_size,
+                                    governance_.witnessed_at, {}, {}, 0});
     report_.witnesses_asked = witnesses_.CountAsked();
     return std::move(report_);
   }
@@ -204,7 +205,7 @@ class DatabaseVerifier {
     const std::uint64_t unnamed = Value(tenant.name + "'s key store", log::AuditKeyStore(*key_database, audited, key_findings));
     report_.Add(key_findings.Take());
     report_.logs.push_back(
-        {tenant.name, tenant.origin, audited.size, audited.witnessed_size, audited.sealed_rows, audited.keys.size(), unnamed});
+        {tenant.name, tenant.origin, audited.size, audited.witnessed_size, audited.witnessed_at, audited.sealed_rows, audited.keys.size(), unnamed});
     partitions_.emplace(tenant.name, std::move(audited));
   }
 

@@ -32,6 +32,8 @@ void WriteJson(const VerifyReport& report) {
     text("origin", log.origin);
     number("size", log.size);
     number("witnessed_size", log.witnessed_size);
+    if (log.witnessed_at != absl::InfinitePast())
+      text("witnessed_at", absl::FormatTime(absl::RFC3339_sec, log.witnessed_at, absl::UTCTimeZone()));
     if (log.records) number("sealed_records", *log.records);
     if (log.keys) number("wrapped_keys", *log.keys);
     if (log.keys) number("unnamed_keys", log.unnamed_keys);
@@ -71,6 +73,22 @@ void WriteText(const VerifyReport& report) {
 }
 
 }  // namespace
+
+std::string JudgeAge(absl::Time witnessed_at, absl::Duration max_age, absl::Time now) {
+  if (now - witnessed_at <= max_age) return "";
+  const std::string limit = absl::FormatDuration(max_age);
+  if (witnessed_at == absl::InfinitePast()) return "no quorum says when it cosigned it, which --max-age " + limit + " wants to know";
+  return "its quorum last cosigned it at " + absl::FormatTime(absl::RFC3339_sec, witnessed_at, absl::UTCTimeZone()) +
+         ", more than " + limit + " ago: the log is frozen, or this is an old state of it";
+}
+
+void JudgeAges(VerifyReport& report, absl::Duration max_age, absl::Time now) {
+  for (const VerifiedLog& log : report.logs) {
+    if (log.size == 0) continue;
+    const std::string frozen = JudgeAge(log.witnessed_at, max_age, now);
+    if (!frozen.empty()) report.Add({{log.origin, "checkpoint size " + std::to_string(log.witnessed_size), frozen}});
+  }
+}
 
 void PrintVerified(const VerifyReport& report, bool json) {
   json ? WriteJson(report) : WriteText(report);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "ledger/audit.h"
 #include "ledger/checkpoint.h"
 #include "services/main/config.h"
@@ -22,6 +23,8 @@ struct VerifiedLog {
   std::string origin;
   std::uint64_t size = 0;
   std::uint64_t witnessed_size = 0;
+  // When a quorum last had cosigned that; InfinitePast when none is wanted, or nothing is published yet.
+  absl::Time witnessed_at = absl::InfinitePast();
   // From databases only.
   std::optional<std::uint64_t> records;
   std::optional<std::uint64_t> keys;
@@ -42,6 +45,11 @@ struct VerifyReport {
     return "";
   }
 };
+
+// Why a checkpoint is too old that a quorum last cosigned at `witnessed_at`; empty when it is not.
+[[nodiscard]] std::string JudgeAge(absl::Time witnessed_at, absl::Duration max_age, absl::Time now);
+// A finding for each log whose newest witnessed checkpoint is too old. A log without entries has none.
+void JudgeAges(VerifyReport& report, absl::Duration max_age, absl::Time now);
 
 // Prints the report; throws CommandFailed when there are findings.
 void PrintVerified(const VerifyReport& report, bool json);

@@ -2,8 +2,10 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -11,21 +13,56 @@
 
 namespace custodian::node {
 
-absl::StatusOr<std::multimap<std::string, ledger::NoteVerifier>> ParseLogs(std::string_view text) {
-  std::multimap<std::string, ledger::NoteVerifier> logs;
+namespace {
+
+// Lines of other formats that name no log.
+bool IsOfNoLog(const std::string& word) {
+  static const std::set<std::string> kWords = {"witness", "group", "quorum", "logs/v0", "qpd", "bastion", "contact"};
+  return kWords.contains(word);
+}
+
+std::vector<ledger::NoteVerifier> KeysOf(const LogKeys& logs, std::string_view origin) {
+  std::vector<ledger::NoteVerifier> keys;
+  for (auto [at, end] = logs.equal_range(origin); at != end; ++at) keys.push_back(at->second);
+  return keys;
+}
+
+// "origin <the log's origin>" of a log list says it of the log above; it may have spaces.
+absl::Status Rename(LogKeys& logs, LogKeys::iterator& last, const std::string& line) {
+  const std::string origin = line.substr(std::min(line.find("origin ") + 7, line.size()));
+  if (origin.empty()) return absl::InvalidArgumentError("want: origin none or a log's origin");
+  if (origin == "none" || last == logs.end()) return absl::OkStatus();
+  LogKeys::node_type node = logs.extract(last);
+  node.key() = origin;
+  last = logs.insert(std::move(node));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<LogKeys> ParseLogs(std::string_view text) {
+  LogKeys logs;
+  // The log of the last line that named one; none when it was left out.
+  LogKeys::iterator last = logs.end();
   std::istringstream lines{std::string(text)};
   std::string line;
   for (int number = 1; std::getline(lines, line); ++number) {
     std::istringstream words(line);
     std::string word;
-    if (!(words >> word) || word[0] == '#' || word == "witness" || word == "group" || word == "quorum") continue;
-    if (word == "log" && !(words >> word)) word.clear();
-    absl::StatusOr<ledger::NoteVerifier> key = ledger::NoteVerifier::Parse(word);
-    if (key.ok() && key->algorithm() != ledger::kNoteEd25519)
-      key = absl::InvalidArgumentError("a log's key must be of signature type 1");
-    if (!key.ok())
-      return absl::InvalidArgumentError("line " + std::to_string(number) + ": " + std::string(key.status().message()));
-    logs.emplace(key->name(), *key);
+    if (!(words >> word) || word[0] == '#' || IsOfNoLog(word)) continue;
+    absl::Status status;
+    if (word == "origin") {
+      status = Rename(logs, last, line);
+    } else {
+      if ((word == "log" || word == "vkey") && !(words >> word)) word.clear();
+      const absl::StatusOr<ledger::NoteVerifier> key = ledger::NoteVerifier::Parse(word);
+      last = key.ok() ? logs.emplace(key->name(), *key) : logs.end();
+      if (absl::IsUnimplemented(key.status()))
+        spdlog::warn("event=log_left_out line={} reason=\"{}\"", number, std::string(key.status().message()));
+      else
+        status = key.status();
+    }
+    if (!status.ok()) return absl::InvalidArgumentError("line " + std::to_string(number) + ": " + std::string(status.message()));
   }
   return logs;
 }
@@ -35,13 +72,27 @@ absl::Status KnownLogs::Load() {
   return LoadLocked();
 }
 
-std::vector<ledger::NoteVerifier> KnownLogs::Find(const std::string& origin) {
+std::vector<ledger::NoteVerifier> KnownLogs::FindInFile(std::string_view origin) {
   const absl::MutexLock lock(&mutex_);
   if (const absl::Status status = LoadLocked(); !status.ok())
     spdlog::error("event=logs_file_unusable reason=\"{}\"", std::string(status.message()));
-  std::vector<ledger::NoteVerifier> keys;
-  for (auto [at, end] = logs_.equal_range(origin); at != end; ++at) keys.push_back(at->second);
+  return KeysOf(logs_, origin);
+}
+
+std::vector<ledger::NoteVerifier> KnownLogs::Find(std::string_view origin) {
+  std::vector<ledger::NoteVerifier> keys = FindInFile(origin);
+  if (!keys.empty()) return keys;
+  {
+    const absl::MutexLock lock(&mutex_);
+    keys = KeysOf(admitted_, origin);
+  }
+  if (keys.empty() && on_unknown_) on_unknown_();
   return keys;
+}
+
+void KnownLogs::SetAdmitted(LogKeys admitted) {
+  const absl::MutexLock lock(&mutex_);
+  admitted_ = std::move(admitted);
 }
 
 absl::Status KnownLogs::LoadLocked() {
@@ -57,7 +108,7 @@ absl::Status KnownLogs::LoadLocked() {
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   if (!file) return absl::PermissionDeniedError("'" + file_ + "' cannot be read");
   stamp_ = stamp;
-  absl::StatusOr<std::multimap<std::string, ledger::NoteVerifier>> logs = ParseLogs(text);
+  absl::StatusOr<LogKeys> logs = ParseLogs(text);
   if (!logs.ok()) return absl::InvalidArgumentError("'" + file_ + "', " + std::string(logs.status().message()));
   logs_ = *std::move(logs);
   return absl::OkStatus();

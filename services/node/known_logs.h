@@ -1,9 +1,10 @@
-// The logs a witness knows: a text file of verifier keys, read again when it changes, so that the operator adds a newly admitted
-// partition by adding a line. Thread-safe.
+// The logs a witness knows: a text file, read again when it changes, and the logs that a governance log admitted
+// (admitted_logs.h). Thread-safe.
 #ifndef CUSTODIAN_SERVICES_NODE_KNOWN_LOGS_H_
 #define CUSTODIAN_SERVICES_NODE_KNOWN_LOGS_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -17,9 +18,14 @@
 
 namespace custodian::node {
 
-// A verifier key a line; empty lines and lines that begin with '#' are skipped. A tlog-policy serves too: of its lines only those
-// that name logs count. InvalidArgument naming the line.
-[[nodiscard]] absl::StatusOr<std::multimap<std::string, ledger::NoteVerifier>> ParseLogs(std::string_view text);
+// Keys by origin.
+using LogKeys = std::multimap<std::string, ledger::NoteVerifier, std::less<>>;
+
+// A log a line, by its verifier key; the key's name is the log's origin. Empty lines and lines that begin with '#' are skipped. Two
+// other formats serve too: a tlog-policy, of which only the lines that name logs count, and the log list "logs/v0" of the
+// transparency-dev/witness-network, whose logs may have another origin than their key's name. A key of a signature type that is not
+// understood here is left out, with a warning. InvalidArgument naming the line.
+[[nodiscard]] absl::StatusOr<LogKeys> ParseLogs(std::string_view text);
 
 class KnownLogs {
  public:
@@ -29,7 +35,13 @@ class KnownLogs {
   [[nodiscard]] absl::Status Load();
   // Keys trusted for the origin, none when it is unknown. Looks at the file first; one that became unreadable or wrong changes
   // nothing (and is logged once).
-  [[nodiscard]] std::vector<ledger::NoteVerifier> Find(const std::string& origin);
+  [[nodiscard]] std::vector<ledger::NoteVerifier> Find(std::string_view origin);
+  // Those that the file itself names.
+  [[nodiscard]] std::vector<ledger::NoteVerifier> FindInFile(std::string_view origin);
+  // Replaces what was admitted. Of an origin that the file names only the file's keys count.
+  void SetAdmitted(LogKeys admitted);
+  // Called when Find() knows nothing; must return at once. Before others use this object.
+  void OnUnknown(std::function<void()> callback) { on_unknown_ = std::move(callback); }
 
  private:
   // Inode, size, modification time: changes whenever the file does.
@@ -37,9 +49,11 @@ class KnownLogs {
   [[nodiscard]] absl::Status LoadLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string file_;
+  std::function<void()> on_unknown_;
   absl::Mutex mutex_;
   Stamp stamp_ ABSL_GUARDED_BY(mutex_);
-  std::multimap<std::string, ledger::NoteVerifier> logs_ ABSL_GUARDED_BY(mutex_);
+  LogKeys logs_ ABSL_GUARDED_BY(mutex_);
+  LogKeys admitted_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace custodian::node

@@ -26,6 +26,25 @@ std::string NameOf(std::string_view origin) {
   return name;
 }
 
+bool IsOf(const NoteSignature& signature, const NoteVerifier& key) {
+  return signature.name == key.name() && signature.key_id == key.key_id();
+}
+
+// The note with the signatures of the log's trusted keys alone; those of others are ignored, and not kept either. Unauthenticated
+// when there is none, or one does not verify: such a note is malformed (signed-note, "Signatures").
+absl::StatusOr<Note> KeepTrusted(const Note& note, const std::vector<NoteVerifier>& keys) {
+  Note kept{note.text, {}};
+  for (const NoteVerifier& key : keys) {
+    const std::size_t before = kept.signatures.size();
+    for (const NoteSignature& signature : note.signatures)
+      if (IsOf(signature, key)) kept.signatures.push_back(signature);
+    if (kept.signatures.size() > before && !ledger::VerifyLogSignatures(kept, key).ok())
+      return absl::UnauthenticatedError("the signature of the log does not verify");
+  }
+  if (kept.signatures.empty()) return absl::UnauthenticatedError("no signature of a key this witness trusts for the log");
+  return kept;
+}
+
 }  // namespace
 
 Witness::Witness(NoteVerifier key, std::unique_ptr<ledger::Signer> signer, std::unique_ptr<StateDirectory> state,
@@ -48,15 +67,32 @@ absl::Status Witness::LoadState() {
   const absl::StatusOr<std::map<std::string, std::string>> files = state_->ReadAll();
   if (!files.ok()) return files.status();
   for (const auto& [name, bytes] : *files) {
+    // Forgetting what was cosigned would allow a second history: better no witness than that.
+    const absl::Status damaged = absl::DataLossError("state file " + name + " is damaged; restore it from a copy, do not remove it");
     const absl::StatusOr<Note> note = Note::Parse(bytes);
     absl::StatusOr<Checkpoint> checkpoint = note.ok() ? Checkpoint::Parse(note->text) : note.status();
-    // Forgetting what was cosigned would allow a second history: better no witness than that.
-    if (!checkpoint.ok() || NameOf(checkpoint->origin) != name)
-      return absl::DataLossError("state file " + name + " is damaged; restore it from a copy, do not remove it");
+    if (!checkpoint.ok() || NameOf(checkpoint->origin) != name) return damaged;
+    Note signed_note{note->text, {}};
+    bool cosigned = false;
+    for (const NoteSignature& signature : note->signatures) {
+      if (IsOf(signature, key_))
+        cosigned = true;
+      else
+        signed_note.signatures.push_back(signature);
+    }
+    if (cosigned && !ledger::VerifyCosignature(*note, key_).ok()) return damaged;
     Log* log = FindOrAdd(name);
     const absl::MutexLock lock(&log->mutex);
     log->checkpoint = *std::move(checkpoint);
-    log->note = bytes;
+    log->note = signed_note.Serialize();
+    if (cosigned) {
+      log->cosigned = bytes;
+    } else {
+      // Of an earlier release, or cosigned under another key of this witness.
+      const absl::StatusOr<NoteSignature> cosignature = Cosign(note->text);
+      if (!cosignature.ok()) return cosignature.status();
+      log->cosigned = log->note + cosignature->ToLine();
+    }
   }
   return absl::OkStatus();
 }
@@ -88,20 +124,10 @@ rpc::HttpResponse Witness::Add(std::string_view body) {
   if (!claimed.ok()) return Refuse(400, std::string(claimed.status().message()));
   const std::vector<NoteVerifier> keys = known_->Find(claimed->origin);
   if (keys.empty()) return Refuse(404, "this witness does not know the log");
-  // Signatures of other keys are ignored, and not kept either.
-  Note signed_note{request->note.text, {}};
-  for (const NoteVerifier& key : keys) {
-    for (const NoteSignature& signature : request->note.signatures)
-      if (signature.name == key.name() && signature.key_id == key.key_id()) signed_note.signatures.push_back(signature);
-  }
-  if (signed_note.signatures.empty()) return Refuse(403, "no signature of a key this witness trusts for the log");
-  for (const NoteVerifier& key : keys) {
-    bool present = false;
-    for (const NoteSignature& signature : signed_note.signatures) present = present || signature.key_id == key.key_id();
-    if (present && !ledger::OpenCheckpoint(signed_note, key).ok()) return Refuse(403, "the signature of the log does not verify");
-  }
+  const absl::StatusOr<Note> signed_note = KeepTrusted(request->note, keys);
+  if (!signed_note.ok()) return Refuse(403, std::string(signed_note.status().message()));
   if (request->old_size > claimed->size) return Refuse(400, "the old size is past the checkpoint's size");
-  return Advance(NameOf(claimed->origin), *request, *claimed, signed_note);
+  return Advance(NameOf(claimed->origin), *request, *claimed, *signed_note);
 }
 
 rpc::HttpResponse Witness::Advance(const std::string& name, const AddCheckpoint& request, const Checkpoint& checkpoint,
@@ -123,20 +149,20 @@ rpc::HttpResponse Witness::Advance(const std::string& name, const AddCheckpoint&
       return Refuse(422, "the checkpoint is not consistent with the last one: " + std::string(consistent.message()));
     }
   }
+  const absl::StatusOr<NoteSignature> cosignature = Cosign(signed_note.text);
+  if (!cosignature.ok()) return Refuse(500, "the witness cannot sign");
   const std::string note = signed_note.Serialize();
+  const std::string cosigned = note + cosignature->ToLine();
   if (note != log->note) {
-    if (const absl::Status status = state_->Write(name, note); !status.ok()) {
-      // Old or new may be on disk now. Both are consistent with what was cosigned, and nothing is cosigned here.
+    if (const absl::Status status = state_->Write(name, cosigned); !status.ok()) {
+      // Old or new may be on disk now. Both are consistent with what was cosigned, and the new cosignature leaves nobody's hands.
       spdlog::error("event=state_not_stored origin={} reason=\"{}\"", checkpoint.origin, std::string(status.message()));
       return Refuse(500, "the witness cannot store its state");
     }
     log->checkpoint = checkpoint;
     log->note = note;
-    log->cosigned.clear();
   }
-  const absl::StatusOr<NoteSignature> cosignature = Cosign(signed_note.text);
-  if (!cosignature.ok()) return Refuse(500, "the witness cannot sign");
-  log->cosigned = note + cosignature->ToLine();
+  log->cosigned = cosigned;
   return Answer(200, cosignature->ToLine());
 }
 
@@ -149,13 +175,7 @@ rpc::HttpResponse Witness::Read(const std::string& name) {
     log = found->second.get();
   }
   const absl::MutexLock lock(&log->mutex);
-  if (log->note.empty()) return Refuse(404, "this witness has cosigned no checkpoint of that log");
-  if (log->cosigned.empty()) {
-    // The first request after a start: the file holds what was cosigned, not the cosignature.
-    const absl::StatusOr<NoteSignature> cosignature = Cosign(log->note.substr(0, log->note.rfind("\n\n") + 1));
-    if (!cosignature.ok()) return Refuse(500, "the witness cannot sign");
-    log->cosigned = log->note + cosignature->ToLine();
-  }
+  if (log->cosigned.empty()) return Refuse(404, "this witness has cosigned no checkpoint of that log");
   return Answer(200, log->cosigned);
 }
 

@@ -1,6 +1,6 @@
 // A witness by C2SP tlog-witness: it cosigns a log's checkpoint when that is consistent with the last one it cosigned, and never
-// two that are not. What it cosigned last is one file per log: the file is on disk before the cosignature is made, so a crash can
-// lose a cosignature but never the memory of one. Handle() is for any thread; requests for one log are answered one by one.
+// two that are not. What it cosigned last is one file per log: the file is on disk before the cosignature is given out, so a crash
+// can lose a cosignature but never the memory of one. Handle() is for any thread; requests for one log are answered one by one.
 #ifndef CUSTODIAN_SERVICES_NODE_WITNESS_H_
 #define CUSTODIAN_SERVICES_NODE_WITNESS_H_
 
@@ -41,9 +41,9 @@ class Witness {
   struct Log {
     absl::Mutex mutex;
     ledger::Checkpoint checkpoint ABSL_GUARDED_BY(mutex);
-    // The checkpoint with the log's signature, as in the state file; empty before the first.
+    // The checkpoint with the log's signatures; empty before the first.
     std::string note ABSL_GUARDED_BY(mutex);
-    // `note` and our cosignature; empty until asked for after a start.
+    // `note` and our newest cosignature, as monitors read it; the state file has it as it was when the checkpoint was new.
     std::string cosigned ABSL_GUARDED_BY(mutex);
   };
 

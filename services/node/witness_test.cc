@@ -124,51 +124,135 @@ TEST_F(WitnessOf, CosignsWhatGrowsConsistently) {
   }
 }
 
-TEST_F(WitnessOf, AnswersAsTheSpecificationSays) {
+// C2SP tlog-witness, "add-checkpoint", clause by clause. The witness knows size 6 of the log.
+TEST_F(WitnessOf, AnswersEachClauseOfTheSpecification) {
   ASSERT_EQ(Post(log_.Request(0, 6)).status, 200);
   TestLog stranger("log.example/p/2");
   TestLog impostor("log.example/p/1");
-  AddCheckpoint forged = log_.Request(6, 8);
-  forged.note.signatures[0].signature[3] ^= 1;
-  AddCheckpoint other_root = log_.Request(6, 8);
-  other_root.note = log_.CheckpointOf(8, ledger::Sha256("other"));
-  AddCheckpoint same_size = log_.Request(6, 6);
-  same_size.note = log_.CheckpointOf(6, ledger::Sha256("other"));
-  AddCheckpoint short_proof = log_.Request(6, 8);
-  short_proof.proof.pop_back();
-  AddCheckpoint backwards{8, {}, log_.Checkpoint(6)};
-  const std::string good = log_.Request(6, 8).Serialize();
+  const auto with = [](AddCheckpoint request, const std::function<void(AddCheckpoint&)>& change) {
+    change(request);
+    return request.Serialize();
+  };
+  const AddCheckpoint next = log_.Request(6, 8);
+  const ledger::NoteSignature other = impostor.Request(6, 8).note.signatures[0];
+  const std::string good = next.Serialize();
   std::string many = good;
   for (int i = 0; i < 64; ++i) many.insert(6, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
-  const std::vector<std::tuple<std::string, std::string, int>> cases = {
-      {"unknown log", stranger.Request(0, 3).Serialize(), 404},
-      {"another key for the origin", impostor.Request(6, 8).Serialize(), 403},
-      {"signature does not verify", forged.Serialize(), 403},
-      {"old size past the size", backwards.Serialize(), 400},
-      {"old size is not the last", log_.Request(5, 8).Serialize(), 409},
-      {"old size zero", log_.Request(0, 8).Serialize(), 409},
-      {"root of no tree", other_root.Serialize(), 422},
-      {"same size, other root", same_size.Serialize(), 422},
-      {"proof cut", short_proof.Serialize(), 422},
+  const Hash wrong = ledger::Sha256("other");
+  struct Case {
+    std::string clause;
+    std::string body;
+    int status;
+  };
+  const std::vector<Case> cases = {
+      // "The request body MUST be a sequence of an old size line, ..."
       {"nothing", "", 400},
       {"no old line", good.substr(6), 400},
-      {"leading zero", "old 06" + good.substr(5), 400},
-      {"sign", "old +6" + good.substr(5), 400},
+      {"two spaces after old", "old  6" + good.substr(5), 400},
+      {"old size with a leading zero", "old 06" + good.substr(5), 400},
+      {"old size with a sign", "old +6" + good.substr(5), 400},
+      {"old size past 64 bits", "old 18446744073709551616" + good.substr(5), 400},
+      {"lines end in newline alone", "old 6\r" + good.substr(5), 400},
       {"proof is not base64", "old 6\n!\n\n" + log_.Checkpoint(8).Serialize(), 400},
-      {"no blank line", "old 6\n", 400},
+      {"a proof line is a hash", "old 6\nAAAA\n\n" + log_.Checkpoint(8).Serialize(), 400},
       {"64 proof lines", many, 400},
-      {"no note", "old 6\n\nlog.example/p/1\n8\n", 400},
+      {"no empty line", "old 6\n", 400},
+      {"no signature", "old 6\n\nlog.example/p/1\n8\n", 400},
+      {"checkpoint without a root", "old 6\n\nlog.example/p/1\n8\n\n" + next.note.signatures[0].ToLine(), 400},
+      // "If the checkpoint origin is unknown, ... 404": before signatures and sizes are looked at.
+      {"unknown origin", stranger.Request(0, 3).Serialize(), 404},
+      {"unknown origin, known key", with(next, [](AddCheckpoint& r) { r.note.text.replace(0, 13, "log.example/x"); }), 404},
+      {"unknown origin, old size past the size", with(stranger.Request(0, 3), [](AddCheckpoint& r) { r.old_size = 9; }), 404},
+      // "403 ... if either no signature from a trusted key for the origin is present, or a signature line's key name and ID match a
+      // trusted key but the signature itself fails to verify"
+      {"another key for the origin", impostor.Request(6, 8).Serialize(), 403},
+      {"the signature does not verify", with(next, [](AddCheckpoint& r) { r.note.signatures[0].signature[3] ^= 1; }), 403},
+      {"one right, one wrong of the same key", with(next,
+                                                    [](AddCheckpoint& r) {
+                                                      r.note.signatures.push_back(r.note.signatures[0]);
+                                                      r.note.signatures[1].signature[3] ^= 1;
+                                                    }),
+       403},
+      {"403 before 400", with(impostor.Request(0, 6), [](AddCheckpoint& r) { r.old_size = 8; }), 403},
+      {"403 before 409", impostor.Request(5, 8).Serialize(), 403},
+      // "The old size MUST be equal to or lower than the checkpoint size. Otherwise ... 400"
+      {"old size past the size", with(log_.Request(6, 6), [](AddCheckpoint& r) { r.old_size = 8; }), 400},
+      // "If it doesn't match, ... 409"
+      {"old size is not the last", log_.Request(5, 8).Serialize(), 409},
+      {"old size zero", log_.Request(0, 8).Serialize(), 409},
+      {"a smaller checkpoint", log_.Request(3, 5).Serialize(), 409},
+      {"409 before 422", with(log_.Request(5, 8), [](AddCheckpoint& r) { r.proof.clear(); }), 409},
+      // "if a Merkle Consistency Proof doesn't verify, ... 422"
+      {"root of no tree", with(next, [&](AddCheckpoint& r) { r.note = log_.CheckpointOf(8, wrong); }), 422},
+      {"proof cut", with(next, [](AddCheckpoint& r) { r.proof.pop_back(); }), 422},
+      {"proof with one more hash", with(next, [&](AddCheckpoint& r) { r.proof.push_back(wrong); }), 422},
+      // "If the old size matches the checkpoint size, ... root hashes are also identical. If they don't match, ... 422"
+      {"same size, other root", with(log_.Request(6, 6), [&](AddCheckpoint& r) { r.note = log_.CheckpointOf(6, wrong); }), 422},
+      {"same size, a proof", with(log_.Request(6, 6), [&](AddCheckpoint& r) { r.proof.push_back(wrong); }), 422},
+      // "it MUST ignore signatures from unknown keys"; "MAY include multiple signatures"
+      {"an unknown key beside the log's", with(next, [&](AddCheckpoint& r) { r.note.signatures.insert(r.note.signatures.begin(), other); }), 200},
   };
-  for (const auto& [name, body, status] : cases) {
+  for (const auto& [clause, body, status] : cases) {
     const rpc::HttpResponse response = Post(body);
-    EXPECT_EQ(response.status, status) << name << ": " << response.body;
-    if (status == 409) {
-      EXPECT_EQ(response.body, "6\n");
-      EXPECT_EQ(response.headers, (std::vector<std::pair<std::string, std::string>>{{"content-type", "text/x.tlog.size"}}));
-    }
+    EXPECT_EQ(response.status, status) << clause << ": " << response.body;
+    if (status != 409) continue;
+    EXPECT_EQ(response.body, "6\n") << clause;
+    EXPECT_EQ(response.headers, (std::vector<std::pair<std::string, std::string>>{{"content-type", "text/x.tlog.size"}}));
   }
-  // None of them changed anything.
-  EXPECT_EQ(Post(good).status, 200);
+  // The last one alone changed anything; the same again is cosigned again.
+  EXPECT_EQ(Post(log_.Request(8, 8)).status, 200);
+}
+
+TEST_F(WitnessOf, NeverCosignedMeansSizeZero) {
+  const rpc::HttpResponse response = Post(log_.Request(3, 5));
+  EXPECT_EQ(response.status, 409);
+  EXPECT_EQ(response.body, "0\n");
+}
+
+// "algorithm as the note key says", and a log whose origin is not its key's name.
+TEST_F(WitnessOf, ServesLogsOfOtherKindsOfKeys) {
+  const std::unique_ptr<ledger::Signer> ecdsa =
+      ledger::SignerFromPem(ledger::NewPrivateKeyPem(ledger::v1::SIGNATURE_ALGORITHM_ECDSA_P256_SHA256).value()).value();
+  const NoteVerifier ecdsa_key = NoteVerifier::Create("sum.example", ledger::kNoteEcdsa, ecdsa->public_key().der()).value();
+  const std::unique_ptr<ledger::Signer> cosigner = NewSigner();
+  const NoteVerifier cosigner_key =
+      NoteVerifier::Create("tlog.example", ledger::kNoteCosignatureV1, cosigner->public_key().ed25519()).value();
+  // A key of ML-DSA-44, which is left out and leaves the others as they are.
+  const std::string unsupported = "pq.example+00000000+BgAA";
+  WriteLogs("# a list\nlogs/v0\n\nvkey " + ecdsa_key.ToString() + "\norigin sum database tree\nqpd 86400\ncontact somebody\n\nvkey " +
+            unsupported + "\norigin pq tree\n\nvkey " + cosigner_key.ToString() + "\norigin none\nbastion none\n");
+  const Hash root = TestLog::Subtree(0, 3);
+  Note note{ledger::Checkpoint{"sum database tree", 3, root}.Serialize(), {}};
+  note.signatures.push_back({ecdsa_key.name(), ecdsa_key.key_id(), ecdsa->Sign(note.text).value()});
+  EXPECT_EQ(Post(AddCheckpoint{0, {}, note}).status, 200);
+  EXPECT_EQ(Get("sum database tree").status, 200);
+  note = {ledger::Checkpoint{"tlog.example", 3, root}.Serialize(), {}};
+  const absl::Time time = absl::FromUnixSeconds(1'700'000'000);
+  note.signatures.push_back(
+      ledger::CosignatureV1(cosigner_key, time, cosigner->Sign(ledger::CosignatureMessage(time, note.text)).value()));
+  EXPECT_EQ(Post(AddCheckpoint{0, {}, note}).status, 200);
+  note.signatures[0].signature[20] ^= 1;
+  EXPECT_EQ(Post(AddCheckpoint{3, {}, note}).status, 403);
+  note.text.replace(0, 12, "pq tree     ");
+  EXPECT_EQ(Post(AddCheckpoint{0, {}, note}).status, 404);
+}
+
+// "it MUST include the cosignature(s) ... that were returned from add-checkpoint", also after a start.
+TEST_F(WitnessOf, MonitorsReadTheVeryCosignatureThatWasReturned) {
+  const rpc::HttpResponse response = Post(log_.Request(0, 6));
+  EXPECT_EQ(Get(log_.origin).body, log_.Checkpoint(6).Serialize() + response.body);
+  clock_.Advance(absl::Hours(1));
+  Start();
+  EXPECT_EQ(Get(log_.origin).body, log_.Checkpoint(6).Serialize() + response.body);
+}
+
+TEST_F(WitnessOf, CosignsAnewWhatDidNotGrow) {
+  const std::string first = Post(log_.Request(0, 6)).body;
+  clock_.Advance(absl::Hours(1));
+  const rpc::HttpResponse again = Post(log_.Request(6, 6));
+  EXPECT_EQ(again.status, 200);
+  EXPECT_NE(again.body, first);
+  EXPECT_EQ(Get(log_.origin).body, log_.Checkpoint(6).Serialize() + again.body);
 }
 
 TEST_F(WitnessOf, EmptyTreeHasTheEmptyRootAndNoProof) {

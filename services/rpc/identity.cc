@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kScheme = "spiffe://";
 constexpr std::array<std::string_view, 6> kTenantRoles = {"fhir", "feed", "auditor", "node", "cds", "steward"};
-constexpr std::array<std::string_view, 3> kNetworkRoles = {"operator", "regulator", "custodian"};
+constexpr std::array<std::string_view, 4> kNetworkRoles = {"operator", "regulator", "custodian", "witness"};
 // SPIFFE-ID, section 2.3.
 constexpr std::size_t kUriBytesMax = 2'048;
 

@@ -20,12 +20,12 @@ class ServerContext;
 namespace custodian::rpc {
 
 // spiffe://<network>/tenant/<tenant id>/<role>/<name>, spiffe://<network>/operator/<name>, spiffe://<network>/regulator/<name>,
-// spiffe://<network>/custodian/<name>. Source: SPIFFE-ID 2.1 (trust domain and path characters).
+// spiffe://<network>/custodian/<name>, spiffe://<network>/witness/<name>. Source: SPIFFE-ID 2.1 (trust domain and path characters).
 struct SpiffeId {
   std::string network;
   // Empty unless the id is a tenant's.
   TenantId tenant;
-  // "fhir", "feed", "auditor", "node", "cds", "steward" of a tenant; "operator", "regulator", "custodian".
+  // "fhir", "feed", "auditor", "node", "cds", "steward" of a tenant; "operator", "regulator", "custodian", "witness".
   std::string role;
   std::string name;
 

@@ -41,6 +41,9 @@ struct Report {
 
 // The partition writer alone, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES, against a plain insert of the same bytes.
 [[nodiscard]] absl::StatusOr<Report> MeasureEntries(const Settings& settings);
+// How soon a write is witnessed while as many logs are busy, with five witnesses of which 3 make a quorum, `dead` cannot be reached and
+// `slow` take 2 s an answer; on the PostgreSQL of CUSTODIAN_TEST_POSTGRES.
+[[nodiscard]] absl::StatusOr<Report> MeasureCheckpoints(const Settings& settings, int logs, int dead, int slow);
 // Consent decisions on one core, from memory, against compiling the consents anew each time.
 [[nodiscard]] absl::StatusOr<Report> MeasureConsents(const Settings& settings);
 // Order-sign calls over HTTPS to the quickstart at `home`, against a plain insert of the same bytes into its PostgreSQL.

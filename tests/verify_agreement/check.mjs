@@ -3,6 +3,7 @@
 // Prints "ok NAME" or "not ok NAME: why" a group, and the seed of the mutations; exit 1 when any failed.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { cases as ages } from './ages.mjs';
 import { cases as authors } from './authors.mjs';
 import { cases as forms } from './forms.mjs';
 import { mutationsOf } from './mutations.mjs';
@@ -20,7 +21,7 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`seed ${seed}`);
 
 const summary = JSON.parse(readFileSync(`${home}/summary.json`, 'utf8'));
-const made = [...authors, ...forms, ...served, ...offline];
+const made = [...ages, ...authors, ...forms, ...served, ...offline];
 const mutated = await mutationsOf(summary, seed, Number(values.mutations ?? 200));
 const chosen = [...made, ...mutated].filter(({ group, name }) => `${group}: ${name}`.includes(values.only ?? ''));
 

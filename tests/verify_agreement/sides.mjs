@@ -1,10 +1,10 @@
 // The two verifiers, asked the same: `custodian verify` as a process that fetches from a server here, and the TypeScript library in
 // this process. A case is { name, policy, receipt } or { name, policy(base), logs(), target: name of a log }, logs() being
-// { name: path -> bytes }.
+// { name: path -> bytes }. With `maxAge`, in seconds, the checkpoints must be as fresh.
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { Policy, parseReceipt, Refused, verifyReceipt, verifyTiles } from '../../monitoring/verify/src/index.ts';
+import { judgeAge, judgeAges, Policy, parseReceipt, Refused, verifyReceipt, verifyTiles } from '../../monitoring/verify/src/index.ts';
 
 export class Sides {
   served = [];
@@ -37,7 +37,7 @@ export class Sides {
   }
 
   // { custodian, typescript }: each { verdict: "accept" | "refuse" | what went wrong, positions: "<origin> <position>"[] or undefined }.
-  async ask({ policy, receipt, logs, target }) {
+  async ask({ policy, receipt, logs, target, maxAge }) {
     const id = this.served.push(logs?.() ?? {}) - 1;
     const base = `${this.url}/${id}`;
     const policyBytes = Buffer.from(typeof policy === 'function' ? policy(base) : policy);
@@ -47,8 +47,8 @@ export class Sides {
     if (receipt !== undefined) writeFileSync(files.receipt, receipt);
     const what = receipt === undefined ? ['--tiles', prefix, '--ca', this.ca] : ['--receipt', files.receipt];
     const [custodian, typescript] = await Promise.all([
-      this.askCustodian([...what, '--policy', files.policy]),
-      this.askTypescript(policyBytes, receipt, prefix),
+      this.askCustodian([...what, '--policy', files.policy, ...(maxAge === undefined ? [] : ['--max-age', `${maxAge}s`])]),
+      this.askTypescript(policyBytes, receipt, prefix, maxAge),
     ]);
     this.served[id] = undefined;
     return { custodian, typescript };
@@ -69,18 +69,21 @@ export class Sides {
     });
   }
 
-  async askTypescript(policyBytes, receipt, prefix) {
+  async askTypescript(policyBytes, receipt, prefix, maxAge) {
+    const now = Date.now() / 1000;
     try {
       const policy = await Policy.parse(policyBytes);
       if (receipt !== undefined) {
-        await verifyReceipt(parseReceipt(Buffer.from(receipt)), policy);
-        return { verdict: 'accept' };
+        const { checkpoint } = await verifyReceipt(parseReceipt(Buffer.from(receipt)), policy);
+        const why = maxAge === undefined ? undefined : judgeAge(checkpoint.witnessedAt, maxAge, now);
+        return { verdict: why === undefined ? 'accept' : 'refuse', why };
       }
       const open = (url) => {
         const { pathname } = new URL(url.endsWith('/') ? url : `${url}/`);
         return async (path) => this.find(pathname + path);
       };
-      const { findings } = await verifyTiles(policy, prefix, open, 0);
+      const report = await verifyTiles(policy, prefix, open, 0);
+      const { findings } = maxAge === undefined ? report : judgeAges(report, maxAge, now);
       return { verdict: findings.length === 0 ? 'accept' : 'refuse', positions: positionsOf(findings), why: findings[0]?.message };
     } catch (error) {
       return { verdict: error instanceof Refused ? 'refuse' : `threw ${error.stack}`, why: error.message };

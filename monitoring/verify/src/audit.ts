@@ -6,8 +6,8 @@
 import { equal, hex, Refused } from './bytes.ts';
 import { batchRoot, kindName, type Leaf, parseLeaf, verifyAuthor } from './entry.ts';
 import type { Anchor, Entry } from './generated/ledger/entry_pb.js';
-import { type Checkpoint, parseNote } from './note.ts';
-import type { Policy } from './policy.ts';
+import { parseNote } from './note.ts';
+import type { Believed, Policy } from './policy.ts';
 import type { Findings } from './report.ts';
 import { foundingKey, Governance, isGovernanceKind, Roster, RosterCursor } from './roster.ts';
 import type { PublicKey } from './signature.ts';
@@ -181,7 +181,7 @@ async function orRefused<T>(result: Promise<T>): Promise<T | Refused> {
 }
 
 export interface AuditedLog {
-  checkpoint: Checkpoint;
+  checkpoint: Believed;
   // Of the governance log: what judging other logs needs.
   governance: Governance;
   governanceIsBehind: boolean;
@@ -210,7 +210,7 @@ export async function auditLog(policy: Policy, governance: Governance | undefine
   return result();
 }
 
-async function believedCheckpoint(policy: Policy, read: Read, origin: string): Promise<Checkpoint> {
+async function believedCheckpoint(policy: Policy, read: Read, origin: string): Promise<Believed> {
   const bytes = await read('checkpoint');
   if (bytes === undefined) throw new Refused(`${origin} has no checkpoint`);
   const checkpoint = await policy.believe(parseNote(bytes));

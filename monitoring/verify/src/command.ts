@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Policy, Refused, type Open, parseReceipt, type Read, verifyReceipt, verifyTiles } from './index.ts';
+import { judgeAge, judgeAges, Policy, Refused, type Open, parseReceipt, type Read, verifyReceipt, verifyTiles } from './index.ts';
 import { receiptJson, receiptLine, reportJson, reportLines } from './show.ts';
 
-const help = `Usage: verify --tiles URL --policy FILE [--ca FILE] [--cert FILE --key FILE] [--json]
-       verify --receipt FILE --policy FILE [--json]
+const help = `Usage: verify --tiles URL --policy FILE [--ca FILE] [--cert FILE --key FILE] [--max-age TIME] [--json]
+       verify --receipt FILE --policy FILE [--max-age TIME] [--json]
 
 Recomputes a log from its tiles, or checks a receipt, and believes nothing but the policy file. Exit 0: verified; 1: a discrepancy,
 or nothing to believe; 2: wrong use.
@@ -18,6 +18,8 @@ or nothing to believe; 2: wrong use.
   --ca FILE       the only CA of the server to believe, PEM (default: those of Node)
   --cert FILE     client certificate of an admitted reader, PEM
   --key FILE      its key, PEM
+  --max-age TIME  how long ago a quorum may have cosigned the newest checkpoint, such as 2h, 90m or 30s: an older one is a log that
+                  is frozen, or an old state of it that is shown to you
   --json          print JSON
 
 Examples:
@@ -97,11 +99,20 @@ function parseOptions() {
   const flag = { type: 'boolean' } as const;
   try {
     return parseArgs({
-      options: { tiles: text, receipt: text, policy: text, ca: text, cert: text, key: text, json: flag, help: { ...flag, short: 'h' } },
+      options: { tiles: text, receipt: text, policy: text, ca: text, cert: text, key: text, 'max-age': text, json: flag, help: { ...flag, short: 'h' } },
     }).values;
   } catch (error) {
     throw new WrongUse((error as Error).message);
   }
+}
+
+const secondsOf: Record<string, number> = { h: 3600, m: 60, s: 1 };
+
+// "1h30m" in seconds.
+function parseAge(text: string): number {
+  const seconds = [...text.matchAll(/(\d+(?:\.\d+)?)([hms])/g)].reduce((sum, [, number, unit]) => sum + Number(number) * (secondsOf[unit as string] as number), 0);
+  if (!/^(\d+(\.\d+)?[hms])+$/.test(text) || seconds <= 0) throw new WrongUse('--max-age must be a time such as 2h, 90m or 30s');
+  return seconds;
 }
 
 // True when everything fits.
@@ -113,9 +124,12 @@ async function run(): Promise<boolean> {
   }
   if ((options.tiles === undefined) === (options.receipt === undefined)) throw new WrongUse('give one of --tiles URL and --receipt FILE');
   if (options.policy === undefined) throw new WrongUse('--policy FILE is needed: the logs, witnesses and quorum that you believe');
+  const maxAge = options['max-age'] === undefined ? undefined : parseAge(options['max-age']);
   const policy = await Policy.parse(await readFileNamed('policy', options.policy));
   if (options.receipt !== undefined) {
     const verified = await verifyReceipt(parseReceipt(await readFileNamed('receipt', options.receipt)), policy);
+    const old = maxAge === undefined ? undefined : judgeAge(verified.checkpoint.witnessedAt, maxAge, Date.now() / 1000);
+    if (old !== undefined) throw new Refused(`the receipt is too old: ${old}`);
     console.log(options.json ? receiptJson(verified) : receiptLine(verified));
     return true;
   }
@@ -124,7 +138,8 @@ async function run(): Promise<boolean> {
     const path = options[name];
     if (path !== undefined) tls[name] = await readFileNamed(name, path);
   }
-  const report = await verifyTiles(policy, options.tiles as string, opener(tls));
+  const verified = await verifyTiles(policy, options.tiles as string, opener(tls));
+  const report = maxAge === undefined ? verified : judgeAges(verified, maxAge, Date.now() / 1000);
   console.log(options.json ? reportJson(report) : reportLines(report).join('\n'));
   return report.findings.length === 0;
 }

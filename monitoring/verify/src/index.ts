@@ -4,7 +4,7 @@ export { kindName, parseLeaf } from './entry.ts';
 export { parseCheckpoint, parseNote, parseVerifierKey, verifiesNote } from './note.ts';
 export { Policy } from './policy.ts';
 export { parseReceipt, verifyReceipt, type VerifiedReceipt } from './receipt.ts';
-export type { Finding, Report, VerifiedLog } from './report.ts';
+export { type Finding, judgeAge, judgeAges, type Report, type VerifiedLog } from './report.ts';
 export type { Read } from './tiles.ts';
 export { leafHash, verifyConsistency, verifyInclusion } from './tree.ts';
 export { type Open, verifyTiles } from './verify.ts';

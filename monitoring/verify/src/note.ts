@@ -98,9 +98,14 @@ export function parseCheckpoint(text: string): Checkpoint {
 // Whether a signature line that names `key` is one of it over the note's text.
 export async function verifiesNote(text: string, signature: Bytes, key: VerifierKey): Promise<boolean> {
   if (key.type === typeEd25519) return key.key.verifies(utf8(text), signature);
-  // timestamped_signature: 8 bytes of POSIX time and the signature. tlog-witness demands that the time is not zero.
+  // tlog-witness demands that the time is not zero.
   if (signature.length !== 8 + 64) return false;
-  const seconds = fromBigEndian(signature.subarray(0, 8));
+  const seconds = cosignedAt(signature);
   if (seconds === 0n || seconds > secondsMax) return false;
   return key.key.verifies(concat(utf8(`cosignature/v1\ntime ${seconds}\n`), utf8(text)), signature.subarray(8));
+}
+
+// POSIX time of a cosignature: timestamped_signature is 8 bytes of it and the signature.
+export function cosignedAt(signature: Bytes): bigint {
+  return fromBigEndian(signature.subarray(0, 8));
 }

@@ -2,7 +2,7 @@
 // checkpoint is believed is decided here and nowhere else.
 import { equal, fromDecimal, fromLatin1, latin1, Refused, textOf } from './bytes.ts';
 import {
-  type Checkpoint, type Note, parseCheckpoint, parseVerifierKey, sameVerifierKey, typeCosignatureV1, typeEd25519, type VerifierKey,
+  type Checkpoint, cosignedAt, type Note, parseCheckpoint, parseVerifierKey, sameVerifierKey, typeCosignatureV1, typeEd25519, type VerifierKey,
   verifiesNote,
 } from './note.ts';
 
@@ -16,6 +16,12 @@ export interface Log {
 interface Group {
   threshold: number;
   members: string[];
+}
+
+export interface Believed extends Checkpoint {
+  // When a quorum last had cosigned it, POSIX seconds: the latest time such that the cosignatures made then or later make the quorum.
+  // Undefined where the policy wants no quorum.
+  witnessedAt: bigint | undefined;
 }
 
 export class Policy {
@@ -101,14 +107,19 @@ export class Policy {
 
   // The checkpoint that the note carries, once a log of its origin has signed it and the quorum has cosigned it. A wrong signature
   // of any key of the policy spoils the note (signed-note, "Signatures"); those of other keys are ignored.
-  async believe(note: Note): Promise<Checkpoint> {
+  async believe(note: Note): Promise<Believed> {
     const checkpoint = parseCheckpoint(note.text);
     const signers = new Set<VerifierKey>();
+    // Of a witness that cosigned more than once the newest counts.
+    const times = new Map<VerifierKey, bigint>();
     for (const { name, keyId, signature } of note.signatures) {
       for (const key of [...this.logs.map((log) => log.key), ...this.witnesses.values()]) {
         if (key.name !== name || key.keyId !== keyId) continue;
         if (!(await verifiesNote(note.text, signature, key))) throw new Refused(`the signature of ${name} is wrong`);
         signers.add(key);
+        if (key.type !== typeCosignatureV1) continue;
+        const time = cosignedAt(signature);
+        if (time > (times.get(key) ?? 0n)) times.set(key, time);
       }
     }
     const logs = this.logs.filter((log) => log.key.name === checkpoint.origin);
@@ -120,7 +131,15 @@ export class Policy {
       throw new Refused(
         `the checkpoint of ${checkpoint.origin} at size ${checkpoint.size} has ${cosigned.length} cosignatures, which do not make the quorum ${quorum}`,
       );
-    return checkpoint;
+    const timeOf = (name: string) => times.get(this.witnesses.get(name) as VerifierKey) as bigint;
+    return { ...checkpoint, witnessedAt: quorum === 'none' ? undefined : this.quorumTime(quorum, new Map(cosigned.map((name) => [name, timeOf(name)]))) };
+  }
+
+  // Of the times at which witnesses cosigned the latest that leaves a quorum of those who did so then or later.
+  private quorumTime(quorum: string, times: ReadonlyMap<string, bigint>): bigint {
+    const since = (time: bigint) => new Set([...times].filter(([, cosigned]) => cosigned >= time).map(([name]) => name));
+    const enough = [...times.values()].filter((time) => this.isWitnessed(quorum, since(time)));
+    return enough.reduce((latest, time) => (time > latest ? time : latest));
   }
 
   // Groups name only what is defined above them, so this ends.

@@ -2,8 +2,8 @@
 // witnessed checkpoint. Who wrote the leaf it does not say: that takes the governance log.
 import { type Bytes, fromBase64, fromDecimal, Refused, textOf } from './bytes.ts';
 import { type Leaf, parseLeaf } from './entry.ts';
-import { type Checkpoint, type Note, parseNote } from './note.ts';
-import type { Policy } from './policy.ts';
+import { type Note, parseNote } from './note.ts';
+import type { Believed, Policy } from './policy.ts';
 import { type Hash, leafHash, verifyInclusion } from './tree.ts';
 
 const receiptBytesMax = 2 << 20;
@@ -36,7 +36,7 @@ export function parseReceipt(bytes: Uint8Array): Receipt {
 }
 
 export interface VerifiedReceipt {
-  checkpoint: Checkpoint;
+  checkpoint: Believed;
   index: bigint;
   leaf: Leaf;
 }

@@ -36,9 +36,33 @@ export interface VerifiedLog {
   tenant: string;
   origin: string;
   size: bigint;
+  // See Believed.
+  witnessedAt: bigint | undefined;
 }
 
 export interface Report {
   logs: VerifiedLog[];
   findings: Finding[];
+}
+
+// RFC 3339; the seconds alone where the calendar ends.
+export function timeText(seconds: bigint): string {
+  const date = new Date(Number(seconds) * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds}` : date.toISOString().replace('.000Z', '+00:00');
+}
+
+// Why a checkpoint is too old that a quorum last cosigned at `witnessedAt`; undefined when it is not. All in seconds.
+export function judgeAge(witnessedAt: bigint | undefined, maxAge: number, now: number): string | undefined {
+  if (witnessedAt === undefined) return `no quorum says when it cosigned it, which --max-age ${maxAge}s wants to know`;
+  if (now - Number(witnessedAt) <= maxAge) return undefined;
+  return `its quorum last cosigned it at ${timeText(witnessedAt)}, more than ${maxAge}s ago: the log is frozen, or this is an old state of it`;
+}
+
+// The report with a finding more for each log whose newest witnessed checkpoint is too old. A log without entries has none.
+export function judgeAges(report: Report, maxAge: number, now: number): Report {
+  const old = report.logs.flatMap(({ origin, size, witnessedAt }) => {
+    const message = size === 0n ? undefined : judgeAge(witnessedAt, maxAge, now);
+    return message === undefined ? [] : [{ origin, position: `checkpoint size ${size}`, message }];
+  });
+  return { logs: report.logs, findings: [...report.findings, ...old] };
 }

@@ -1,7 +1,7 @@
 // Reports and verified receipts for people, and as the JSON that `custodian verify --json` prints.
 import { kindName } from './entry.ts';
 import type { VerifiedReceipt } from './receipt.ts';
-import type { Report } from './report.ts';
+import { type Report, timeText } from './report.ts';
 
 // Numbers past 2^53 are written whole.
 function json(value: unknown): string {
@@ -15,7 +15,9 @@ function tenantOf(report: Report, origin: string): string {
 export function reportJson(report: Report): string {
   return json({
     ok: report.findings.length === 0,
-    logs: report.logs.map(({ tenant, origin, size }) => ({ tenant, origin, size, witnessed_size: size })),
+    logs: report.logs.map(({ tenant, origin, size, witnessedAt }) => ({
+      tenant, origin, size, witnessed_size: size, ...(witnessedAt === undefined ? {} : { witnessed_at: timeText(witnessedAt) }),
+    })),
     findings: report.findings.map((finding) => ({ tenant: tenantOf(report, finding.origin), ...finding })),
   });
 }

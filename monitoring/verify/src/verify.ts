@@ -34,7 +34,7 @@ interface Served {
 async function verifyOnce(policy: Policy, origin: string, read: Read, governance: Served) {
   const governanceFindings = new Findings(governance.origin);
   const governed = await auditLog(policy, undefined, governance.read, governanceFindings);
-  const logs = [{ tenant: 'governance', origin: governance.origin, size: governed.checkpoint.size }];
+  const logs = [{ tenant: 'governance', origin: governance.origin, size: governed.checkpoint.size, witnessedAt: governed.checkpoint.witnessedAt }];
   if (origin === governance.origin) return { report: { logs, findings: governanceFindings.list() }, governanceIsBehind: false };
 
   const findings = new Findings(origin);
@@ -42,7 +42,7 @@ async function verifyOnce(policy: Policy, origin: string, read: Read, governance
   if (admitted === undefined) findings.add('log', 'the governance log has admitted no tenant with this log');
   const extended = admitted === undefined ? policy : await withAdmittedKey(policy, admitted, findings);
   const audited = await auditLog(extended, governed.governance, read, findings);
-  logs.push({ tenant: admitted?.name ?? '', origin, size: audited.checkpoint.size });
+  logs.push({ tenant: admitted?.name ?? '', origin, size: audited.checkpoint.size, witnessedAt: audited.checkpoint.witnessedAt });
   return { report: { logs, findings: [...governanceFindings.list(), ...findings.list()] }, governanceIsBehind: audited.governanceIsBehind };
 }
 

@@ -1,0 +1,16 @@
+// What `serve` says about its policy's quorum before it starts: refused when the witnesses that may lie could have two histories of
+// a log witnessed.
+#ifndef CUSTODIAN_SERVICES_MAIN_QUORUM_H_
+#define CUSTODIAN_SERVICES_MAIN_QUORUM_H_
+
+#include "ledger/checkpoint.h"
+#include "services/main/config.h"
+
+namespace custodian::main {
+
+// Throws CommandFailed when forks are possible (Policy::QuorumOverlap() <= f); logs what else an operator should know.
+void CheckQuorum(const ledger::Policy& policy, const Config& config);
+
+}  // namespace custodian::main
+
+#endif  // CUSTODIAN_SERVICES_MAIN_QUORUM_H_
