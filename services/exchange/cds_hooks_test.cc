@@ -98,7 +98,7 @@ class CdsHooksTest : public ::testing::Test {
   CdsHooksTest() {
     hooks_ = MakeHooks(Patient());
     const std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    // A family of its own, so that patients of two tests are never one person.
+    // A family and a home of its own, so that patients of two tests are never one person.
     family_ = absl::StrCat("Roe", test);
     patient_ = absl::StrCat("p-", HexEncode(RandomBytes(6)));
   }
@@ -128,7 +128,7 @@ class CdsHooksTest : public ::testing::Test {
     Put(tenant, "Patient", patient_,
         absl::StrCat(R"({"resourceType":"Patient","id":")", patient_,
                      R"(","gender":"female","birthDate":"1970-04-05","name":[{"family":")", family_,
-                     R"(","given":["Jane"]}],"address":[{"line":["12 Larkspur Street"],"city":"Zion"}]})"));
+                     R"(","given":["Jane"]}],"address":[{"line":["12 )", family_, R"( Street"],"city":"Zion"}]})"));
   }
   void AddReport(const std::string& tenant, const std::string& code = "29252-4", const std::string& status = "final",
                  absl::Duration age = absl::Hours(48)) {
