@@ -1,6 +1,8 @@
 #include "services/exchange/fhir_json.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -10,8 +12,10 @@
 #include "absl/strings/str_cat.h"
 
 #define RAPIDJSON_HAS_STDSTRING 1
+#ifdef __SSE2__
+#define RAPIDJSON_SSE2
+#endif
 #include "rapidjson/error/en.h"
-#include "rapidjson/memorystream.h"
 #include "rapidjson/reader.h"
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
@@ -44,12 +48,38 @@ std::string Printable(std::string_view text) {
 
 // RapidJSON lets a lone low surrogate ("\udc00") through as broken UTF-8, and a NUL: neither may be stored.
 const char* FaultOfText(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c == 0) return "a NUL character";
-    if (c == 0xED && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) >= 0xA0) return "a lone surrogate";
-  }
+  constexpr char kLeadOfSurrogates = '\xED';
+  if (text.find('\0') != std::string_view::npos) return "a NUL character";
+  for (std::size_t i = text.find(kLeadOfSurrogates); i != std::string_view::npos; i = text.find(kLeadOfSurrogates, i + 1))
+    if (i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) >= 0xA0) return "a lone surrogate";
   return nullptr;
+}
+
+// Where the first byte stands that is no UTF-8; npos without.
+std::size_t FindBrokenUtf8(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080;
+  const auto size = static_cast<std::int32_t>(text.size());
+  for (std::int32_t at = 0; at < size;) {
+    std::uint64_t eight = kHighBits;
+    if (size - at >= 8) std::memcpy(&eight, text.data() + at, sizeof eight);
+    if ((eight & kHighBits) == 0) {
+      at += 8;
+      continue;
+    }
+    const std::int32_t begin = at;
+    UChar32 letter = 0;
+    U8_NEXT(text.data(), at, size, letter);
+    if (letter < 0) return static_cast<std::size_t>(begin);
+  }
+  return std::string_view::npos;
+}
+
+absl::Status NotWellFormed(std::string_view text, std::size_t offset, std::string_view reason) {
+  offset = std::min(offset, text.size());
+  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n');
+  const std::size_t last_break = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
+  const std::size_t column = last_break == std::string_view::npos ? offset + 1 : offset - last_break;
+  return absl::InvalidArgumentError(absl::StrCat("not well-formed JSON at line ", line, ", column ", column, ": ", std::string(reason)));
 }
 
 }  // namespace
@@ -81,7 +111,7 @@ class JsonBuilder {
       fault_ = "a member name that the object already has";
       return false;
     }
-    level.value.members_.push_back({std::move(name), Json()});
+    std::get<std::vector<Json::Member>>(level.value.value_).push_back({std::move(name), Json()});
     return true;
   }
   bool EndObject(rapidjson::SizeType) { return Close(); }
@@ -98,7 +128,7 @@ class JsonBuilder {
   };
 
   static bool IsNew(Level& level, const std::string& name) {
-    const auto& members = level.value.members_;
+    const auto& members = level.value.members();
     if (members.size() < kLinearSearchMax) {
       return std::none_of(members.begin(), members.end(), [&](const Json::Member& member) { return member.name == name; });
     }
@@ -117,7 +147,7 @@ class JsonBuilder {
       return false;
     }
     levels_.push_back({std::move(value), {}});
-    if (levels_.back().value.is_object()) levels_.back().value.members_.reserve(kMembersExpected);
+    if (levels_.back().value.is_object()) levels_.back().value.members().reserve(kMembersExpected);
     return true;
   }
   bool Close() {
@@ -129,9 +159,9 @@ class JsonBuilder {
     if (levels_.empty()) {
       result_ = std::move(value);
     } else if (Json& parent = levels_.back().value; parent.is_array()) {
-      parent.items_.push_back(std::move(value));
+      parent.items().push_back(std::move(value));
     } else {
-      parent.members_.back().value = std::move(value);
+      parent.members().back().value = std::move(value);
     }
     return true;
   }
@@ -144,15 +174,13 @@ class JsonBuilder {
 
 Json Json::Bool(bool value) {
   Json json;
-  json.type_ = Type::kBool;
-  json.boolean_ = value;
+  json.value_ = value;
   return json;
 }
 
 Json Json::Number(std::string text) {
   Json json;
-  json.type_ = Type::kNumber;
-  json.text_ = std::move(text);
+  json.value_ = NumberText{std::move(text)};
   return json;
 }
 
@@ -160,8 +188,7 @@ Json Json::Integer(std::int64_t value) { return Number(absl::StrCat(value)); }
 
 Json Json::String(std::string text) {
   Json json;
-  json.type_ = Type::kString;
-  json.text_ = std::move(text);
+  json.value_ = std::move(text);
   return json;
 }
 
@@ -169,18 +196,68 @@ Json Json::Array() { return Array(std::vector<Json>()); }
 
 Json Json::Array(std::vector<Json> items) {
   Json json;
-  json.type_ = Type::kArray;
-  json.items_ = std::move(items);
+  json.value_ = std::move(items);
   return json;
+}
+
+Json Json::Array(std::initializer_list<NewItem> items) {
+  std::vector<Json> moved;
+  moved.reserve(items.size());
+  for (const NewItem& item : items) moved.push_back(std::move(item.value));
+  return Array(std::move(moved));
 }
 
 Json Json::Object() { return Object(std::vector<Member>()); }
 
 Json Json::Object(std::vector<Member> members) {
   Json json;
-  json.type_ = Type::kObject;
-  json.members_ = std::move(members);
+  json.value_ = std::move(members);
   return json;
+}
+
+Json Json::Object(std::initializer_list<NewMember> members) {
+  std::vector<Member> moved;
+  moved.reserve(members.size());
+  for (const NewMember& member : members) moved.push_back({std::string(member.name), std::move(member.value)});
+  return Object(std::move(moved));
+}
+
+const std::string& Json::text() const {
+  static const std::string none;
+  if (const auto* string = std::get_if<std::string>(&value_)) return *string;
+  const auto* number = std::get_if<NumberText>(&value_);
+  return number == nullptr ? none : number->text;
+}
+
+bool Json::boolean() const {
+  const bool* flag = std::get_if<bool>(&value_);
+  return flag != nullptr && *flag;
+}
+
+const std::vector<Json>& Json::items() const {
+  static const std::vector<Json> none;
+  const auto* items = std::get_if<std::vector<Json>>(&value_);
+  return items == nullptr ? none : *items;
+}
+
+std::vector<Json>& Json::items() {
+  thread_local std::vector<Json> lost;
+  lost.clear();
+  auto* items = std::get_if<std::vector<Json>>(&value_);
+  return items == nullptr ? lost : *items;
+}
+
+const std::vector<Json::Member>& Json::members() const {
+  static const std::vector<Member> none;
+  const auto* members = std::get_if<std::vector<Member>>(&value_);
+  return members == nullptr ? none : *members;
+}
+
+std::vector<Json::Member>& Json::members() {
+  thread_local std::vector<Member> lost;
+  lost.clear();
+  auto* members = std::get_if<std::vector<Member>>(&value_);
+  return members == nullptr ? lost : *members;
 }
 
 absl::StatusOr<Json> Json::Parse(std::string_view text, const Limits& limits) {
@@ -189,21 +266,16 @@ absl::StatusOr<Json> Json::Parse(std::string_view text, const Limits& limits) {
   }
   // RapidJSON takes a NUL for the end of the text.
   if (text.find('\0') != std::string_view::npos) return absl::InvalidArgumentError("not well-formed JSON: it contains a NUL byte");
-  rapidjson::MemoryStream bytes(text.data(), text.size());
-  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
+  if (const std::size_t broken = FindBrokenUtf8(text); broken != std::string_view::npos) return NotWellFormed(text, broken, "Invalid encoding in string.");
+  // A byte order mark may be ignored (RFC 8259, section 8.1).
+  const std::string ended(text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text);
+  rapidjson::StringStream stream(ended.c_str());
   rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>> reader;
   JsonBuilder builder(limits.depth_max);
-  constexpr unsigned kFlags =
-      rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;
-  const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, builder);
+  const rapidjson::ParseResult result = reader.Parse<rapidjson::kParseNumbersAsStringsFlag>(stream, builder);
   if (result.IsError()) {
-    const std::size_t offset = std::min(result.Offset(), text.size());
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n');
-    const std::size_t last_break = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
-    const std::size_t column = last_break == std::string_view::npos ? offset + 1 : offset - last_break;
-    std::string reason = builder.fault() != nullptr ? absl::StrCat("There is ", builder.fault(), ".")
-                                                    : std::string(rapidjson::GetParseError_En(result.Code()));
-    return absl::InvalidArgumentError(absl::StrCat("not well-formed JSON at line ", line, ", column ", column, ": ", reason));
+    return NotWellFormed(text, result.Offset(), builder.fault() != nullptr ? absl::StrCat("There is ", builder.fault(), ".")
+                                                                           : std::string(rapidjson::GetParseError_En(result.Code())));
   }
   return builder.Take();
 }
@@ -250,7 +322,7 @@ std::string Json::Text() const {
 }
 
 const Json* Json::Find(std::string_view name) const {
-  for (const Member& member : members_) {
+  for (const Member& member : members()) {
     if (member.name == name) return &member.value;
   }
   return nullptr;
@@ -263,32 +335,32 @@ const Json& Json::operator[](std::string_view name) const {
   return found == nullptr ? kMissing : *found;
 }
 
-const Json& Json::operator[](std::size_t index) const { return index < items_.size() ? items_[index] : kMissing; }
+const Json& Json::operator[](std::size_t index) const { return index < items().size() ? items()[index] : kMissing; }
 
 void Json::Set(std::string_view name, Json value) {
-  if (type_ != Type::kObject) *this = Object();
+  if (!is_object()) *this = Object();
   if (Json* found = Find(name)) {
     *found = std::move(value);
   } else {
-    members_.push_back({std::string(name), std::move(value)});
+    members().push_back({std::string(name), std::move(value)});
   }
 }
 
 void Json::Remove(std::string_view name) {
-  std::erase_if(members_, [&](const Member& member) { return member.name == name; });
+  std::erase_if(members(), [&](const Member& member) { return member.name == name; });
 }
 
 void Json::Append(Json value) {
-  if (type_ != Type::kArray) *this = Array();
-  items_.push_back(std::move(value));
+  if (!is_array()) *this = Array();
+  items().push_back(std::move(value));
 }
 
 bool operator==(const Json& a, const Json& b) {
-  if (a.type_ != b.type_ || a.boolean_ != b.boolean_ || a.text_ != b.text_ || a.items_ != b.items_ ||
-      a.members_.size() != b.members_.size()) {
+  if (a.type() != b.type() || a.boolean() != b.boolean() || a.text() != b.text() || a.items() != b.items() ||
+      a.members().size() != b.members().size()) {
     return false;
   }
-  for (const Json::Member& member : a.members_) {
+  for (const Json::Member& member : a.members()) {
     const Json* other = b.Find(member.name);
     if (other == nullptr || !(member.value == *other)) return false;
   }

@@ -7,8 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -19,6 +22,8 @@ class Json {
  public:
   enum class Type { kNull, kBool, kNumber, kString, kArray, kObject };
   struct Member;
+  struct NewMember;
+  struct NewItem;
 
   Json() = default;
   [[nodiscard]] static Json Bool(bool value);
@@ -28,8 +33,10 @@ class Json {
   [[nodiscard]] static Json String(std::string text);
   [[nodiscard]] static Json Array();
   [[nodiscard]] static Json Array(std::vector<Json> items);
+  [[nodiscard]] static Json Array(std::initializer_list<NewItem> items);
   [[nodiscard]] static Json Object();
   [[nodiscard]] static Json Object(std::vector<Member> members);
+  [[nodiscard]] static Json Object(std::initializer_list<NewMember> members);
 
   struct Limits {
     std::size_t bytes_max = 64u << 20;
@@ -41,23 +48,23 @@ class Json {
   // Without whitespace; what Parse() read comes out equal, numbers as written.
   [[nodiscard]] std::string Text() const;
 
-  [[nodiscard]] Type type() const { return type_; }
-  [[nodiscard]] bool is_null() const { return type_ == Type::kNull; }
-  [[nodiscard]] bool is_string() const { return type_ == Type::kString; }
-  [[nodiscard]] bool is_number() const { return type_ == Type::kNumber; }
-  [[nodiscard]] bool is_bool() const { return type_ == Type::kBool; }
-  [[nodiscard]] bool is_array() const { return type_ == Type::kArray; }
-  [[nodiscard]] bool is_object() const { return type_ == Type::kObject; }
+  [[nodiscard]] Type type() const { return static_cast<Type>(value_.index()); }
+  [[nodiscard]] bool is_null() const { return type() == Type::kNull; }
+  [[nodiscard]] bool is_string() const { return type() == Type::kString; }
+  [[nodiscard]] bool is_number() const { return type() == Type::kNumber; }
+  [[nodiscard]] bool is_bool() const { return type() == Type::kBool; }
+  [[nodiscard]] bool is_array() const { return type() == Type::kArray; }
+  [[nodiscard]] bool is_object() const { return type() == Type::kObject; }
 
   // The text of a string or number; empty for anything else.
-  [[nodiscard]] const std::string& text() const { return text_; }
-  [[nodiscard]] bool boolean() const { return boolean_; }
-  // Items of an array; empty for anything else.
-  [[nodiscard]] const std::vector<Json>& items() const { return items_; }
-  [[nodiscard]] std::vector<Json>& items() { return items_; }
-  // Members of an object, in order; empty for anything else.
-  [[nodiscard]] const std::vector<Member>& members() const { return members_; }
-  [[nodiscard]] std::vector<Member>& members() { return members_; }
+  [[nodiscard]] const std::string& text() const;
+  [[nodiscard]] bool boolean() const;
+  // Items of an array; empty for anything else, where what is put in is lost.
+  [[nodiscard]] const std::vector<Json>& items() const;
+  [[nodiscard]] std::vector<Json>& items();
+  // Members of an object, in order; empty for anything else, where what is put in is lost.
+  [[nodiscard]] const std::vector<Member>& members() const;
+  [[nodiscard]] std::vector<Member>& members();
 
   // Member of an object, or null when there is none (or this is no object).
   [[nodiscard]] const Json* Find(std::string_view name) const;
@@ -79,16 +86,28 @@ class Json {
 
  private:
   friend class JsonBuilder;
-  Type type_ = Type::kNull;
-  bool boolean_ = false;
-  std::string text_;
-  std::vector<Json> items_;
-  std::vector<Member> members_;
+  struct NumberText {
+    std::string text;
+  };
+  // In the order of Type.
+  std::variant<std::monostate, bool, NumberText, std::string, std::vector<Json>, std::vector<Member>> value_;
 };
 
 struct Json::Member {
   std::string name;
   Json value;
+};
+
+// What stands between braces, as in Json::Object({{"system", Json::String(system)}}): an initializer list gives constant elements only, and these
+// are moved out of all the same, so that nothing is copied however deep it is nested.
+struct Json::NewMember {
+  NewMember(std::string_view name_of, Json value_of) : name(name_of), value(std::move(value_of)) {}
+  std::string_view name;
+  mutable Json value;
+};
+struct Json::NewItem {
+  NewItem(Json item) : value(std::move(item)) {}  // NOLINT(google-explicit-constructor): written as the item itself
+  mutable Json value;
 };
 
 // One issue of an OperationOutcome (http://hl7.org/fhir/R4/operationoutcome.html).
