@@ -27,8 +27,8 @@ void LookUpAnswers(ReadTransaction& transaction, std::span<QueuedWrite* const> w
     }
   }
   const pqxx::result rows = Execute(transaction,
-      "SELECT i.author, i.key, i.request_digest, i.first_index, i.count, i.time_ms, i.witnessed_by_ms FROM ledger.idempotency AS i "
-      "JOIN unnest($1::text[], $2::bytea[]) AS asked(author, key) ON i.author = asked.author AND i.key = asked.key",
+      "SELECT i.author, i.key, i.request_digest, i.first_index, i.count, i.time_ms, i.witnessed_by_ms FROM unnest($1::text[], $2::bytea[]) AS asked(author, key) "
+      "CROSS JOIN LATERAL (SELECT * FROM ledger.idempotency WHERE author = asked.author AND key = asked.key LIMIT 1) AS i",
       Parameter(authors), Parameter(keys));
   for (const pqxx::row& row : rows) {
     Lookups::Answer answer{.digest = pqxx::binarystring(row[2]).str(),
@@ -58,8 +58,8 @@ void LookUpCounters(ReadTransaction& transaction, std::span<QueuedWrite* const> 
     }
   }
   for (const pqxx::row& row : Execute(transaction,
-           "SELECT i.author, i.counter FROM ledger.idempotency AS i JOIN unnest($1::text[], $2::bigint[]) AS asked(author, counter) "
-           "ON i.author = asked.author AND i.counter = asked.counter",
+           "SELECT i.author, i.counter FROM unnest($1::text[], $2::bigint[]) AS asked(author, counter) CROSS JOIN LATERAL "
+           "(SELECT author, counter FROM ledger.idempotency WHERE author = asked.author AND counter = asked.counter LIMIT 1) AS i",
            Parameter(authors), Parameter(counters))) {
     lookups.counters.emplace(row[0].as<std::string>(), row[1].as<std::int64_t>());
   }
@@ -96,7 +96,8 @@ void SwapHead(const CommitPlan& plan, CommitStatement& statement) {
       keys.Add(answer.item->key);
     }
     unanswered = fmt::format(
-        " AND NOT EXISTS (SELECT FROM unnest({}, {}) AS asked(author, key) JOIN ledger.idempotency AS i ON i.author = asked.author AND i.key = asked.key)",
+        " AND NOT EXISTS (SELECT FROM unnest({}, {}) AS asked(author, key) CROSS JOIN LATERAL "
+        "(SELECT FROM ledger.idempotency WHERE author = asked.author AND key = asked.key LIMIT 1) AS i)",
         statement.Array(authors), statement.Array(keys));
   }
   statement.SwapHead(fmt::format(

@@ -273,8 +273,8 @@ absl::StatusOr<std::map<std::string, std::set<RecordId>>> RecordStore::WithIdent
   const std::string wanted = HexArray(tokens, [](const std::string& token) { return token; });
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     const pqxx::result rows = Execute(transaction,
-        absl::StrCat("SELECT i.token, i.record_id FROM unnest($1::text[]) AS wanted(hex) JOIN exchange.identifier AS i "
-                     "ON i.token = decode(wanted.hex, 'hex') ORDER BY i.token, i.record_id LIMIT ",
+        absl::StrCat("SELECT i.token, i.record_id FROM unnest($1::text[]) AS wanted(hex) CROSS JOIN LATERAL (SELECT token, record_id "
+                     "FROM exchange.identifier WHERE token = decode(wanted.hex, 'hex') LIMIT ", kRowsMax + 1, ") AS i ORDER BY i.token, i.record_id LIMIT ",
                      kRowsMax + 1),
         wanted);
     if (rows.size() > kRowsMax) return absl::ResourceExhaustedError("too many records carry these identifiers");
