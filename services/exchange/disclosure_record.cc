@@ -61,13 +61,14 @@ absl::Status AddDisclosure(keys::Sealer& sealer, const DisclosureRecord& record,
   return absl::OkStatus();
 }
 
-absl::Status CheckStillSo(const tenants::Partition& source, const Locator& locator, const RecordId& record, std::uint64_t version,
-                          const DisclosureRecord& disclosed) {
-  const auto heads = RecordStore(*source.database).Heads({record});
-  if (!heads.ok()) return heads.status();
-  const auto head = heads->find(record);
-  if (head == heads->end() || head->second.deleted || head->second.version != version)
-    return absl::FailedPreconditionError("the record was corrected while it was disclosed");
+absl::Status CheckStillSo(const tenants::Partition& source, const Locator& locator, const OpenedRecord& shown, const DisclosureRecord& disclosed) {
+  if (!source.writer->IsUnchangedSince(disclosed.patient.patient, disclosed.chart_through)) {
+    const auto heads = RecordStore(*source.database).Heads({shown.record});
+    if (!heads.ok()) return heads.status();
+    const auto head = heads->find(shown.record);
+    if (head == heads->end() || head->second.deleted || head->second.version != shown.version)
+      return absl::FailedPreconditionError("the record was corrected while it was disclosed");
+  }
   const auto same = locator.PersonOf(disclosed.patient);
   if (!same.ok()) return same.status();
   const PatientLink reader{disclosed.facts.recipient.id, disclosed.reader_patient};

@@ -31,6 +31,8 @@ struct DisclosureRecord {
   // Null: none.
   Json provenance;
   std::int64_t consent_version = 0;
+  // The patient's chart was read up to this position of the source's log.
+  std::uint64_t chart_through = 0;
   // The person's other charts at the source, whose consents were counted, too.
   std::vector<tenants::ExpectConsentVersion> judged_with = {};
 };
@@ -39,7 +41,7 @@ struct DisclosureRecord {
 
 // OK when the source's record is still of that version, the two patients are still one person, and no chart of the source's has come to
 // that person whose consents nobody counted: to be asked once the DISCLOSURE is on the log, so that a correction that came before is seen here, and one that comes after sees the entry. FailedPrecondition otherwise.
-[[nodiscard]] absl::Status CheckStillSo(const tenants::Partition& source, const Locator& locator, const RecordId& record, std::uint64_t version,
+[[nodiscard]] absl::Status CheckStillSo(const tenants::Partition& source, const Locator& locator, const OpenedRecord& shown,
                                         const DisclosureRecord& disclosed);
 
 // FHIR id of the Patient among a chart's records; empty without.

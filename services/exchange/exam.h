@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "ledger/tree.h"
 #include "services/exchange/equivalence.h"
 #include "services/exchange/fhir_json.h"
 #include "tenants/registry.h"
@@ -32,6 +33,8 @@ struct OpenedRecord {
   std::shared_ptr<const Json> parsed = nullptr;
   // The record that this is a version of.
   RecordId record = {};
+  // SHA-256 of the bytes that it is sealed as.
+  ledger::Hash sealed_sha256 = {};
 };
 
 // The resource that a record holds, parsed once for all who look at it; null when it holds no JSON.

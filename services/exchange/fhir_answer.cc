@@ -44,12 +44,13 @@ std::string HttpDate(absl::Time time) { return absl::FormatTime("%a, %d %b %Y %H
 std::string EntityTag(std::uint64_t version) { return absl::StrCat("W/\"", version, "\""); }
 
 absl::StatusOr<Json> WithMeta(const OpenedRecord& record) {
-  absl::StatusOr<Json> resource = Json::Parse(record.json);
-  if (!resource.ok()) return absl::DataLossError("a stored record holds no JSON");
-  Json meta = (*resource)["meta"];
+  const auto stored = ResourceOf(record);
+  if (stored == nullptr) return absl::DataLossError("a stored record holds no JSON");
+  Json resource = *stored;
+  Json meta = resource["meta"];
   meta.Set("versionId", Json::String(absl::StrCat(record.version)));
   meta.Set("lastUpdated", Json::String(FormatInstant(record.arrived)));
-  resource->Set("meta", std::move(meta));
+  resource.Set("meta", std::move(meta));
   return resource;
 }
 

@@ -52,12 +52,11 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
   if (requester == nullptr || reader.purpose.empty()) return NotForReader();
   const auto record_id = sealer_.RecordIdOf(source.tenant.id, type, id);
   if (!record_id.ok()) return record_id.status();
-  const RecordStore store(*source.database);
+  const auto whose = records_.PatientOfRecord(source, *record_id);
+  if (!whose.ok()) return whose.status();
+  if (!whose->has_value()) return NotForReader();
+  const PatientLink patient{source.tenant.id, **whose};
   for (int attempt = 1;; ++attempt) {
-    const auto row = store.Newest(*record_id);
-    if (!row.ok()) return row.status();
-    if (!row->has_value() || (*row)->deleted) return NotForReader();
-    const PatientLink patient{source.tenant.id, (*row)->patient};
     const auto person = attempt == 1 ? locator_.PersonOf(patient) : locator_.JudgePerson(patient);
     if (!person.ok()) return person.status();
     const std::vector<PatientLink> own = LinksAt(reader.tenant, *person);
@@ -66,9 +65,8 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
                                            kPurpose);
     if (!charts.ok()) return charts.status();
     const auto chart = std::find_if(charts->charts().begin(), charts->charts().end(), [&patient](const PersonChart& each) { return each.link == patient; });
-    if (chart == charts->charts().end()) return NotForReader();
-    auto opened = OpenRecord(source.tenant, **row, sealer_, kPurpose);
-    if (!opened.ok()) return opened.status();
+    const OpenedRecord* opened = chart == charts->charts().end() ? nullptr : chart->Find(*record_id);
+    if (opened == nullptr) return NotForReader();
     const std::vector<tenants::ExpectConsentVersion> judged_with = charts->JudgedWith(*chart);
     const Judgement judgement = chart->gate->Judge(*opened);
     const bool by_emergency = emergency.has_value() && IsForEmergencies(reader) && chart->gate->EmergencyOpens(judgement);
@@ -84,12 +82,13 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
                                          reader.purpose, absl::StrCat(opened->resource_type, "/", opened->id, "/_history/", opened->version), judgement,
                                          chart->gate->Explain(*opened, judgement, chart->consent_version).Text(),
                                          by_emergency ? emergency : std::nullopt},
-                               .record_sha256 = HashText(ledger::Sha256((*row)->sealed)),
+                               .record_sha256 = HashText(opened->sealed_sha256),
                                .detail = Json::Object({{"reader", Json::String(reader.spiffe_id)}}),
                                .provenance = Json(),
                                .consent_version = chart->consent_version,
+                               .chart_through = chart->through,
                                .judged_with = judged_with};
-    auto disclosed = Record(source, *requester, reader, *std::move(opened), std::move(at_source));
+    auto disclosed = Record(source, *requester, reader, *opened, std::move(at_source));
     if (disclosed.ok() && by_emergency) {
       ++emergencies_;
       spdlog::warn("event=break_glass alarm=true source={} reader={} index={}", source.tenant.id.text(), reader.tenant.text(), disclosed->index);
@@ -110,9 +109,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Record(const tenants::
   if (absl::Status status = AddDisclosure(sealer_, at_source, write); !status.ok()) return status;
   const auto admitted = source.writer->Apply(std::move(write));
   if (!admitted.ok()) return admitted.status();
-  const auto record_id = sealer_.RecordIdOf(source.tenant.id, record.resource_type, record.id);
-  if (!record_id.ok()) return record_id.status();
-  if (absl::Status status = CheckStillSo(source, locator_, *record_id, record.version, at_source); !status.ok()) return status;
+  if (absl::Status status = CheckStillSo(source, locator_, record, at_source); !status.ok()) return status;
 
   tenants::Write at_reader = NewWrite();
   Entry opened;

@@ -77,7 +77,10 @@ absl::StatusOr<LocatedPatient> LocatePatient(keys::KeyClient& keys, const Patien
 }
 
 Locator::Locator(const tenants::Database& network_database, keys::KeyClient& keys, Options options)
-    : database_(network_database), keys_(keys), options_(options) {
+    : database_(network_database),
+      keys_(keys),
+      options_(options),
+      kept_persons_([this](const std::vector<PatientLink>& patients) { return LocatorStore(database_).KeptPersons(patients, InForce()->sha256); }) {
   SetWeights(MatchWeights::Shipped());
 }
 
@@ -171,7 +174,7 @@ absl::StatusOr<std::vector<PatientLink>> Locator::SamePerson(const PatientLink& 
 }
 
 absl::StatusOr<std::vector<PatientLink>> Locator::PersonOf(const PatientLink& patient) const {
-  auto kept = LocatorStore(database_).KeptPerson(patient, InForce()->sha256);
+  auto kept = kept_persons_.Find(patient);
   if (!kept.ok()) return kept.status();
   if (*kept) return **std::move(kept);
   return JudgePerson(patient);

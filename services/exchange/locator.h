@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "services/exchange/joined_lookup.h"
 #include "services/exchange/match_estimate.h"
 #include "services/exchange/matching.h"
 #include "services/exchange/patient_records.h"
@@ -38,6 +39,8 @@ class Locator {
 
   Locator(const tenants::Database& network_database, keys::KeyClient& keys) : Locator(network_database, keys, Options()) {}
   Locator(const tenants::Database& network_database, keys::KeyClient& keys, Options options);
+  Locator(const Locator&) = delete;
+  Locator& operator=(const Locator&) = delete;
 
   // The governed weights; the shipped ones until then. Links follow them from the next question on.
   void SetWeights(const MatchWeights& weights);
@@ -49,8 +52,8 @@ class Locator {
   // `follow`, and judges it; those it answered OK for are not handed out again.
   [[nodiscard]] absl::Status FollowChanges(const PatientLink& cause,
                                            const std::function<absl::Status(const PatientLink&)>& follow) const;
-  // Every patient of the same person, itself included, ordered; just itself when nothing is certain. One kept row; judged now where none is
-  // kept. Each registration, decision and merge ends, in its own transaction, what is kept of everyone it may concern (of more patients than one person
+  // Every patient of the same person, itself included, ordered; just itself when nothing is certain. One kept row, read together with those that others
+  // ask for at the same time; judged now where none is kept. Each registration, decision and merge ends, in its own transaction, what is kept of everyone it may concern (of more patients than one person
   // can be, of those who were gathered), of the bearers of a rare name too; new weights do, and so do a day and a network that has grown to twice
   // its size, where names are commoner or rarer than they were. Two kept ones may disagree until then: who finds that asks JudgePerson().
   [[nodiscard]] absl::StatusOr<std::vector<PatientLink>> PersonOf(const PatientLink& patient) const;
@@ -99,6 +102,7 @@ class Locator {
   const Options options_;
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Governed> weights_ ABSL_GUARDED_BY(mutex_);
+  mutable JoinedLookup<PatientLink, std::vector<PatientLink>> kept_persons_;
 };
 
 // Weights estimated (match_estimate.h) from up to `patients_max` of the network's patients, by themselves: nothing else is read.

@@ -334,24 +334,28 @@ absl::Status LocatorStore::Change(const std::function<absl::Status(LocatorChange
   });
 }
 
-absl::StatusOr<std::optional<LocatorStore::Person>> LocatorStore::KeptPerson(const PatientLink& patient, const ledger::Hash& weights_sha256) const {
-  std::optional<Person> person;
+absl::StatusOr<std::map<PatientLink, LocatorStore::Person>> LocatorStore::KeptPersons(const std::vector<PatientLink>& patients,
+                                                                                      const ledger::Hash& weights_sha256) const {
+  std::map<PatientLink, Person> persons;
+  const LinkArrays asked = ArraysOf(patients);
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     const std::string_view weights = ledger::AsBytes(weights_sha256);
     for (const pqxx::row& row : Execute(transaction,
-             "SELECT one.tenant_id, one.patient_id FROM locator.person AS person, unnest(person.tenant_ids, person.patient_ids) AS one (tenant_id, patient_id) "
-             "WHERE person.tenant_id = $1 AND person.patient_id = $2 AND person.weights_sha256 = $3 AND person.judged_at > now() - interval '1 day' "
-             "AND (SELECT reltuples FROM pg_catalog.pg_class WHERE oid = 'locator.patient'::regclass) <= 2 * person.patients",
-             patient.tenant.text(), pqxx::binarystring(patient.patient.bytes()), pqxx::binarystring(weights.data(), weights.size()))) {
-      auto link = LinkOf(row);
+             "SELECT kept.tenant_id, kept.patient_id, one.tenant_id, one.patient_id FROM unnest($1::text[], $2::text[]) AS asked (tenant, id) CROSS JOIN LATERAL "
+             "(SELECT * FROM locator.person WHERE tenant_id = asked.tenant AND patient_id = decode(asked.id, 'hex') AND weights_sha256 = $3 "
+             "AND judged_at > now() - interval '1 day' LIMIT 1) AS kept, unnest(kept.tenant_ids, kept.patient_ids) AS one (tenant_id, patient_id) "
+             "WHERE (SELECT reltuples FROM pg_catalog.pg_class WHERE oid = 'locator.patient'::regclass) <= 2 * kept.patients",
+             asked.tenants, asked.patients, pqxx::binarystring(weights.data(), weights.size()))) {
+      const auto patient = LinkOf(row);
+      auto link = LinkOf(row, 2);
+      if (!patient.ok()) return patient.status();
       if (!link.ok()) return link.status();
-      if (!person) person.emplace();
-      person->push_back(*std::move(link));
+      persons[*patient].push_back(*std::move(link));
     }
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  return person;
+  return persons;
 }
 
 absl::StatusOr<std::optional<LocatorStore::Person>> LocatorStore::KeepPerson(const PatientLink& patient, const ledger::Hash& weights_sha256,

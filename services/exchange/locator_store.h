@@ -94,9 +94,9 @@ class LocatorStore {
   // In one transaction; one at a time.
   [[nodiscard]] absl::Status Change(const std::function<absl::Status(LocatorChanges&)>& body) const;
 
-  // A patient's person as it was kept under these weights; nothing when none is kept.
+  // These patients' persons, of those that were kept under these weights.
   using Person = std::vector<PatientLink>;
-  [[nodiscard]] absl::StatusOr<std::optional<Person>> KeptPerson(const PatientLink& patient, const ledger::Hash& weights_sha256) const;
+  [[nodiscard]] absl::StatusOr<std::map<PatientLink, Person>> KeptPersons(const std::vector<PatientLink>& patients, const ledger::Hash& weights_sha256) const;
   // Judges and keeps the person: nothing that `judge` reads changes before it is kept. Returns it; nothing when somebody is changing rows just
   // now, which is not waited for.
   [[nodiscard]] absl::StatusOr<std::optional<Person>> KeepPerson(const PatientLink& patient, const ledger::Hash& weights_sha256,

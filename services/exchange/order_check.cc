@@ -323,15 +323,14 @@ class OrderCheck::Attempt {
                                   .detail = Json::Object({{"card", Text(UuidText(judged.card_id))}, {"reader", Text(request_.user_id)}}),
                                   .provenance = Json(),
                                   .consent_version = judged.chart->consent_version,
+                                  .chart_through = judged.chart->through,
                                   .judged_with = judged_with};
     judged.notice = Part2Notice(record.facts);
     if (absl::Status status = AddDisclosure(parts_.sealer, record, write); !status.ok()) return status;
     const auto admitted = source.writer->Apply(std::move(write));
     if (!admitted.ok()) return admitted.status();
     judged.disclosure = absl::StrCat(source.tenant.origin, "#", admitted->first_index);
-    const auto record_id = parts_.sealer.RecordIdOf(source.tenant.id, shown.resource_type, shown.id);
-    if (!record_id.ok()) return record_id.status();
-    return CheckStillSo(source, parts_.locator, *record_id, shown.version, record);
+    return CheckStillSo(source, parts_.locator, shown, record);
   }
 
   absl::StatusOr<Json> CardOf(const Judged& judged) const {

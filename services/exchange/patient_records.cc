@@ -43,7 +43,7 @@ absl::StatusOr<OpenedRecord> OpenRecord(const tenants::Tenant& tenant, const Sea
                                                            std::string(json.status().message())));
   }
   OpenedRecord opened{.tenant_name = tenant.name, .resource_type = "", .id = "", .version = record.version, .json = *std::move(json),
-                      .arrived = record.arrived, .record = record.record};
+                      .arrived = record.arrived, .record = record.record, .sealed_sha256 = ledger::Sha256(record.sealed)};
   opened.parsed = ResourceOf(opened);
   if (opened.parsed == nullptr) return absl::DataLossError(absl::StrCat("record ", record.record.hex(), " holds no JSON"));
   opened.resource_type = opened.parsed->TextOf("resourceType");
@@ -111,7 +111,7 @@ absl::StatusOr<PatientRecords::Chart> PatientRecords::OpenAnew(const tenants::Pa
   std::erase_if(sealed->records, IsDeleted);
   absl::StatusOr<Records> opened = Opened(partition, sealed->records, purpose);
   if (!opened.ok()) return opened.status();
-  auto chart = std::make_shared<const Chart>(std::make_shared<const Records>(*std::move(opened)), sealed->consent_version);
+  auto chart = std::make_shared<const Chart>(std::make_shared<const Records>(*std::move(opened)), sealed->consent_version, through);
   kept_.Keep(link, nullptr, {chart, 0, through, BytesOf(*chart->records)});
   return *chart;
 }
@@ -131,7 +131,7 @@ absl::StatusOr<PatientRecords::Chart> PatientRecords::Advance(const tenants::Par
     records = std::make_shared<const Records>(*std::move(merged));
     kept.bytes = BytesOf(*records);
   }
-  kept.chart = std::make_shared<const Chart>(std::move(records), since->consent_version);
+  kept.chart = std::make_shared<const Chart>(std::move(records), since->consent_version, kept.through);
   kept_.Keep(link, former.get(), kept);
   return *kept.chart;
 }

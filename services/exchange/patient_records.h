@@ -49,6 +49,10 @@ class PatientRecords {
   [[nodiscard]] absl::StatusOr<RecordId> PatientRecordId(const TenantId& tenant, std::string_view fhir_patient_id) const;
   // Patient behind a FHIR Patient id of this tenant; NotFound.
   [[nodiscard]] absl::StatusOr<PatientId> FindPatient(const TenantId& tenant, std::string_view fhir_patient_id) const;
+  // Whose record it is; nothing when no version of it was ever stored.
+  [[nodiscard]] absl::StatusOr<std::optional<PatientId>> PatientOfRecord(const tenants::Partition& partition, const RecordId& record) const {
+    return patients_.OfRecord(partition, record);
+  }
   // Newest versions of the patient's chart (deleted ones left out, and the accounts of disclosures), opened. DataLoss when a row was
   // altered.
   using Records = std::vector<OpenedRecord>;
@@ -57,6 +61,8 @@ class PatientRecords {
   struct Chart {
     std::shared_ptr<const Records> records;
     std::int64_t consent_version = 0;
+    // It is what all entries below this position of the partition's log made of it.
+    std::uint64_t through = 0;
   };
   [[nodiscard]] absl::StatusOr<Chart> OpenChart(const PatientLink& link, std::string_view purpose) const;
   // With every version, oldest first, for what was known when.

@@ -25,6 +25,11 @@ const OpenedRecord* PersonChart::Find(std::string_view type, std::string_view id
   return nullptr;
 }
 
+const OpenedRecord* PersonChart::Find(const RecordId& record) const {
+  const auto found = std::find_if(records->begin(), records->end(), [&record](const OpenedRecord& each) { return each.record == record; });
+  return found == records->end() ? nullptr : &*found;
+}
+
 absl::StatusOr<PersonCharts> PersonCharts::Open(const Sources& sources, const std::vector<PatientLink>& links, const Reader& reader,
                                                 std::string_view purpose) {
   PersonCharts person;
@@ -44,6 +49,7 @@ absl::StatusOr<PersonCharts> PersonCharts::Open(const Sources& sources, const st
     }
     if (!opened.ok()) return opened.status();
     chart.records = std::move(opened->records);
+    chart.through = opened->through;
     if (!own) chart.consent_version = opened->consent_version;
     // By the present and not by the question's beginning: what was refused since then counts, for the version above covers it.
     chart.asked = std::max(reader.not_before, sources.network_clock.Now());

@@ -25,6 +25,8 @@ struct PersonChart {
   const tenants::Partition* partition = nullptr;
   // Newest versions.
   std::shared_ptr<const std::vector<OpenedRecord>> records;
+  // It is what all entries below this position of its log made of it.
+  std::uint64_t through = 0;
   // Of other tenants' charts: the consent version that decisions are made on, and their time.
   std::int64_t consent_version = 0;
   absl::Time asked;
@@ -33,6 +35,7 @@ struct PersonChart {
 
   // Null when it has none such.
   [[nodiscard]] const OpenedRecord* Find(std::string_view type, std::string_view id) const;
+  [[nodiscard]] const OpenedRecord* Find(const RecordId& record) const;
 };
 
 class PersonCharts {

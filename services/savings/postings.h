@@ -19,6 +19,7 @@
 
 #include "absl/time/time.h"
 #include "ledger/entry.pb.h"
+#include "ledger/signature.h"
 #include "services/savings/timeline.h"
 
 namespace custodian::savings {
