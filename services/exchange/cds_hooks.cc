@@ -78,12 +78,10 @@ struct CdsHooks::Job {
   absl::Notification done;
 };
 
-CdsHooks::CdsHooks(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry,
-                   keys::Sealer& sealer, keys::KeyClient& keys, const Locator& locator, const PatientRecords& records,
-                   const Clock& network_clock, const Clock& machine_clock, ExamTables tables, JwtVerifier::FindClient find_client,
+CdsHooks::CdsHooks(Options options, ExchangeParts parts, const Clock& machine_clock, ExamTables tables, JwtVerifier::FindClient find_client,
                    const KeySets& key_sets)
     : options_(std::move(options)),
-      parts_{partitions, registry, sealer, keys, records, locator, network_clock, options_.public_url, options_.rules, options_.refused},
+      parts_(std::move(parts)),
       tables_(std::move(tables)),
       verifier_(std::move(find_client), key_sets, machine_clock),
       used_(machine_clock),

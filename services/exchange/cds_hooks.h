@@ -27,6 +27,7 @@
 #include "services/exchange/card_store.h"
 #include "services/exchange/cds_fetch.h"
 #include "services/exchange/equivalence.h"
+#include "services/exchange/exchange_parts.h"
 #include "services/exchange/jwt.h"
 #include "services/exchange/order_check.h"
 #include "services/rpc/http.h"
@@ -39,8 +40,6 @@ class CdsHooks {
   using ExamTables = std::function<std::shared_ptr<const ExamTable>(const TenantId&)>;
 
   struct Options {
-    // Base of the URLs we hand out and are called by, "https://host:port": a token's audience is this and the path.
-    std::string public_url;
     // For an order check, from its receipt.
     absl::Duration deadline = absl::Milliseconds(450);
     std::size_t body_bytes_max = 4u << 20;
@@ -52,15 +51,10 @@ class CdsHooks {
     FetchUrl fetch{};
     // Checks that wait for a worker; past it the answer is that of a fault.
     std::size_t queue_max = 256;
-    // Consent rules in force at a tenant.
-    RulesOf rules = BuiltInRules();
-    // Takes in what consent refused; may be empty.
-    OnRefused refused = nullptr;
   };
-  // Borrows everything. `find_client` and `key_sets`: see JwtVerifier.
-  CdsHooks(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
-           keys::KeyClient& keys, const Locator& locator, const PatientRecords& records, const Clock& network_clock,
-           const Clock& machine_clock, ExamTables tables, JwtVerifier::FindClient find_client, const KeySets& key_sets);
+  // Borrows the clock and `key_sets`. A token's audience is the parts' public_url and the path. `find_client` and `key_sets`: see JwtVerifier.
+  CdsHooks(Options options, ExchangeParts parts, const Clock& machine_clock, ExamTables tables, JwtVerifier::FindClient find_client,
+           const KeySets& key_sets);
   ~CdsHooks();
   CdsHooks(const CdsHooks&) = delete;
   CdsHooks& operator=(const CdsHooks&) = delete;

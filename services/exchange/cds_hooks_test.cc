@@ -104,13 +104,10 @@ class CdsHooksTest : public ::testing::Test {
   }
 
   // A loaded machine may be slow; what the deadline does has a test of its own.
-  static CdsHooks::Options Patient() { return {.public_url = kPublicUrl, .deadline = absl::Minutes(1)}; }
-  static std::unique_ptr<CdsHooks> MakeHooks(CdsHooks::Options options, keys::Sealer* sealer = nullptr) {
-    return std::make_unique<CdsHooks>(options, world_->partitions(), world_->registry(),
-                                      sealer != nullptr ? *sealer : world_->sealer(), world_->key_process().client(),
-                                      world_->locator(), world_->records(), world_->clock(), machine_clock_,
-                                      [](const TenantId&) { return *table_; },
-                                      FindClient, key_sets_);
+  static CdsHooks::Options Patient() { return {.deadline = absl::Minutes(1)}; }
+  static std::unique_ptr<CdsHooks> MakeHooks(CdsHooks::Options options) { return MakeHooks(options, world_->parts()); }
+  static std::unique_ptr<CdsHooks> MakeHooks(CdsHooks::Options options, const ExchangeParts& parts) {
+    return std::make_unique<CdsHooks>(options, parts, machine_clock_, [](const TenantId&) { return *table_; }, FindClient, key_sets_);
   }
 
   static std::optional<CdsClient> FindClient(std::string_view issuer, std::string_view cds_tenant) {
@@ -719,11 +716,11 @@ TEST_F(CdsHooksTest, AConsentRevokedWhileItIsDecidedOnIsDecidedAnew) {
                         [this] { AddConsent("permit", "inactive"); });
   keys::Sealer sealer(keys, machine_clock_);
   const PatientRecords records(world_->partitions(), sealer, machine_clock_);
-  CdsHooks hooks(Patient(), world_->partitions(), world_->registry(), sealer, keys, world_->locator(), records, world_->clock(),
-                 machine_clock_, [](const TenantId&) { return *table_; }, FindClient, key_sets_);
+  const auto hooks =
+      MakeHooks(Patient(), {world_->partitions(), world_->registry(), sealer, keys, records, world_->locator(), world_->clock(), kPublicUrl});
   const std::uint64_t beta = SizeOf("beta");
   const std::uint64_t alpha = SizeOf("alpha");
-  const auto response = Send(hooks, "beta", "POST", "cds-services/prior-results", OrderBody("revoked-" + patient_));
+  const auto response = Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody("revoked-" + patient_));
   EXPECT_EQ(response.body, "{\"cards\":[]}");
   EXPECT_EQ(TestWorld::HeaderOf(response, "retry-after"), "");
   const auto entries = Entries("beta", beta);
@@ -757,10 +754,10 @@ TEST_F(CdsHooksTest, ARefusalSetBeforeItsVersionIsReadBindsThoughTheCheckBeganEa
             R"("category":[{"text":"privacy"}],"policyRule":{"coding":[{"code":"OPTIN"}]},"patient":{"reference":"Patient/)",
             patient_, R"("},"provision":{"type":"deny"}})"));
   });
-  CdsHooks hooks(Patient(), world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
-                 world_->locator(), world_->records(), clock, machine_clock_, [](const TenantId&) { return *table_; }, FindClient, key_sets_);
+  const auto hooks = MakeHooks(Patient(), {world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
+                                           world_->records(), world_->locator(), clock, kPublicUrl});
   const std::uint64_t alpha = SizeOf("alpha");
-  EXPECT_EQ(Send(hooks, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_)).body, "{\"cards\":[]}");
+  EXPECT_EQ(Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_)).body, "{\"cards\":[]}");
   for (const Entry& entry : Entries("alpha", alpha)) EXPECT_NE(entry.kind(), ledger::v1::KIND_DISCLOSURE);
 }
 
@@ -862,7 +859,7 @@ TEST_F(CdsHooksTest, AFaultAnswersWithoutCardsAndTheSameCallLaterIsCheckedAfresh
   AddEverything();
   // Nothing leased: everything must be asked of the key process.
   keys::Sealer fresh(world_->key_process().client(), machine_clock_);
-  hooks_ = MakeHooks(Patient(), &fresh);
+  hooks_ = MakeHooks(Patient(), world_->parts(fresh, world_->records()));
   const std::string rows = AllCounts("beta");
   world_->key_process().Stop();
   const auto failed = Order(OrderBody("fault-" + patient_));
@@ -879,7 +876,7 @@ TEST_F(CdsHooksTest, AFaultAnswersWithoutCardsAndTheSameCallLaterIsCheckedAfresh
 
 TEST_F(CdsHooksTest, ALateCheckAnswersWithoutCardsAndRecordsNothing) {
   AddEverything();
-  auto late = MakeHooks({.public_url = kPublicUrl, .deadline = absl::ZeroDuration()});
+  auto late = MakeHooks({.deadline = absl::ZeroDuration()});
   const std::uint64_t beta = SizeOf("beta");
   const auto ask = [&] {
     const auto answer = Send(*late, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_));

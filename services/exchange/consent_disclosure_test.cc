@@ -38,18 +38,13 @@ class ConsentDisclosure : public ::testing::Test {
 
   ConsentDisclosure() : refusals_({.batch = 4, .waiting_max = 5}, world_->partitions(), world_->sealer(), world_->records()) {
     id_ = HexEncode(RandomBytes(6));
-    FhirService::Options options;
-    options.public_url = "https://host";
-    options.receipt_wait = absl::Milliseconds(100);
-    options.rules = [this](const TenantId&) {
+    ExchangeParts parts = world_->parts();
+    parts.rules = [this](const TenantId&) {
       if (interruption_) std::exchange(interruption_, nullptr)();
       return rules_;
     };
-    options.refused = [this](Refused refused) { refusals_.Note(std::move(refused)); };
-    service_ = std::make_unique<FhirService>(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
-                                             world_->locator(), world_->records(), world_->clock(), [](std::string_view origin, std::uint64_t index) -> absl::StatusOr<std::string> {
-                                               return absl::StrCat("receipt of ", std::string(origin), " ", index);
-                                             });
+    parts.refused = [this](Refused refused) { refusals_.Note(std::move(refused)); };
+    service_ = std::make_unique<FhirService>(TestWorld::FhirOptions(), parts);
     for (const char* tenant : {"alpha", "beta"})
       Put(tenant, "Patient", absl::StrCat(R"("gender":"female","birthDate":"1971-03-04","name":[{"family":"Family)", id_,
                                           R"(","given":["Ada"]}],"identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"SS"}]},)",

@@ -13,6 +13,7 @@
 #include "services/exchange/correction_store.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/disclosure_record.h"
+#include "services/exchange/person_chart.h"
 #include "services/exchange/record_store.h"
 #include "spdlog/spdlog.h"
 
@@ -25,11 +26,6 @@ constexpr std::string_view kPurpose = "correction";
 // All details of one kind have one size.
 constexpr std::size_t kDetailBytes = 1'024;
 constexpr int kAttempts = 3;
-
-// Of a chart, and not of a process that is away for a moment: there is nobody to tell, or nothing to tell it with.
-bool IsOfTheChart(const absl::Status& status) {
-  return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsFailedPrecondition(status) || absl::IsPermissionDenied(status);
-}
 
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
 

@@ -278,14 +278,12 @@ TEST_F(CorrectionsTest, TwoWhoAcknowledgeAtOnceGetTheSameAnswer) {
 TEST_F(CorrectionsTest, ACorrectionBetweenDecisionAndDisclosureIsSeenByTheReader) {
   // The rules are asked for when the record has been read and nothing is decided yet.
   std::function<void()> interruption = [this] { PutReport("amended"); };
-  FhirService::Options options;
-  options.public_url = "https://host";
-  options.rules = [&interruption, rules = BuiltInRules()](const TenantId& tenant) {
+  ExchangeParts parts = world_->parts();
+  parts.rules = [&interruption, rules = BuiltInRules()](const TenantId& tenant) {
     if (interruption) std::exchange(interruption, nullptr)();
     return rules(tenant);
   };
-  const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(), world_->locator(), world_->records(),
-                            world_->clock(), [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return ""; });
+  const FhirService service(TestWorld::FhirOptions(), parts);
   rpc::HttpRequest request;
   request.method = "GET";
   request.path = "/fhir/00000000000000aa/" + Report();

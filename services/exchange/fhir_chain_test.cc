@@ -248,8 +248,7 @@ TEST_F(FhirChain, LenientSearchesPassOverChainsThatLeadNowhere) {
 TEST_F(FhirChain, AChainNeedsTheScopesOfWhatItReaches) {
   const std::string patient = NewPatient("scoped", R"(,"name":[{"family":"Scoped"}])");
   const std::string observation = NewObservation(patient, "718-7");
-  FhirService::Options options;
-  options.public_url = "https://host";
+  FhirService::Options options = TestWorld::FhirOptions();
   std::string granted;
   options.authenticate = [&granted](const rpc::HttpRequest&) -> absl::StatusOr<FhirCaller> {
     auto scopes = SmartScopes::Parse(granted);
@@ -260,8 +259,7 @@ TEST_F(FhirChain, AChainNeedsTheScopesOfWhatItReaches) {
     client.role = "fhir";
     return FhirCaller{client, *std::move(scopes)};
   };
-  const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(), world_->locator(), world_->records(), world_->clock(),
-                            [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return "receipt"; });
+  const FhirService service(options, world_->parts());
   const auto send = [&](const std::string& scopes, const std::string& query) {
     granted = scopes;
     rpc::HttpRequest request;

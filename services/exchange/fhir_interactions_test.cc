@@ -342,8 +342,7 @@ TEST_F(FhirInteractions, MatchGradesPatientsOfTheTenantOnly) {
 // Each request of a Bundle is judged as it is carried out: nothing in its URL may make it look like another.
 TEST_F(FhirInteractions, ABundleReachesNoFurtherThanItsScopes) {
   const std::string patient = NewPatient(R"(,"identifier":[{"system":"urn:scope","value":"/fhir/t/Observation/1"}])");
-  FhirService::Options options;
-  options.public_url = "https://host";
+  FhirService::Options options = TestWorld::FhirOptions();
   options.authenticate = [](const rpc::HttpRequest&) -> absl::StatusOr<FhirCaller> {
     auto scopes = SmartScopes::Parse("system/Observation.cruds");
     if (!scopes.ok()) return scopes.status();
@@ -353,9 +352,7 @@ TEST_F(FhirInteractions, ABundleReachesNoFurtherThanItsScopes) {
     client.role = "fhir";
     return FhirCaller{client, *std::move(scopes)};
   };
-  const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
-                            world_->locator(), world_->records(), world_->clock(),
-                            [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return "receipt"; });
+  const FhirService service(options, world_->parts());
   const auto post = [&](const std::string& type, const std::string& entry) {
     rpc::HttpRequest request;
     request.method = "POST";

@@ -379,26 +379,19 @@ std::string OperationOutcome(const std::vector<Issue>& issues, bool information)
   return Json::Object({{"resourceType", Json::String("OperationOutcome")}, {"issue", std::move(list)}}).Text();
 }
 
+std::string Place::Text() const {
+  std::string text = parent == nullptr ? std::string(name) : absl::StrCat(parent->Text(), ".", std::string(name));
+  if (index >= 0) absl::StrAppend(&text, "[", index, "]");
+  return text;
+}
+
 namespace {
-
-// Where a value stands; its text is made only for a reference.
-struct Place {
-  const Place* parent = nullptr;
-  std::string_view name;
-  // Of an item of a list.
-  std::ptrdiff_t index = -1;
-
-  [[nodiscard]] std::string Text() const {
-    if (parent == nullptr) return std::string(name);
-    return index >= 0 ? absl::StrCat(parent->Text(), "[", index, "]") : absl::StrCat(parent->Text(), ".", std::string(name));
-  }
-};
 
 // `visit` gets each member that is the text of a reference, and its place.
 template <typename JsonOrConst, typename Visit>
 void VisitReferenceTexts(JsonOrConst& value, const Place& place, const Visit& visit) {
   std::ptrdiff_t index = 0;
-  for (auto& item : value.items()) VisitReferenceTexts(item, Place{&place, {}, index++}, visit);
+  for (auto& item : value.items()) VisitReferenceTexts(item, Place{place.parent, place.name, index++}, visit);
   for (auto& [name, member] : value.members()) {
     const Place below{&place, name};
     if (name == "reference" && member.is_string()) {

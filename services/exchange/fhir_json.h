@@ -122,6 +122,17 @@ struct Issue {
 // With severity "error" for each issue, or "information" when `information`.
 [[nodiscard]] std::string OperationOutcome(const std::vector<Issue>& issues, bool information = false);
 
+// Where a value stands in a resource. Made on the stack on the way down; its text is made only for what is told.
+struct Place {
+  const Place* parent = nullptr;
+  std::string_view name;
+  // Of an item of a list.
+  std::ptrdiff_t index = -1;
+
+  // FHIRPath: "Patient.name[0].given[1]".
+  [[nodiscard]] std::string Text() const;
+};
+
 // Calls `visit` with every `reference` text of a Reference in `resource` (contained ones too) and its FHIRPath below `path`; what
 // `visit` leaves in the text is stored back.
 void VisitReferences(Json& resource, std::string_view path, const std::function<void(std::string& reference, const std::string& path)>& visit);

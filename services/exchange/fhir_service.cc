@@ -72,6 +72,10 @@ Json InformationOf(const std::string& text) {
   return outcome.ok() ? *std::move(outcome) : Json();
 }
 
+ReceiptSource NoReceipts() {
+  return [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return absl::UnavailableError("no receipts are made here"); };
+}
+
 std::optional<Refusal> CheckOwnId(const std::string& id, const std::string& path) {
   if (!id.starts_with(kDisclosurePrefix) && !id.starts_with(kCorrectionPrefix)) return std::nullopt;
   return Refuse(422, "business-rule", "Ids that begin with 'disclosure-' or 'correction-' are the custodian's.", path);
@@ -79,19 +83,16 @@ std::optional<Refusal> CheckOwnId(const std::string& id, const std::string& path
 
 }  // namespace
 
-FhirService::FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
-                         keys::KeyClient& keys, const Locator& locator, const PatientRecords& records, const Clock& network_clock,
-                         ReceiptSource receipt, PatientMatcher matcher)
+FhirService::FhirService(Options options, ExchangeParts parts)
     : options_(std::move(options)),
-      partitions_(partitions),
-      registry_(registry),
-      sealer_(sealer),
-      reader_(sealer),
-      searcher_(sealer),
-      match_(matcher ? std::move(matcher) : MatchWithin(locator, sealer), sealer),
-      writer_(sealer, keys, FhirWriter::Limits{options_.patients_max}),
-      disclosure_(partitions, sealer, locator, records, network_clock, std::move(receipt), options_.rules, options_.refused),
-      corrections_(options_.public_url, partitions, sealer, locator, records, network_clock) {}
+      parts_(std::move(parts)),
+      reader_(parts_.sealer),
+      searcher_(parts_.sealer),
+      match_(options_.matcher ? options_.matcher : MatchWithin(parts_.locator, parts_.sealer), parts_.sealer),
+      writer_(parts_.sealer, parts_.keys, FhirWriter::Limits{options_.patients_max}),
+      disclosure_(parts_.partitions, parts_.sealer, parts_.locator, parts_.records, parts_.network_clock,
+                  options_.receipt ? options_.receipt : NoReceipts(), parts_.rules, parts_.refused),
+      corrections_(parts_.public_url, parts_.partitions, parts_.sealer, parts_.locator, parts_.records, parts_.network_clock) {}
 
 rpc::HttpResponse FhirService::Refusal(int status, std::string_view text) {
   const char* code = status == 404 ? "not-found" : status == 413 ? "too-long" : status == 405 ? "not-supported" : "processing";
@@ -106,8 +107,8 @@ rpc::HttpResponse FhirService::Handle(const rpc::HttpRequest& request) const {
   const std::string tenant = call.segments.front();
   call.segments.erase(call.segments.begin());
   const auto tenant_id = TenantId::Parse(tenant);
-  call.partition = tenant_id.ok() ? partitions_.FindById(*tenant_id) : nullptr;
-  call.base_url = absl::StrCat(options_.public_url, std::string(kPrefix), tenant);
+  call.partition = tenant_id.ok() ? parts_.partitions.FindById(*tenant_id) : nullptr;
+  call.base_url = absl::StrCat(parts_.public_url, std::string(kPrefix), tenant);
   const auto accept = request.Header("accept");
   if (accept.has_value() && !AcceptsJson(*accept)) {
     return FhirResponse(Refuse(406, "not-supported", "Only application/fhir+json is spoken here."));
@@ -131,7 +132,7 @@ rpc::HttpResponse FhirService::Handle(const rpc::HttpRequest& request) const {
 absl::StatusOr<FhirCaller> FhirService::Authenticate(const rpc::HttpRequest& request) const {
   if (options_.authenticate) return options_.authenticate(request);
   if (request.peer_spiffe_id.empty()) return absl::UnauthenticatedError("A TLS client certificate of a registered FHIR client is needed.");
-  const auto client = registry_.FindClient(request.peer_spiffe_id);
+  const auto client = parts_.registry.FindClient(request.peer_spiffe_id);
   if (!client.has_value() || client->role != "fhir") {
     return absl::PermissionDeniedError("This certificate is not that of a registered FHIR client.");
   }
@@ -387,7 +388,7 @@ rpc::HttpResponse FhirService::WriteOne(const FhirCall& call) const {
 }
 
 rpc::HttpResponse FhirService::Written(const FhirCall& call, const StoredEntry& entry) const {
-  const auto record_id = sealer_.RecordIdOf(call.partition->tenant.id, entry.type, entry.id);
+  const auto record_id = parts_.sealer.RecordIdOf(call.partition->tenant.id, entry.type, entry.id);
   if (!record_id.ok()) return FhirResponse(RefusalOf(record_id.status()));
   const auto row = RecordStore(*call.partition->database).Version(*record_id, entry.version);
   if (!row.ok() || !row->has_value()) return FhirResponse(RefusalOf(row.ok() ? absl::DataLossError("a stored record is gone") : row.status()));
@@ -396,7 +397,7 @@ rpc::HttpResponse FhirService::Written(const FhirCall& call, const StoredEntry& 
   if (wanted == Prefer::Return::kOutcome) {
     response.body = InformationOf("Stored.").Text();
   } else if (wanted != Prefer::Return::kMinimal) {
-    const auto record = OpenFhirRecord(call.partition->tenant, **row, sealer_, kReadPurpose);
+    const auto record = OpenFhirRecord(call.partition->tenant, **row, parts_.sealer, kReadPurpose);
     if (!record.ok()) return FhirResponse(RefusalOf(record.status()));
     response.body = record->resource.Text();
   }

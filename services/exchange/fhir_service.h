@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "services/exchange/corrections.h"
+#include "services/exchange/exchange_parts.h"
 #include "services/exchange/fhir_call.h"
 #include "services/exchange/fhir_disclosure.h"
 #include "services/exchange/fhir_patient_match.h"
@@ -21,19 +22,13 @@
 #include "services/exchange/fhir_searcher.h"
 #include "services/exchange/fhir_writer.h"
 #include "services/exchange/smart_scope.h"
-#include "services/keys/key_client.h"
-#include "services/keys/sealer.h"
 #include "services/rpc/http.h"
-#include "tenants/partitions.h"
-#include "tenants/registry.h"
 
 namespace custodian::exchange {
 
 class FhirService {
  public:
   struct Options {
-    // "https://host:port", for Location, fullUrl and absolute references of ours.
-    std::string public_url;
     // Of a request; below the HTTPS server's own limit, so that a larger one gets an OperationOutcome.
     std::size_t body_bytes_max = 16u << 20;
     std::size_t entries_max = 20'000;
@@ -44,17 +39,14 @@ class FhirService {
     absl::Duration receipt_wait = absl::Seconds(2);
     // Everything but a delivered resource leaves for another tenant's client at the next multiple of this after its request came.
     absl::Duration tick = absl::ZeroDuration();
-    // Consent rules in force at a tenant.
-    RulesOf rules = BuiltInRules();
-    // Takes in what consent refused; may be empty.
-    OnRefused refused = nullptr;
     // Who calls (smart_service.h); absent: whom the certificate names in the registry, without scopes.
     std::function<absl::StatusOr<FhirCaller>(const rpc::HttpRequest&)> authenticate{};
+    // Receipts that go with what was disclosed; absent: there is none yet.
+    ReceiptSource receipt{};
+    // Answers Patient/$match; absent: MatchWithin().
+    PatientMatcher matcher{};
   };
-  // Borrows everything. `matcher` answers Patient/$match; MatchWithin() when there is none.
-  FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
-              keys::KeyClient& keys, const Locator& locator, const PatientRecords& records, const Clock& network_clock, ReceiptSource receipt,
-              PatientMatcher matcher = nullptr);
+  FhirService(Options options, ExchangeParts parts);
 
   // Any method and any path below /fhir/.
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
@@ -89,9 +81,7 @@ class FhirService {
   [[nodiscard]] Answer<Json> ReadBody(const FhirCall& call) const;
 
   const Options options_;
-  const tenants::Partitions& partitions_;
-  const tenants::Registry& registry_;
-  keys::Sealer& sealer_;
+  const ExchangeParts parts_;
   const FhirReader reader_;
   const FhirSearcher searcher_;
   const FhirPatientMatch match_;

@@ -16,20 +16,6 @@
 namespace custodian::exchange {
 namespace {
 
-// Where a value stands; its text is made only for a fault.
-struct Place {
-  const Place* parent = nullptr;
-  std::string_view name;
-  // Of an item of a list.
-  std::ptrdiff_t index = -1;
-
-  [[nodiscard]] std::string Text() const {
-    std::string text = parent == nullptr ? std::string(name) : absl::StrCat(parent->Text(), ".", std::string(name));
-    if (index >= 0) absl::StrAppend(&text, "[", index, "]");
-    return text;
-  }
-};
-
 // The day of a date, dateTime or instant whose form is right.
 bool IsOnCalendar(std::string_view text) {
   if (text.size() < 10) return true;

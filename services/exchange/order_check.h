@@ -17,17 +17,10 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "services/exchange/cds_request.h"
-#include "services/exchange/consent_gate.h"
 #include "services/exchange/equivalence.h"
+#include "services/exchange/exchange_parts.h"
 #include "services/exchange/jwt.h"
-#include "services/exchange/locator.h"
-#include "services/exchange/patient_records.h"
-#include "services/exchange/refusals.h"
-#include "services/keys/key_client.h"
-#include "services/keys/sealer.h"
-#include "tenants/clock.h"
 #include "tenants/partitions.h"
-#include "tenants/registry.h"
 
 namespace custodian::exchange {
 
@@ -51,23 +44,6 @@ class AnswerClaim {
   }
   const absl::Time deadline_;
   std::atomic<State> state_ = kOpen;
-};
-
-// What exchange services borrow.
-struct ExchangeParts {
-  const tenants::Partitions& partitions;
-  const tenants::Registry& registry;
-  keys::Sealer& sealer;
-  keys::KeyClient& keys;
-  const PatientRecords& records;
-  const Locator& locator;
-  const Clock& network_clock;
-  // Base of the URLs we hand out, "https://host:port".
-  std::string public_url;
-  // Consent rules in force at a tenant.
-  RulesOf rules = BuiltInRules();
-  // Takes in what consent refused; may be empty.
-  OnRefused refused = nullptr;
 };
 
 // A call whose token and body were checked.

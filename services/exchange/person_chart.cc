@@ -10,14 +10,10 @@
 #include "spdlog/spdlog.h"
 
 namespace custodian::exchange {
-namespace {
 
-// Damage, or a key that its tenant took away; not a process that is away for a moment, after which the question is asked again.
 bool IsOfTheChart(const absl::Status& status) {
   return absl::IsDataLoss(status) || absl::IsFailedPrecondition(status) || absl::IsNotFound(status) || absl::IsPermissionDenied(status);
 }
-
-}  // namespace
 
 const OpenedRecord* PersonChart::Find(std::string_view type, std::string_view id) const {
   for (const OpenedRecord& record : *records)

@@ -71,6 +71,9 @@ class PersonCharts {
   std::vector<PersonChart> charts_;
 };
 
+// What keeps this chart from being opened is damage, or a key that its tenant took away; not a process that is away for a moment, after which the
+// question is asked again.
+[[nodiscard]] bool IsOfTheChart(const absl::Status& status);
 // Those at one tenant.
 [[nodiscard]] std::vector<PatientLink> LinksAt(const TenantId& tenant, const std::vector<PatientLink>& person);
 

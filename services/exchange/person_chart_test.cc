@@ -55,15 +55,13 @@ class PersonChartTest : public ::testing::Test {
   // A service that does this once between reading the charts and deciding.
   [[nodiscard]] std::vector<Refused> ReadWith(std::function<void()> interruption, int expected, const PatientRecords& records = world_->records()) const {
     std::vector<Refused> refused;
-    FhirService::Options options;
-    options.public_url = "https://host";
-    options.refused = [&refused](Refused one) { refused.push_back(std::move(one)); };
-    options.rules = [&interruption, rules = BuiltInRules()](const TenantId& tenant) {
+    ExchangeParts parts = world_->parts(world_->sealer(), records);
+    parts.refused = [&refused](Refused one) { refused.push_back(std::move(one)); };
+    parts.rules = [&interruption, rules = BuiltInRules()](const TenantId& tenant) {
       if (interruption) std::exchange(interruption, nullptr)();
       return rules(tenant);
     };
-    const FhirService service(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(), world_->locator(), records,
-                              world_->clock(), [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return ""; });
+    const FhirService service(TestWorld::FhirOptions(), parts);
     rpc::HttpRequest request;
     request.method = "GET";
     request.path = "/fhir/00000000000000aa/DiagnosticReport/" + Second();

@@ -39,13 +39,9 @@ class SmartTest : public ::testing::Test {
 
   SmartTest() {
     Register("alpha", "ehr", "system/Patient.cruds system/Observation.rs");
-    FhirService::Options options;
-    options.public_url = kHost;
-    options.receipt_wait = absl::Milliseconds(100);
+    FhirService::Options options = TestWorld::FhirOptions();
     options.authenticate = [this](const rpc::HttpRequest& request) { return smart_->Authenticate(request); };
-    fhir_ = std::make_unique<FhirService>(options, world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
-                                          world_->locator(), world_->records(), world_->clock(),
-                                          [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return "receipt"; });
+    fhir_ = std::make_unique<FhirService>(options, world_->parts());
     smart_ = MakeSmart();
   }
 

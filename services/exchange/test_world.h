@@ -60,17 +60,9 @@ class TestWorld {
         return absl::OkStatus();
       });
     }
-    FhirService::Options options;
-    options.public_url = "https://host";
-    options.patients_max = 20;
-    options.entries_max = 2'000;
-    options.body_bytes_max = 4u << 20;
-    options.receipt_wait = absl::Milliseconds(100);
+    FhirService::Options options = FhirOptions();
     options.tick = kTick;
-    service_ = std::make_unique<FhirService>(options, partitions_, *registry_, *sealer_, key_process_->client(), *locator_, *records_, clock_,
-                                             [](std::string_view origin, std::uint64_t index) -> absl::StatusOr<std::string> {
-                                               return absl::StrCat("receipt of ", std::string(origin), " ", index);
-                                             });
+    service_ = std::make_unique<FhirService>(options, parts());
   }
   ~TestWorld() {
     for (tenants::Partition* partition : partitions_.All()) partition->writer->Stop();
@@ -119,6 +111,21 @@ class TestWorld {
     return location.substr(slash + 1);
   }
 
+  ExchangeParts parts() { return parts(*sealer_, *records_); }
+  ExchangeParts parts(keys::Sealer& sealer, const PatientRecords& records) {
+    return {partitions_, *registry_, sealer, key_process_->client(), records, *locator_, clock_, "https://host"};
+  }
+  static FhirService::Options FhirOptions() {
+    FhirService::Options options;
+    options.patients_max = 20;
+    options.entries_max = 2'000;
+    options.body_bytes_max = 4u << 20;
+    options.receipt_wait = absl::Milliseconds(100);
+    options.receipt = [](std::string_view origin, std::uint64_t index) -> absl::StatusOr<std::string> {
+      return absl::StrCat("receipt of ", std::string(origin), " ", index);
+    };
+    return options;
+  }
   tenants::Partition& partition(const std::string& name) { return *partitions_.FindByName(name); }
   testing::TestDatabase& database(const std::string& name) { return *databases_[name == "alpha" ? 0 : 1]; }
   testing::TestDatabase& network() { return *network_; }

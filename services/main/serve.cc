@@ -21,6 +21,7 @@
 #include "services/exchange/cds_hooks.h"
 #include "services/exchange/exam_tables.h"
 #include "services/exchange/corrections.h"
+#include "services/exchange/exchange_parts.h"
 #include "services/exchange/fhir_service.h"
 #include "services/exchange/fixed_tick.h"
 #include "services/exchange/jwt.h"
@@ -100,6 +101,8 @@ class Platform {
   [[nodiscard]] rpc::CallGuard MakeGuard() const;
   // Registered and not removed.
   [[nodiscard]] std::optional<tenants::Client> FindClient(std::string_view spiffe_id) const;
+  // What the exchange's services borrow of this.
+  [[nodiscard]] exchange::ExchangeParts Parts();
   [[nodiscard]] std::optional<exchange::CdsClient> FindCdsClient(std::string_view issuer, std::string_view cds_tenant) const;
   [[nodiscard]] governance::AdminActions Actions();
   [[nodiscard]] absl::Status ValidateTable(std::string_view name, std::string_view tenant_id, std::string_view content) const;
@@ -187,6 +190,19 @@ std::optional<tenants::Client> Platform::FindClient(std::string_view spiffe_id) 
   const auto access = network_->governance->FindClientAccess(spiffe_id);
   if (access && access->access.removed()) return std::nullopt;
   return network_->registry->FindClient(spiffe_id);
+}
+
+exchange::ExchangeParts Platform::Parts() {
+  return {.partitions = network_->partitions,
+          .registry = *network_->registry,
+          .sealer = sealer_,
+          .keys = *network_->keys,
+          .records = records_,
+          .locator = locator_,
+          .network_clock = *network_->clock,
+          .public_url = config_.public_url,
+          .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
+          .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); }};
 }
 
 // Keys as they were at the admission, unless the tenant's CDS client was registered with newer ones.
@@ -290,22 +306,15 @@ Platform::Platform(const Config& config)
             return exchange::SmartService::Access{std::move(found->access), found->index};
           },
           machine_clock_),
-      fhir_({.public_url = config.public_url,
-             .tick = config.order_check_tick,
-             .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
-             .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); },
-             .authenticate = [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); }},
-            network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, records_, *network_->clock,
-            [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
-      cds_hooks_({.public_url = config.public_url,
-                  .tick = config.order_check_tick,
+      fhir_({.tick = config.order_check_tick,
+             .authenticate = [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); },
+             .receipt = [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }},
+            Parts()),
+      cds_hooks_({.tick = config.order_check_tick,
                   .fetch = [this](absl::Duration timeout, const std::string& url, const std::vector<std::pair<std::string, std::string>>& headers) {
                     return outgoing_->Get(timeout, url, headers);
-                  },
-                  .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
-                  .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); }},
-                 network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, records_,
-                 *network_->clock, machine_clock_, [this](const TenantId& tenant) { return exam_tables_.Of(tenant); },
+                  }},
+                 Parts(), machine_clock_, [this](const TenantId& tenant) { return exam_tables_.Of(tenant); },
                  [this](std::string_view issuer, std::string_view cds_tenant) { return FindCdsClient(issuer, cds_tenant); }, key_sets_),
       card_links_(
           network_->partitions, sealer_, [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); },
