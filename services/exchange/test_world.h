@@ -130,6 +130,7 @@ class TestWorld {
   testing::TestDatabase& database(const std::string& name) { return *databases_[name == "alpha" ? 0 : 1]; }
   testing::TestDatabase& network() { return *network_; }
   testing::FakeClock& clock() { return clock_; }
+  testing::FakeClock& machine_clock() { return machine_; }
   tenants::Partitions& partitions() { return partitions_; }
   keys::Sealer& sealer() { return *sealer_; }
   FhirService& service() { return *service_; }
@@ -173,7 +174,7 @@ class TestWorld {
   }
 
   testing::FakeClock clock_;
-  MachineClock machine_;
+  testing::FakeClock machine_;
   testing::FixedRoster roster_;
   std::unique_ptr<testing::KeyProcess> key_process_;
   std::unique_ptr<testing::TestDatabase> network_;
