@@ -8,6 +8,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -43,9 +44,30 @@ struct Lookups {
   std::map<std::string, std::int64_t> consent_versions;
 };
 
+// Consent versions that this writer has read or written, by patient id; to be forgotten where LookUp()'s reason does not hold: while a commit is in doubt,
+// and when the head was not as expected. The writer thread's own.
+class KnownConsents {
+ public:
+  // Null when it is not known.
+  [[nodiscard]] const std::int64_t* Find(const std::string& patient) const {
+    const auto found = versions_.find(patient);
+    return found == versions_.end() ? nullptr : &found->second;
+  }
+  void Set(const std::string& patient, std::int64_t version) {
+    if (versions_.size() >= kPatientsMax) versions_.clear();
+    versions_.insert_or_assign(patient, version);
+  }
+  void Forget() { versions_.clear(); }
+
+ private:
+  static constexpr std::size_t kPatientsMax = 20'000;
+  std::unordered_map<std::string, std::int64_t> versions_;
+};
+
 // Only this partition's writer changes what is looked up, and a newer writer makes the commit's compare-and-swap fail: a read
 // before the transaction is as good as one inside. Most writes are new: their answers are looked up only when a commit without them found one.
-[[nodiscard]] absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes, bool with_answers);
+// `consents` is asked for those it does not know, and learns them.
+[[nodiscard]] absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes, bool with_answers, KnownConsents& consents);
 
 struct CommitPlan {
   // The log after the commit.

@@ -66,8 +66,8 @@ void LookUpCounters(ReadTransaction& transaction, std::span<QueuedWrite* const> 
 }
 
 // Those whose consent version matters.
-std::set<std::string_view> PatientsIn(std::span<QueuedWrite* const> writes) {
-  std::set<std::string_view> patients;
+std::set<std::string> PatientsIn(std::span<QueuedWrite* const> writes) {
+  std::set<std::string> patients;
   for (const QueuedWrite* write : writes) {
     for (const ExpectConsentVersion& expected : write->write.expectations) patients.insert(expected.patient.bytes());
     for (const PatientId& patient : write->write.consent_changed) patients.insert(patient.bytes());
@@ -75,13 +75,33 @@ std::set<std::string_view> PatientsIn(std::span<QueuedWrite* const> writes) {
   return patients;
 }
 
-void LookUpConsents(ReadTransaction& transaction, const std::set<std::string_view>& patients, Lookups& lookups) {
+void LookUpConsents(ReadTransaction& transaction, const std::set<std::string>& patients, Lookups& lookups) {
   BinaryArray ids(Element::kBytea);
-  for (const std::string_view patient : patients) ids.Add(patient);
+  for (const std::string& patient : patients) ids.Add(patient);
   for (const pqxx::row& row : Execute(transaction,
            "SELECT patient_id, version FROM ledger.consent_version WHERE patient_id = ANY($1::bytea[])", Parameter(ids))) {
     lookups.consent_versions.emplace(pqxx::binarystring(row[0]).str(), row[1].as<std::int64_t>());
   }
+}
+
+absl::Status LookUpConsents(const Database& database, std::span<QueuedWrite* const> writes, KnownConsents& known, Lookups& lookups) {
+  std::set<std::string> unknown = PatientsIn(writes);
+  std::erase_if(unknown, [&](const std::string& patient) {
+    const std::int64_t* version = known.Find(patient);
+    if (version != nullptr) lookups.consent_versions.emplace(patient, *version);
+    return version != nullptr;
+  });
+  if (unknown.empty()) return absl::OkStatus();
+  absl::Status status = database.ReadOne([&](ReadTransaction& transaction) {
+    LookUpConsents(transaction, unknown, lookups);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  for (const std::string& patient : unknown) {
+    const auto found = lookups.consent_versions.find(patient);
+    known.Set(patient, found == lookups.consent_versions.end() ? 0 : found->second);
+  }
+  return absl::OkStatus();
 }
 
 // First of all: its row lock is what a writer that settles a doubt waits for; and an epoch that is over ends it.
@@ -198,7 +218,7 @@ absl::Status ExecuteStatement(const CommitPlan& plan, const CommitStatement& sta
 }  // namespace
 
 // Answers last: what another writer admits meanwhile is then found as an answer, not as a counter that was used.
-absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes, bool with_answers) {
+absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes, bool with_answers, KnownConsents& consents) {
   Lookups lookups;
   lookups.with_answers = with_answers;
   absl::Status status;
@@ -207,11 +227,7 @@ absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* 
       LookUpCounters(transaction, writes, lookups);
       return absl::OkStatus();
     });
-  if (const std::set<std::string_view> patients = PatientsIn(writes); status.ok() && !patients.empty())
-    status = database.ReadOne([&](ReadTransaction& transaction) {
-      LookUpConsents(transaction, patients, lookups);
-      return absl::OkStatus();
-    });
+  if (status.ok()) status = LookUpConsents(database, writes, consents, lookups);
   if (status.ok() && with_answers)
     status = database.ReadOne([&](ReadTransaction& transaction) {
       LookUpAnswers(transaction, writes, lookups);

@@ -25,6 +25,10 @@ namespace {
 // Of one commit; a single larger write still gets a commit of its own.
 constexpr std::size_t kBatchBytesMax = 8 << 20;
 constexpr std::size_t kQueueBytesMax = 256 << 20;
+// Fewer writes than that are not worth waiting for.
+constexpr double kExpectedMin = 2;
+// Of the last batch, in what is expected of the next.
+constexpr double kNewShare = 0.2;
 // A server that restarts is waited for this long before its writes are given back.
 constexpr absl::Duration kRetryFor = absl::Seconds(20);
 constexpr absl::Duration kSettleFor = absl::Seconds(30);
@@ -103,7 +107,8 @@ class PartitionWriter::Core {
   std::vector<std::unique_ptr<QueuedWrite>> TakeBatch();
   void FailQueue(const absl::Status& status);
   bool Ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); }
-  bool Gathered() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || queue_.size() >= options_.batch_entries_max; }
+  bool Gathered() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || queue_.size() >= options_.gather_writes; }
+  void NoteBatch(std::size_t writes);
 
   // The rest is the writer thread's own.
   void Commit(Writes writes);
@@ -140,10 +145,13 @@ class PartitionWriter::Core {
   std::vector<std::function<void()>> callbacks_ ABSL_GUARDED_BY(mutex_);
 
   LogState state_;
-  // The last batch was of several writes.
-  bool gathers_ = false;
+  // What is to be expected: whether the last batch was of several writes, and how many came in a second, of late.
+  bool several_ = false;
+  double writes_per_second_ = 0;
+  absl::Time last_batch_ = absl::Now();
   // False after a doubt that could not be settled: the next commit begins with Reload().
   bool state_known_ = true;
+  KnownConsents consents_;
   // Of our own too: what Settle() gives a head that is as before, which it may have got although nobody answered; 0 when there is none.
   std::int64_t settling_epoch_ = 0;
   PatientChanges changes_;
@@ -173,7 +181,8 @@ std::vector<std::unique_ptr<QueuedWrite>> PartitionWriter::Core::TakeBatch() {
   std::size_t bytes = 0;
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &Core::Ready));
-  if (gathers_) mutex_.AwaitWithTimeout(absl::Condition(this, &Core::Gathered), options_.gather);
+  if (several_ && writes_per_second_ * absl::ToDoubleSeconds(options_.gather) >= kExpectedMin)
+    mutex_.AwaitWithTimeout(absl::Condition(this, &Core::Gathered), options_.gather);
   while (!queue_.empty()) {
     const QueuedWrite& next = *queue_.front();
     if (!batch.empty() && (entries + next.entries() > options_.batch_entries_max || batch.size() >= options_.batch_entries_max ||
@@ -189,8 +198,17 @@ std::vector<std::unique_ptr<QueuedWrite>> PartitionWriter::Core::TakeBatch() {
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
-  gathers_ = batch.size() > 1;
+  NoteBatch(batch.size());
   return batch;
+}
+
+void PartitionWriter::Core::NoteBatch(std::size_t writes) {
+  const absl::Time now = absl::Now();
+  // A clock that was set back ends nothing but the estimate.
+  const double seconds = std::max(absl::ToDoubleSeconds(now - last_batch_), 1e-4);
+  last_batch_ = now;
+  several_ = writes > 1;
+  writes_per_second_ += kNewShare * (static_cast<double>(writes) / seconds - writes_per_second_);
 }
 
 void PartitionWriter::Core::FailQueue(const absl::Status& status) {
@@ -252,7 +270,7 @@ absl::Status PartitionWriter::Core::Try(Writes writes) {
 }
 
 absl::Status PartitionWriter::Core::TryPlan(Writes writes, bool with_answers) {
-  const auto lookups = LookUp(database_, writes, with_answers);
+  const auto lookups = LookUp(database_, writes, with_answers, consents_);
   if (!lookups.ok()) return lookups.status();
   const PlanContext context{options_, signer_, roster_, clock_.Now(), absl::Now()};
   auto plan = MakePlan(context, state_, writes, *lookups);
@@ -266,6 +284,7 @@ absl::Status PartitionWriter::Core::TryPlan(Writes writes, bool with_answers) {
   if (plan->changes) {
     if (absl::Status status = Execute(*plan); !status.ok()) return status;
     // Rows without an entry do not move the log: then it counts as changed until it has moved.
+    for (const auto& [patient, version] : plan->consent_versions) consents_.Set(patient, version);
     changes_.Note(plan->changed_charts, plan->next.size() + (plan->leaves.empty() ? 1 : 0));
     MoveTo(std::move(plan->next));
   }
@@ -278,11 +297,13 @@ absl::Status PartitionWriter::Core::Execute(const CommitPlan& plan) {
   absl::Status status = ExecutePlan(database_, plan, lost_head);
   if (lost_head) {
     changes_.Forget();
+    consents_.Forget();
     state_known_ = false;
     return status;
   }
   if (!absl::IsUnknown(status)) return status;
   changes_.Forget();
+  consents_.Forget();
   spdlog::warn("partition {}: a COMMIT is in doubt, reading the head", options_.origin);
   const auto committed = Settle(plan);
   if (!committed.ok()) {

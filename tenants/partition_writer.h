@@ -121,8 +121,10 @@ class PartitionWriter {
     absl::Duration witness_promise = absl::Seconds(10);
     std::size_t queue_max = 10'000;
     std::size_t batch_entries_max = 1'000;
-    // While writes come several at a time, a commit waits this long for more: fewer and larger commits cost less each write.
+    // While writes come several at a time, and so fast that two more are to be expected within this time, a commit waits for them, this long at
+    // most and until `gather_writes` are there: fewer and larger commits cost less each write, and a slow stream is not held up.
     absl::Duration gather = absl::ZeroDuration();
+    std::size_t gather_writes = 4;
     // False for the governance log only, which is judged by itself.
     bool anchors = true;
   };

@@ -484,6 +484,27 @@ TEST_F(PartitionWriterTest, ExpectedConsentVersionDecides) {
   EXPECT_EQ(Size(), "3");
 }
 
+TEST_F(PartitionWriterTest, ConsentThatChangedInACommitInDoubtBinds) {
+  FaultProxy proxy(log_->postgres().login());
+  ASSERT_TRUE(log_->RestartThrough(proxy.Through(log_->postgres().login())).ok());
+  const PatientId patient = PatientId::Random();
+  Write before = OneOf("before");
+  before.expectations.push_back({patient, 0});
+  ASSERT_TRUE(writer().Apply(std::move(before)).ok());
+  for (const FaultProxy::Fault fault : {FaultProxy::Fault::kAnswerLost, FaultProxy::Fault::kCommitLost}) {
+    const std::int64_t version = fault == FaultProxy::Fault::kAnswerLost ? 0 : 1;
+    Write revoke = OneOf(fmt::format("revoke {}", version));
+    revoke.consent_changed.push_back(patient);
+    proxy.StrikeNextCommit(fault);
+    ASSERT_TRUE(writer().Apply(std::move(revoke)).ok());
+    Write after = OneOf(fmt::format("after {}", version));
+    after.expectations.push_back({patient, version});
+    EXPECT_TRUE(absl::IsFailedPrecondition(writer().Apply(std::move(after)).status()));
+  }
+  EXPECT_EQ(proxy.struck(), 2);
+  EXPECT_EQ(One("SELECT version FROM ledger.consent_version"), "2");
+}
+
 TEST_F(PartitionWriterTest, RevocationBindsWithinOneCommit) {
   log_->Stop();
   auto writer = PartitionWriter::Create({.origin = testing::kTestOrigin, .author = testing::kTestAuthor}, log_->postgres().database(),
@@ -527,6 +548,42 @@ TEST_F(PartitionWriterTest, ThreadsShareTheLog) {
   // The tiles and the edge are found again.
   ASSERT_TRUE(log_->Restart().ok());
   ASSERT_TRUE(writer().Apply(OneOf("more")).ok());
+}
+
+TEST_F(PartitionWriterTest, WhatComesFastIsGatheredAndWhatComesAloneIsNotHeldUp) {
+  // Longer than this test may take, were anything held up by it.
+  constexpr absl::Duration kGather = absl::Seconds(20);
+  log_->Stop();
+  const auto make = [&] {
+    return PartitionWriter::Create({.origin = testing::kTestOrigin, .author = testing::kTestAuthor, .gather = kGather, .gather_writes = 8},
+                                   log_->postgres().database(), log_->signer(), log_->roster(), log_->clock())
+        .value();
+  };
+  const absl::Time begin = absl::Now();
+  {
+    const auto writer = make();
+    std::thread thread([&writer] { writer->Run(); });
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(writer->Apply(OneOf(fmt::format("alone {}", i))).ok());
+    writer->Stop();
+    thread.join();
+  }
+  EXPECT_EQ(One("SELECT count(*) FROM ledger.batch"), "5");
+  const auto writer = make();
+  std::vector<std::future<absl::StatusOr<Admitted>>> answers;
+  for (int i = 0; i < 4; ++i) answers.push_back(writer->Submit(OneOf(fmt::format("first {}", i))));
+  std::thread thread([&writer] { writer->Run(); });
+  for (auto& answer : answers) EXPECT_TRUE(answer.get().ok());
+  // After several at once the next are waited for, however late each comes, until there are enough of them.
+  answers.clear();
+  for (int i = 0; i < 8; ++i) {
+    answers.push_back(writer->Submit(OneOf(fmt::format("second {}", i))));
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  for (auto& answer : answers) EXPECT_TRUE(answer.get().ok());
+  EXPECT_EQ(One("SELECT count(*) FROM ledger.batch"), "7");
+  EXPECT_LT(absl::Now() - begin, kGather);
+  writer->Stop();
+  thread.join();
 }
 
 TEST_F(PartitionWriterTest, FullQueueSaysWhenToComeBack) {

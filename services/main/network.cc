@@ -23,8 +23,8 @@ constexpr int kRoundsAWarning = 50;
 constexpr std::size_t kWitnessAnswerBytesMax = 64u << 10;
 constexpr int kPartitionConnections = 12;
 constexpr int kNetworkConnections = 12;
-// Of what an order check at half of the peak may take (99 of 100 within 50 ms), twice where it leads to a card.
-constexpr absl::Duration kGather = absl::Milliseconds(2);
+// A sixth of what an order check may take at half of the peak (99 of 100 within 50 ms), where writes come too slowly to be waited for.
+constexpr absl::Duration kGather = absl::Milliseconds(8);
 
 // Tries again while the other side is not there yet.
 absl::Status WithPatience(const char* what, const std::function<absl::Status()>& attempt) {
