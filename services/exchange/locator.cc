@@ -107,7 +107,7 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
   const auto weights = Weights();
   // Most registrations say nothing new, and need not wait for others.
   bool known = false;
-  const absl::Status read = store.Read([&](LocatorRows& rows) -> absl::Status {
+  const absl::Status read = store.ReadOne([&](LocatorRows& rows) -> absl::Status {
     const auto before = rows.Find(patient);
     if (!before.ok()) return before.status();
     known = before->has_value() && SameRow(**before, *located);
@@ -322,7 +322,7 @@ absl::Status Locator::Merge(const PatientLink& patient, const ChartLinks& links)
   const auto stands = [&links](const LocatorRows::Merges& before) { return before.said == links && before.awaiting.empty(); };
   // Nearly always.
   bool known = false;
-  const absl::Status read = store.Read([&](LocatorRows& rows) -> absl::Status {
+  const absl::Status read = store.ReadOne([&](LocatorRows& rows) -> absl::Status {
     const auto before = rows.MergesOf(patient, links.record);
     if (!before.ok()) return before.status();
     known = stands(*before);

@@ -326,6 +326,13 @@ absl::Status LocatorStore::Read(const std::function<absl::Status(LocatorRows&)>&
   });
 }
 
+absl::Status LocatorStore::ReadOne(const std::function<absl::Status(LocatorRows&)>& body) const {
+  return database_.ReadOne([&body](ReadTransaction& transaction) {
+    LocatorRows rows(transaction);
+    return body(rows);
+  });
+}
+
 absl::Status LocatorStore::Change(const std::function<absl::Status(LocatorChanges&)>& body) const {
   return database_.Write([&body](WriteTransaction& transaction) {
     Begin(transaction, kLockForChange);
@@ -386,7 +393,7 @@ absl::StatusOr<std::optional<LocatorStore::Person>> LocatorStore::KeepPerson(con
 
 absl::StatusOr<std::vector<PatientLink>> LocatorStore::Changed(const PatientLink& cause) const {
   std::vector<PatientLink> changed;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) -> absl::Status {
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     for (const pqxx::row& row : Execute(transaction,
              "SELECT tenant_id, patient_id FROM locator.changed WHERE cause_tenant_id = $1 AND cause_patient_id = $2 ORDER BY 1, 2",
              cause.tenant.text(), pqxx::binarystring(cause.patient.bytes()))) {

@@ -91,6 +91,8 @@ class LocatorStore {
   explicit LocatorStore(const tenants::Database& network_database) : database_(network_database) {}
 
   [[nodiscard]] absl::Status Read(const std::function<absl::Status(LocatorRows&)>& body) const;
+  // For one statement that reads rows by their keys.
+  [[nodiscard]] absl::Status ReadOne(const std::function<absl::Status(LocatorRows&)>& body) const;
   // In one transaction; one at a time.
   [[nodiscard]] absl::Status Change(const std::function<absl::Status(LocatorChanges&)>& body) const;
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tenants/binary_array.h"
 #include "tenants/execute.h"
 
 namespace custodian::exchange {
@@ -141,6 +142,29 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOf(const std::vecto
   return found;
 }
 
+absl::StatusOr<std::vector<SealedRecord>> RecordStore::NewestOfOrWith(const std::vector<RecordId>& records,
+                                                                      const std::vector<std::string>& tokens) const {
+  std::vector<SealedRecord> found;
+  if (records.empty() && tokens.empty()) return found;
+  tenants::BinaryArray ids(tenants::BinaryArray::Element::kBytea);
+  for (const RecordId& record : records) ids.Add(record.bytes());
+  tenants::BinaryArray carried(tenants::BinaryArray::Element::kBytea);
+  for (const std::string& token : tokens) carried.Add(token);
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
+    const pqxx::result rows = Execute(transaction,
+        absl::StrCat("SELECT ", kColumns, " FROM (SELECT unnest($1::bytea[]) AS record_id UNION SELECT record_id FROM exchange.identifier WHERE token = "
+                     "ANY ($2::bytea[])) AS wanted CROSS JOIN LATERAL (SELECT * FROM exchange.record WHERE record_id = wanted.record_id "
+                     "ORDER BY version DESC LIMIT 1) AS r ORDER BY r.record_id LIMIT ", kRowsMax + 1),
+        pqxx::binarystring(ids.Encode()), pqxx::binarystring(carried.Encode()));
+    if (rows.size() > kRowsMax) return absl::ResourceExhaustedError("too many records carry these identifiers");
+    found.reserve(rows.size());
+    for (const pqxx::row& row : rows) found.push_back(ReadRecord(row));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return found;
+}
+
 absl::StatusOr<std::optional<SealedRecord>> RecordStore::Version(const RecordId& record, std::uint64_t version) const {
   std::optional<SealedRecord> found;
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
@@ -245,11 +269,12 @@ absl::StatusOr<std::optional<PatientId>> RecordStore::PatientOf(const RecordId& 
 
 absl::StatusOr<std::vector<RecordId>> RecordStore::PatientRecordsOf(const std::vector<PatientId>& patients) const {
   std::vector<RecordId> found;
-  const absl::Status status = database_.Read([&](ReadTransaction& transaction) {
-    for (const PatientId& patient : patients)
-      for (const pqxx::row& row : Execute(transaction, "SELECT record_id FROM exchange.patient WHERE patient_id = $1",
-                                                                pqxx::binarystring(patient.bytes())))
-        found.push_back(IdOf<RecordId>(row[0]));
+  tenants::BinaryArray ids(tenants::BinaryArray::Element::kBytea);
+  for (const PatientId& patient : patients) ids.Add(patient.bytes());
+  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
+    for (const pqxx::row& row : Execute(transaction, "SELECT record_id FROM exchange.patient WHERE patient_id = ANY ($1::bytea[]) ORDER BY record_id",
+                                        pqxx::binarystring(ids.Encode())))
+      found.push_back(IdOf<RecordId>(row[0]));
     return absl::OkStatus();
   });
   if (!status.ok()) return status;

@@ -66,6 +66,9 @@ class RecordStore {
   // Newest versions of those of `records` that exist, ordered by record.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOf(const std::vector<RecordId>& records,
                                                                        std::uint64_t before = kNow) const;
+  // The same, and of the records that ever carried one of these identifier tokens.
+  [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> NewestOfOrWith(const std::vector<RecordId>& records,
+                                                                         const std::vector<std::string>& tokens) const;
   [[nodiscard]] absl::StatusOr<std::optional<SealedRecord>> Version(const RecordId& record, std::uint64_t version) const;
   // Every version, newest first.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> History(const RecordId& record) const;

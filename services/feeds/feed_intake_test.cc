@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "services/exchange/test_world.h"
@@ -233,6 +234,56 @@ TEST(FeedIntake, SeveralPatientsIdentifiersAreRefused) {
   ASSERT_EQ(world.Verdict(MessageOf({}, {"PID|1||1^^^LAKE^MR||A^B"})), "AA");
   ASSERT_EQ(world.Verdict(MessageOf({.control_id = "2"}, {"PID|1||2^^^LAKE^MR||C^D"})), "AA");
   EXPECT_EQ(world.Verdict(MessageOf({.control_id = "3"}, {"PID|1||1^^^LAKE^MR~2^^^LAKE^MR||A^B"})), "AE PID^1^3");
+}
+
+TEST(FeedIntake, FindsWhatOthersStoredByItsIdentifierUntilItIsTakenAway) {
+  World world;
+  const auto text = [](const std::string& value) {
+    return absl::StrCat("{\"resourceType\":\"Patient\",\"id\":\"p1\",\"identifier\":[{\"system\":\"", World::kAuthority, "\",\"value\":\"", value, "\"}]}");
+  };
+  ASSERT_EQ(world.world_.Send("alpha", "alpha", "PUT", "Patient/p1", text("4711")).status, 201);
+  ASSERT_EQ(world.Verdict(MessageOf({}, {"PID|1||4711^^^LAKE^MR||Quill^Marisol"})), "AA");
+  ASSERT_EQ(world.Verdict(MessageOf({.type = "ORM^O01", .control_id = "2"}, {"PID|1||4711^^^LAKE^MR", kOrc, kOrderObr})), "AA");
+  EXPECT_EQ(world.PatientBy("4711").TextOf("id"), "p1");
+  EXPECT_EQ(world.Get("Patient/p1")["name"][0].TextOf("family"), "Quill");
+  EXPECT_EQ(world.Of("ServiceRequest", "p1").size(), 1u);
+  ASSERT_EQ(world.world_.Send("alpha", "alpha", "PUT", "Patient/p1", text("4712")).status, 200);
+  ASSERT_EQ(world.Verdict(MessageOf({.control_id = "3"}, {"PID|1||4711^^^LAKE^MR||Other^One"})), "AA");
+  EXPECT_NE(world.PatientBy("4711").TextOf("id"), "p1");
+}
+
+// What is found out about other tenants' patients (the locator, savings, corrections) is work for after the acknowledgement: neither its
+// bytes nor its time can tell of them.
+TEST(FeedIntake, IsAcknowledgedBeforeAnybodyLooksAtOtherTenants) {
+  World world;
+  ASSERT_EQ(world.world_.Send("beta", "beta", "PUT", "Patient/p1",
+                              R"({"resourceType":"Patient","id":"p1","name":[{"family":"Quill","given":["Marisol","J"]}],"birthDate":"1971-04-09",)"
+                              R"("identifier":[{"system":"http://hl7.org/fhir/sid/us-ssn","value":"910-44-2211"}]})")
+                .status,
+            201);
+  const auto located = [&] { return world.world_.network().Sql("SELECT count(*) FROM locator.patient").value().at(0).at(0); };
+  ASSERT_EQ(located(), "1");
+  const int savings_runs = world.world_.savings_runs();
+  // Registered, ordered for, refused; without MSH, whose time and control id are those of the answer.
+  const auto answers = [&](const std::string& id, const std::string& pid) {
+    const std::vector<std::pair<std::string, std::vector<std::string>>> messages = {
+        {"ADT^A04", {pid}}, {"ORM^O01", {pid, "ORC|NW|P" + id + "^EHR", "OBR|1|P" + id + "^EHR||30679-5^MR lumbar spine^LN"}}, {"ORM^O01", {pid, "ORC|NW|"}}};
+    std::string all;
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      const std::string control_id = absl::StrCat(id, "-", i);
+      const std::string answer = world.Take(MessageOf({.type = messages[i].first, .control_id = control_id}, messages[i].second)).front();
+      absl::StrAppend(&all, absl::StrReplaceAll(answer.substr(answer.find('\r')), {{control_id, "*"}}));
+    }
+    return all;
+  };
+  const std::string unknown = answers("U", "PID|1||4712^^^LAKE^MR~910-44-2212^^^USSSA^SS||Quarrel^Bettina^K^^^^L||19710410|F");
+  EXPECT_NE(unknown.find("MSA|AA|"), std::string::npos);
+  EXPECT_NE(unknown.find("MSA|AE|"), std::string::npos);
+  EXPECT_EQ(answers("K", kPid), unknown);
+  EXPECT_EQ(located(), "1");
+  EXPECT_EQ(world.world_.savings_runs(), savings_runs);
+  ASSERT_TRUE(world.world_.partition("alpha").outbox->Drain().ok());
+  EXPECT_EQ(located(), "3");
 }
 
 TEST(FeedIntake, TimesWithoutZoneAreTheTenants) {

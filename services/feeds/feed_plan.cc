@@ -88,7 +88,7 @@ class FeedPlanner::Work {
       : partition_(partition), sealer_(sealer), store_(*partition.database), message_(message), found_(message.resources.size()) {}
 
   absl::StatusOr<OrFault<FeedPlan>> Run() {
-    if (absl::Status status = FindByKey(); !status.ok()) return status;
+    if (absl::Status status = ReadStored(); !status.ok()) return status;
     if (absl::Status status = FindByIdentifier(); !status.ok()) return status;
     if (fault_) return *std::move(fault_);
     if (absl::Status status = FollowMerges(); !status.ok()) return status;
@@ -119,17 +119,16 @@ class FeedPlanner::Work {
   absl::Status Keep(const exchange::SealedRecord& row, Found& found) {
     const auto opened = exchange::OpenRecord(partition_.tenant, row, sealer_, kPurpose);
     if (!opened.ok()) return opened.status();
-    auto json = Json::Parse(opened->json);
-    if (!json.ok()) return absl::DataLossError("a stored record holds no JSON");
     found.id = opened->id;
     found.version = opened->version;
-    found.stored = *std::move(json);
+    found.stored = *opened->parsed;
     return absl::OkStatus();
   }
 
-  // By the ids that follow from the messages' own keys.
-  absl::Status FindByKey() {
+  // What has the ids that follow from the message's own keys, and what carries its identifiers.
+  absl::Status ReadStored() {
     std::vector<RecordId> records;
+    std::vector<std::string> tokens;
     std::map<RecordId, std::vector<std::size_t>> places;
     for (std::size_t i = 0; i < found_.size(); ++i) {
       const auto token = sealer_.IndexToken(partition_.tenant.id, absl::StrCat("hl7-resource\n", Mapped(i).type, "\n", Mapped(i).key));
@@ -144,11 +143,21 @@ class FeedPlanner::Work {
         found_[i].same_as = at.front();
       }
       at.push_back(i);
+      for (const IdentifierQuery& identifier : Mapped(i).identifiers) {
+        auto carried = exchange::IdentifierToken(partition_.tenant.id, sealer_, identifier);
+        if (!carried.ok()) return carried.status();
+        tokens.push_back(*std::move(carried));
+      }
     }
-    const auto rows = store_.NewestOf(records);
+    auto rows = store_.NewestOfOrWith(records, tokens);
     if (!rows.ok()) return rows.status();
-    for (const exchange::SealedRecord& row : *rows) {
-      const std::size_t first = places[row.record].front();
+    for (exchange::SealedRecord& row : *rows) {
+      const auto place = places.find(row.record);
+      if (place == places.end()) {
+        others_.push_back(std::move(row));
+        continue;
+      }
+      const std::size_t first = place->second.front();
       if (row.deleted) {
         // It was deleted since; what comes back gets the next version.
         found_[first].version = row.version;
@@ -161,21 +170,33 @@ class FeedPlanner::Work {
 
   // By business identifiers, for what others stored, and to see that several identifiers of a patient are one patient's.
   absl::Status FindByIdentifier() {
-    std::vector<IdentifierQuery> queries;
     const auto looked_for = [&](std::size_t i) {
       return !found_[i].same_as && (found_[i].stored.is_null() || (Mapped(i).type == "Patient" && Mapped(i).identifiers.size() > 1));
     };
+    std::set<IdentifierQuery> wanted;
     for (std::size_t i = 0; i < found_.size(); ++i)
-      if (looked_for(i)) queries.insert(queries.end(), Mapped(i).identifiers.begin(), Mapped(i).identifiers.end());
-    const auto hits = exchange::FindByIdentifiers(partition_, sealer_, queries, kPurpose);
-    if (!hits.ok()) return hits.status();
+      if (looked_for(i)) wanted.insert(Mapped(i).identifiers.begin(), Mapped(i).identifiers.end());
+    if (wanted.empty()) return absl::OkStatus();
+    // An identifier that was taken away finds nothing any more.
+    std::map<IdentifierQuery, std::set<std::string>> carriers;
+    const auto note = [&](const Found& found) {
+      for (const IdentifierQuery& identifier : exchange::IdentifiersOf(found.stored))
+        if (wanted.contains(identifier)) carriers[identifier].insert(found.id);
+    };
+    for (const Found& found : found_) note(found);
+    for (const exchange::SealedRecord& row : others_) {
+      if (row.deleted) continue;
+      Found& found = opened_.emplace_back();
+      if (absl::Status status = Keep(row, found); !status.ok()) return status;
+      note(found);
+    }
     for (std::size_t i = 0; i < found_.size(); ++i) {
       if (!looked_for(i)) continue;
       std::set<std::string> ids;
       if (!found_[i].stored.is_null()) ids.insert(found_[i].id);
       for (const IdentifierQuery& query : Mapped(i).identifiers) {
-        const auto hit = hits->find(query);
-        if (hit == hits->end()) continue;
+        const auto hit = carriers.find(query);
+        if (hit == carriers.end()) continue;
         ids.insert(hit->second.begin(), hit->second.end());
         // Orders and results: the best identifier that finds any decides.
         if (Mapped(i).type != "Patient") break;
@@ -210,6 +231,11 @@ class FeedPlanner::Work {
   }
 
   absl::Status Read(const std::string& type, const std::string& id, Found& found) {
+    for (const Found& other : opened_) {
+      if (other.id != id || other.stored.TextOf("resourceType") != type) continue;
+      found = other;
+      return absl::OkStatus();
+    }
     const auto record = sealer_.RecordIdOf(partition_.tenant.id, type, id);
     if (!record.ok()) return record.status();
     const auto row = store_.Newest(*record);
@@ -376,6 +402,9 @@ class FeedPlanner::Work {
   const exchange::RecordStore store_;
   const MappedMessage& message_;
   std::vector<Found> found_;
+  // What else carries, or once carried, an identifier of the message; and of it what was opened.
+  std::vector<exchange::SealedRecord> others_;
+  std::vector<Found> opened_;
   std::optional<Fault> fault_;
 };
 

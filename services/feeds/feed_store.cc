@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "tenants/execute.h"
 
 namespace custodian::feeds {
 namespace {
@@ -77,8 +78,8 @@ constexpr char kQuarantineColumns[] =
 template <typename Result, typename Read>
 absl::StatusOr<std::optional<Result>> FindOne(const tenants::Database& database, const std::string& sql, const std::string& parameter, Read read) {
   std::optional<Result> found;
-  const absl::Status status = database.Read([&](tenants::ReadTransaction& transaction) {
-    const pqxx::result rows = transaction.sql().exec_params(sql, pqxx::binarystring(parameter));
+  const absl::Status status = database.ReadOne([&](tenants::ReadTransaction& transaction) {
+    const pqxx::result rows = tenants::Execute(transaction, sql, pqxx::binarystring(parameter));
     if (!rows.empty()) found = read(rows[0]);
     return absl::OkStatus();
   });

@@ -20,6 +20,8 @@ namespace {
 constexpr int kConnectionsPerTenant = 4;
 constexpr std::string_view kTenantFile = "tenant-";
 constexpr std::size_t kPurposeBytesMax = 64;
+// Of some hundred patients, about 10 MB.
+constexpr std::size_t kRecentTokensMax = 32'768;
 
 // Names go into files and checkpoints by lines: printable ASCII without spaces.
 absl::Status CheckName(std::string_view name, const char* what) {
@@ -80,7 +82,8 @@ KeyService::KeyService(Pkcs11Token& token, std::string state_directory, Connecti
       state_directory_(std::move(state_directory)),
       connections_(std::move(connections)),
       directory_lock_(std::move(lock)),
-      states_(state_directory_) {}
+      states_(state_directory_),
+      recent_tokens_(kRecentTokensMax) {}
 
 KeyService::~KeyService() = default;
 
@@ -219,7 +222,25 @@ absl::StatusOr<std::vector<std::string>> KeyService::LocatorTokens(const TenantI
     }
   }
   if (const auto known = Known(tenant); !known.ok()) return known.status();
-  return token_.LocatorTokens(values);
+  std::vector<std::string> tokens(values.size());
+  std::vector<std::string> missing;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (auto kept = recent_tokens_.Find(tenant, values[i])) {
+      tokens[i] = *std::move(kept);
+    } else {
+      missing.push_back(values[i]);
+      places.push_back(i);
+    }
+  }
+  // Asked even when nothing is missing, so that a token that is away or has lost the key gives nothing.
+  auto made = token_.LocatorTokens(missing);
+  if (!made.ok()) return made.status();
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    recent_tokens_.Keep(tenant, missing[i], (*made)[i]);
+    tokens[places[i]] = std::move((*made)[i]);
+  }
+  return tokens;
 }
 
 absl::StatusOr<Secret> KeyService::IndexKey(const TenantId& tenant) {

@@ -20,6 +20,7 @@
 #include "services/keys/key_client.h"
 #include "services/keys/key_store.h"
 #include "services/keys/pkcs11_token.h"
+#include "services/keys/recent_tokens.h"
 #include "services/keys/signing_states.h"
 #include "tenants/database.h"
 #include "tenants/ids.h"
@@ -81,6 +82,7 @@ class KeyService final : public KeyClient {
   const Connections connections_;
   const std::unique_ptr<DirectoryLock> directory_lock_;
   SigningStates states_;
+  RecentTokens recent_tokens_;
   absl::Mutex mutex_;
   std::map<TenantId, std::unique_ptr<Tenant>> tenants_ ABSL_GUARDED_BY(mutex_);
 };

@@ -190,6 +190,13 @@ TEST_F(KeyServiceTest, LocatorTokensMeetAcrossTenants) {
   ASSERT_TRUE(tokens.ok()) << tokens.status();
   EXPECT_NE(tokens->front(), tokens->back());
   EXPECT_EQ(*keys().LocatorTokens(other, values), *tokens);
+  // Some were asked for before.
+  const auto more = keys().LocatorTokens(tenant_, std::vector<std::string>{"two", "three", "one"});
+  ASSERT_TRUE(more.ok()) << more.status();
+  EXPECT_EQ(more->front(), tokens->back());
+  EXPECT_EQ(more->back(), tokens->front());
+  EXPECT_NE((*more)[1], tokens->front());
+  EXPECT_NE((*more)[1], tokens->back());
   Restart();
   EXPECT_EQ(*keys().LocatorTokens(other, values), *tokens);
 }

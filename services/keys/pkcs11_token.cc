@@ -414,7 +414,7 @@ absl::StatusOr<std::vector<std::string>> Pkcs11Token::LocatorTokens(std::span<co
   std::vector<std::string> tokens;
   absl::Status status = core_->Run([&](Pkcs11Session& session) -> absl::Status {
     tokens.clear();
-    const auto key = core_->Find(session, core_->LocatorName());
+    const auto key = core_->FindStillThere(session, core_->LocatorName());
     if (absl::IsNotFound(key.status())) return absl::FailedPreconditionError("the locator key is not in the token");
     if (!key.ok()) return key.status();
     for (const std::string& value : values) {

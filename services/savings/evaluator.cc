@@ -96,7 +96,7 @@ absl::StatusOr<bool> Evaluator::HasFacts(const std::vector<PatientLink>& person)
     const tenants::Partition* partition = parts_.partitions.FindById(link.tenant);
     if (!partition) return absl::UnavailableError(absl::StrCat("partition of tenant ", link.tenant.text(), " does not run here"));
     bool any = false;
-    const absl::Status read = partition->database->Read([&](ReadTransaction& transaction) -> absl::Status {
+    const absl::Status read = partition->database->ReadOne([&](ReadTransaction& transaction) -> absl::Status {
       any = !ReadFacts(transaction, link.patient).empty();
       return absl::OkStatus();
     });
@@ -162,7 +162,7 @@ absl::Status Evaluator::OpenFacts(const PatientLink& patient, Opened& opened) {
   if (!partition)
     return absl::UnavailableError(absl::StrCat("partition of tenant ", patient.tenant.text(), " does not run here"));
   std::vector<FactRow> rows;
-  const absl::Status read = partition->database->Read([&](ReadTransaction& transaction) -> absl::Status {
+  const absl::Status read = partition->database->ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     rows = ReadFacts(transaction, patient.patient);
     return absl::OkStatus();
   });

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tenants/binary_array.h"
+#include "tenants/execute.h"
 
 namespace custodian::savings {
 namespace {
@@ -75,9 +76,10 @@ constexpr char kFigure[] =
 
 std::vector<FactRow> ReadFacts(tenants::ReadTransaction& tenant, const PatientId& patient) {
   std::vector<FactRow> facts;
-  for (const pqxx::row& row : tenant.sql().exec_params("SELECT fact_id, sealed, arrived_ms, entry_index FROM savings.fact WHERE "
-                                                       "patient_id = $1 ORDER BY entry_index, fact_id",
-                                                       Binary(patient.bytes()))) {
+  for (const pqxx::row& row : tenants::Execute(tenant,
+                                               "SELECT fact_id, sealed, arrived_ms, entry_index FROM savings.fact WHERE "
+                                               "patient_id = $1 ORDER BY entry_index, fact_id",
+                                               Binary(patient.bytes()))) {
     facts.push_back({BytesOf(row[0]), BytesOf(row[1]), TimeOf(row[2]), Integer(row[3])});
   }
   return facts;
