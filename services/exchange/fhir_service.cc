@@ -86,6 +86,7 @@ FhirService::FhirService(Options options, const tenants::Partitions& partitions,
       partitions_(partitions),
       registry_(registry),
       sealer_(sealer),
+      records_(records),
       reader_(sealer),
       searcher_(sealer),
       match_(matcher ? std::move(matcher) : MatchWithin(locator, sealer), sealer),
@@ -163,6 +164,9 @@ rpc::HttpResponse FhirService::HandleOwn(const FhirCall& call) const {
   }
   if (depth == 3 && call.type() == "Patient" && call.segments[2] == "$everything") {
     return method == "GET" ? searcher_.Everything(call, call.request.Parameters()) : MethodNotAllowed("GET");
+  }
+  if (depth == 3 && call.type() == "Patient" && call.segments[2] == "$ledger-list" && options_.list_entries) {
+    return method == "GET" ? LedgerListOf(call, records_, options_.list_entries) : MethodNotAllowed("GET");
   }
   if (depth == 3 && call.type() == "Patient" && IsResourceType(call.segments[2])) return SearchCompartment(call);
   return FhirResponse(Refuse(404, "not-supported", "There is nothing at this URL."));

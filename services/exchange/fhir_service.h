@@ -20,6 +20,7 @@
 #include "services/exchange/fhir_reader.h"
 #include "services/exchange/fhir_searcher.h"
 #include "services/exchange/fhir_writer.h"
+#include "services/exchange/ledger_list.h"
 #include "services/exchange/smart_scope.h"
 #include "services/keys/key_client.h"
 #include "services/keys/sealer.h"
@@ -50,6 +51,8 @@ class FhirService {
     OnRefused refused = nullptr;
     // Who calls (smart_service.h); absent: whom the certificate names in the registry, without scopes.
     std::function<absl::StatusOr<FhirCaller>(const rpc::HttpRequest&)> authenticate{};
+    // Answers Patient/$ledger-list, which is not there without it.
+    ListEntries list_entries{};
   };
   // Borrows everything. `matcher` answers Patient/$match; MatchWithin() when there is none.
   FhirService(Options options, const tenants::Partitions& partitions, const tenants::Registry& registry, keys::Sealer& sealer,
@@ -92,6 +95,7 @@ class FhirService {
   const tenants::Partitions& partitions_;
   const tenants::Registry& registry_;
   keys::Sealer& sealer_;
+  const PatientRecords& records_;
   const FhirReader reader_;
   const FhirSearcher searcher_;
   const FhirPatientMatch match_;

@@ -67,6 +67,9 @@ class TestWorld {
     options.body_bytes_max = 4u << 20;
     options.receipt_wait = absl::Milliseconds(100);
     options.tick = kTick;
+    options.list_entries = [](std::string_view origin, std::string_view subject) -> absl::StatusOr<std::string> {
+      return absl::StrCat("list of ", std::string(origin), " ", HexEncode(subject));
+    };
     service_ = std::make_unique<FhirService>(options, partitions_, *registry_, *sealer_, key_process_->client(), *locator_, *records_, clock_,
                                              [](std::string_view origin, std::uint64_t index) -> absl::StatusOr<std::string> {
                                                return absl::StrCat("receipt of ", std::string(origin), " ", index);

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -42,6 +43,7 @@
 #include "services/log/ledger_service.h"
 #include "services/log/publisher.h"
 #include "services/log/readers.h"
+#include "services/log/subject_index.h"
 #include "services/log/tile_service.h"
 #include "services/main/commands.h"
 #include "services/main/consent_tables.h"
@@ -74,6 +76,7 @@ constexpr int kOrderChecksAtOnce = 64;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
+constexpr absl::Duration kStepSubjectsEvery = absl::Seconds(1);
 constexpr absl::Duration kKeepRefusalsEvery = absl::Milliseconds(100);
 constexpr absl::Duration kKeySetTimeout = absl::Seconds(2);
 constexpr absl::Duration kForgetTokensEvery = absl::Minutes(1);
@@ -115,6 +118,10 @@ class Platform {
   // The same, a few rows of each partition in turn.
   [[nodiscard]] absl::Status DrainInTurn() const;
   [[nodiscard]] absl::Status ForgetTokens() const;
+  // The complete list of a subject's entries; the governance log is about nobody.
+  [[nodiscard]] absl::StatusOr<std::string> ListSubject(std::string_view origin, std::string_view subject) const;
+  // Each partition's map of subjects. For one thread.
+  [[nodiscard]] absl::Status StepSubjects();
   void Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body);
   [[nodiscard]] std::string StatusJson() const;
   // Of one tenant for its auditor; of all when `tenant` is none.
@@ -161,6 +168,8 @@ class Platform {
   // None when the configuration names none.
   std::unique_ptr<rpc::MllpServer> mllp_;
   absl::Notification stop_;
+  // Of the thread that steps them.
+  std::map<const tenants::Partition*, std::unique_ptr<log::SubjectIndex>> subject_indexes_;
   std::vector<std::thread> threads_;
 };
 
@@ -275,7 +284,8 @@ Platform::Platform(const Config& config)
             const tenants::Partition* partition = network_->partitions.FindByOrigin(origin);
             return partition == nullptr ? nullptr : partition->log.get();
           },
-          [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
+          [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
+          [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); }),
       refusals_({.batch = static_cast<std::size_t>(config.refusals_batch), .waiting_max = static_cast<std::size_t>(config.refusals_waiting_max)},
                 network_->partitions, sealer_, records_),
       outgoing_(Value(rpc::Outgoing::Create({.hosts = config.outgoing.hosts,
@@ -294,7 +304,8 @@ Platform::Platform(const Config& config)
              .tick = config.order_check_tick,
              .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
              .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); },
-             .authenticate = [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); }},
+             .authenticate = [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); },
+             .list_entries = [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); }},
             network_->partitions, *network_->registry, sealer_, *network_->keys, locator_, records_, *network_->clock,
             [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
       cds_hooks_({.public_url = config.public_url,
@@ -520,6 +531,24 @@ absl::Status Platform::ForgetTokens() const {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> Platform::ListSubject(std::string_view origin, std::string_view subject) const {
+  const tenants::Partition* partition = network_->partitions.FindByOrigin(origin);
+  if (partition == nullptr) return absl::NotFoundError("this log is about nobody");
+  return log::MakeSubjectList(*partition->database, *partition->log, subject);
+}
+
+absl::Status Platform::StepSubjects() {
+  absl::Status first_failure;
+  for (tenants::Partition* partition : network_->partitions.All()) {
+    std::unique_ptr<log::SubjectIndex>& index = subject_indexes_[partition];
+    if (index == nullptr)
+      index = std::make_unique<log::SubjectIndex>(*partition->database, *partition->log, *partition->writer, machine_clock_,
+                                                  log::SubjectIndex::Options{.stopped = [this] { return stop_.HasBeenNotified(); }});
+    first_failure.Update(index->Step());
+  }
+  return first_failure;
+}
+
 // Runs `body` every `every` until Stop(); a failure is logged once until it succeeds again.
 void Platform::Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body) {
   threads_.emplace_back([this, every, what, body = std::move(body)] {
@@ -624,6 +653,7 @@ void Platform::Run() {
     key_sets_.RefreshDue();
     return absl::OkStatus();
   });
+  Repeat(kStepSubjectsEvery, "maps of subjects", [this] { return StepSubjects(); });
   Repeat(kForgetTokensEvery, "used tokens", [this] { return ForgetTokens(); });
   if (!config_.simulated_time) Repeat(kSettleEvery, "savings", [this] { return evaluator_.Settle(); });
   threads_.emplace_back([this] { https_->Run(); });
