@@ -66,6 +66,7 @@ std::optional<Leaf> LogAuditor::Add(std::string_view leaf_bytes, const Hash& has
 }
 
 void LogAuditor::AddUnread(const Hash& hash) {
+  subjects_.AddUnread();
   range_.Append(hash);
   if (governance_ == nullptr) own_history_.Append({}, range_.Root());
 }
@@ -79,6 +80,9 @@ bool LogAuditor::Judge(const Leaf& leaf) {
   const absl::Status author = JudgeAuthor(leaf);
   if (!author.ok()) findings_.Add(Position(), std::string(author.message()));
   CountEntry(entry);
+  // The governance log is about nobody.
+  if (governance_ != nullptr)
+    if (const absl::Status subjects = subjects_.Add(range_.size(), entry); !subjects.ok()) findings_.Add(Position(), std::string(subjects.message()));
   return author.ok();
 }
 

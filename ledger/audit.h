@@ -1,5 +1,5 @@
 // Verifies a log from any byte source. LogAuditor judges leaves one by one, in order: form, origin, kind, author and signature by
-// the roster, counters, idempotency keys, anchors. AuditTiles runs it over a served log and compares every tile and the
+// the roster, counters, idempotency keys, anchors, maps of subjects. AuditTiles runs it over a served log and compares every tile and the
 // checkpoint. Pure apart from the source it is given; an auditor is used by one thread.
 //
 // Who is believed: the witnessed checkpoint of the governance log, under a policy that the verifier holds. Its first entry must
@@ -27,6 +27,7 @@
 #include "ledger/checkpoint.h"
 #include "ledger/entry.h"
 #include "ledger/roster.h"
+#include "ledger/subject_audit.h"
 #include "ledger/tree.h"
 
 namespace custodian::ledger {
@@ -73,6 +74,9 @@ class LogAuditor {
   // For the governance log itself.
   explicit LogAuditor(Findings& findings, std::unique_ptr<SeenKeys> seen = nullptr);
 
+  // Before the first leaf: where the map of subjects is kept, instead of memory.
+  void KeepSubjectsIn(std::unique_ptr<SubjectPages> pages) { subjects_ = SubjectAuditor(std::move(pages)); }
+
   // The next leaf, hashed as `hash` into the tree. Returns it parsed, or nothing when it cannot be read (a finding then).
   std::optional<Leaf> Add(std::string_view leaf_bytes, const Hash& hash);
   // The next leaf is known only by its hash: it enters the tree unjudged (the caller has a finding for it).
@@ -88,6 +92,8 @@ class LogAuditor {
   [[nodiscard]] const Hash& anchor_root() const { return anchor_root_; }
   // True when an anchor named a governance log longer than the one audited: audit that again, then this log.
   [[nodiscard]] bool governance_is_behind() const { return governance_is_behind_; }
+  // How far the log's maps of subjects go.
+  [[nodiscard]] const SubjectAuditor& subjects() const { return subjects_; }
 
  private:
   // True when the author may have written it.
@@ -115,6 +121,7 @@ class LogAuditor {
   // By author: the counters seen as runs without a gap, first to last. An author leaves few gaps.
   std::map<std::string, std::map<std::uint64_t, std::uint64_t>> other_counters_;
   std::unique_ptr<SeenKeys> seen_;
+  SubjectAuditor subjects_;
   // The batch signature verified last: all leaves of a batch share it.
   std::string verified_batch_;
 };

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ledger/base64.h"
+#include "ledger/big_endian.h"
 
 namespace custodian::ledger {
 namespace {
@@ -53,18 +54,6 @@ absl::Status CheckKeyName(std::string_view name) {
       return Invalid("a key name has a space, a plus or bytes that are not UTF-8");
   }
   return absl::OkStatus();
-}
-
-std::string BigEndian(std::uint64_t value, int bytes) {
-  std::string out(static_cast<std::size_t>(bytes), '\0');
-  for (int i = bytes - 1; i >= 0; --i, value >>= 8) out[static_cast<std::size_t>(i)] = static_cast<char>(value & 0xff);
-  return out;
-}
-
-std::uint64_t FromBigEndian(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (const char byte : bytes) value = value << 8 | static_cast<unsigned char>(byte);
-  return value;
 }
 
 std::uint32_t KeyIdOf(std::string_view name, std::uint8_t algorithm, std::string_view public_key) {

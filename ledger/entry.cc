@@ -121,6 +121,11 @@ absl::Status CheckClearContent(const v1::Entry& entry) {
     }
     case v1::Entry::kRecordStored:
       return CheckRecordStored(entry);
+    case v1::Entry::kSubjectMap:
+      if (entry.subject_map().size() == 0) return Invalid("subject_map.size counts from 1");
+      if (entry.subject_map().root().size() != 32) return Invalid("subject_map.root must have 32 bytes");
+      if (!entry.subject().empty()) return Invalid("a subject map is about no subject");
+      return absl::OkStatus();
     case v1::Entry::kClientRegistered: {
       const v1::ClientRegistered& client = entry.client_registered();
       if (client.spiffe_id().empty() || client.role().empty()) return Invalid("client_registered needs spiffe_id and role");
@@ -148,6 +153,7 @@ absl::Status CheckClear(const v1::Entry& entry) {
       {v1::KIND_KEY_STORED, v1::Entry::kKeyStored},
       {v1::KIND_RECORD_STORED, v1::Entry::kRecordStored},
       {v1::KIND_CLIENT_REGISTERED, v1::Entry::kClientRegistered},
+      {v1::KIND_SUBJECT_MAP, v1::Entry::kSubjectMap},
   };
   const auto expected = kClearOf.find(entry.kind());
   const bool fits = expected != kClearOf.end() ? entry.clear_case() == expected->second

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "ledger/checkpoint.h"
 #include "ledger/entry.h"
 #include "ledger/receipt.h"
+#include "ledger/subject_list.h"
 #include "ledger/tiles.h"
 #include "tests/support/known_log.h"
 #include "tests/support/require.h"
@@ -175,6 +177,51 @@ inline void FuzzPolicy(std::string_view bytes) {
         if (witness.key.ToString() == key.ToString()) theirs.insert(witness.name);
     if (with->Verify(known.checkpoint).ok()) Require(with->IsMet(theirs));
   }
+}
+
+// Who is in the map of the known subjects: 'a' to 'p', sixteen times their letter, each with one entry more than the one before.
+struct KnownSubjects {
+  std::unique_ptr<SubjectPages> pages = NewSubjectPagesInMemory();
+  SubjectChanges values;
+  Hash root{};
+
+  KnownSubjects() {
+    for (char c = 'a'; c <= 'p'; ++c) values[SubjectKey(std::string(kSubjectBytes, c))] = {static_cast<std::uint64_t>(c - 'a') + 1, 100u + static_cast<unsigned char>(c)};
+    root = ApplySubjectChanges(*pages, EmptySubjectRoot(), values).value();
+  }
+  static const KnownSubjects& Get() {
+    static const KnownSubjects& known = *new KnownSubjects();
+    return known;
+  }
+};
+
+// A map proof. Whatever it says of the known subjects, and of some that are not there, is so.
+inline void FuzzMapProof(std::string_view bytes) {
+  const auto proof = SubjectMapProof::Parse(bytes);
+  if (!proof.ok()) {
+    Require(absl::IsInvalidArgument(proof.status()));
+    return;
+  }
+  Require(proof->Serialize() == bytes);
+  const KnownSubjects& known = KnownSubjects::Get();
+  for (char c = 'a'; c <= 'z'; ++c) {
+    const std::string subject(kSubjectBytes, c);
+    const auto value = proof->Verify(known.root, subject);
+    if (!value.ok()) continue;
+    const auto entry = known.values.find(SubjectKey(subject));
+    Require(*value == (entry == known.values.end() ? SubjectValue() : entry->second));
+  }
+}
+
+// A subject's list. The known log has no map, so none is true.
+inline void FuzzSubjectList(std::string_view bytes) {
+  const auto list = SubjectList::Parse(bytes);
+  if (!list.ok()) {
+    Require(absl::IsInvalidArgument(list.status()));
+    return;
+  }
+  Require(list->Serialize() == bytes);
+  Require(!list->Verify(KnownLog::Get().policy).ok());
 }
 
 // A leaf: SignedEntry and, in it, Entry.

@@ -24,6 +24,8 @@ TEST(LedgerFuzz, CheckpointsHold) { EXPECT_GE(FuzzCorpus("checkpoint", kNoteChar
 TEST(LedgerFuzz, ReceiptsHold) { EXPECT_GE(FuzzCorpus("receipt", kNoteCharacters, 1000, FuzzReceipt), 5u); }
 TEST(LedgerFuzz, PoliciesHold) { EXPECT_GE(FuzzCorpus("policy", "\n\t #0123allynowitqurmgp+", 1000, FuzzPolicy), 5u); }
 TEST(LedgerFuzz, EntriesHold) { EXPECT_GE(FuzzCorpus("entry", kProtobufBytes, 1000, FuzzEntry), 14u); }
+TEST(LedgerFuzz, MapProofsHold) { EXPECT_GE(FuzzCorpus("map-proof", std::string_view("\0\1\x80\xff", 4), 1000, FuzzMapProof), 8u); }
+TEST(LedgerFuzz, SubjectListsHold) { EXPECT_GE(FuzzCorpus("subject-list", kNoteCharacters, 1000, FuzzSubjectList), 3u); }
 TEST(LedgerFuzz, BundlesHold) { EXPECT_GE(FuzzCorpus("bundle", std::string_view("\0\1\2\xff", 4), 400, FuzzBundle), 5u); }
 
 TEST(LedgerFuzz, NoChangedSignatureVerifies) {
@@ -125,6 +127,10 @@ std::map<std::string, std::string> UnsignedLeaves() {
     }
     entry.mutable_record_stored()->add_deleted(1);
   });
+  add(v1::KIND_SUBJECT_MAP, "subject-map", [&](v1::Entry& entry) {
+    entry.mutable_subject_map()->set_size(7);
+    entry.mutable_subject_map()->set_root(hash);
+  });
   add(v1::KIND_CLIENT_REGISTERED, "client-registered", [](v1::Entry& entry) {
     entry.mutable_client_registered()->set_spiffe_id("spiffe://c");
     entry.mutable_client_registered()->set_role("ehr");
@@ -153,6 +159,16 @@ std::map<std::string, std::string> MadeSeeds() {
       {"bundle/wide", EncodeBundle(std::vector<std::string>(300)).value()},
   };
   for (const std::uint64_t index : {0, 3, 5}) seeds["receipt/known-" + std::to_string(index)] = log.ReceiptOf(index).Serialize();
+  const KnownSubjects& subjects = KnownSubjects::Get();
+  for (const char c : {'a', 'b', 'g', 'p', 'q', 'r', 's', 'z'})
+    seeds[std::string("map-proof/") + c] = ProveSubject(*subjects.pages, subjects.root, std::string(kSubjectBytes, c)).value().Serialize();
+  for (const int entries : {0, 1, 3}) {
+    SubjectList list{std::string(kSubjectBytes, 'a'), ProveSubject(*subjects.pages, subjects.root, std::string(kSubjectBytes, 'a')).value(), {}, {}, signed_note};
+    const auto entry_at = [&log](std::uint64_t index) { return SubjectList::Entry{index, log.leaves[index], log.ReceiptOf(index).proof}; };
+    list.map_entry = entry_at(5);
+    for (int i = 0; i < entries; ++i) list.entries.push_back(entry_at(static_cast<std::uint64_t>(i)));
+    seeds["subject-list/" + std::to_string(entries)] = list.Serialize();
+  }
   for (const std::uint64_t index : {0, 2}) seeds["entry/known-" + std::to_string(index)] = log.leaves[index];
   for (const auto& [name, leaf] : UnsignedLeaves()) seeds["entry/" + name] = leaf;
   return seeds;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "ledger/base64.h"
+#include "ledger/lines.h"
 
 namespace custodian::ledger {
 namespace {
@@ -10,21 +11,6 @@ namespace {
 constexpr std::string_view kFirstLine = "c2sp.org/tlog-proof@v1";
 constexpr std::size_t kReceiptBytesMax = 2u << 20;
 constexpr std::size_t kProofHashesMax = 64;
-
-// The next line and the text behind it; false at a line without its newline.
-bool TakeLine(std::string_view& text, std::string_view& line) {
-  const std::size_t end = text.find('\n');
-  if (end == std::string_view::npos) return false;
-  line = text.substr(0, end);
-  text.remove_prefix(end + 1);
-  return true;
-}
-
-bool TakePrefix(std::string_view& line, std::string_view prefix) {
-  if (line.substr(0, prefix.size()) != prefix) return false;
-  line.remove_prefix(prefix.size());
-  return true;
-}
 
 }  // namespace
 

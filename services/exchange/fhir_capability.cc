@@ -85,6 +85,7 @@ Json Resource(const TypeDefinition& type, Json reverse_includes) {
   resource.Set("searchParam", std::move(parameters));
   if (type.name == "Patient") {
     resource.Set("operation", Json::Array({Operation("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
+                                           Operation("ledger-list", "https://custodian.example/fhir/OperationDefinition/Patient-ledger-list"),
                                            Operation("match", "http://hl7.org/fhir/OperationDefinition/Patient-match")}));
   }
   if (type.name == "Communication") {

@@ -165,6 +165,9 @@ rpc::HttpResponse FhirService::HandleOwn(const FhirCall& call) const {
   if (depth == 3 && call.type() == "Patient" && call.segments[2] == "$everything") {
     return method == "GET" ? searcher_.Everything(call, call.request.Parameters()) : MethodNotAllowed("GET");
   }
+  if (depth == 3 && call.type() == "Patient" && call.segments[2] == "$ledger-list" && options_.list_entries) {
+    return method == "GET" ? LedgerListOf(call, parts_.records, options_.list_entries) : MethodNotAllowed("GET");
+  }
   if (depth == 3 && call.type() == "Patient" && IsResourceType(call.segments[2])) return SearchCompartment(call);
   return FhirResponse(Refuse(404, "not-supported", "There is nothing at this URL."));
 }

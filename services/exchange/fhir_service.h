@@ -21,6 +21,7 @@
 #include "services/exchange/fhir_reader.h"
 #include "services/exchange/fhir_searcher.h"
 #include "services/exchange/fhir_writer.h"
+#include "services/exchange/ledger_list.h"
 #include "services/exchange/smart_scope.h"
 #include "services/rpc/http.h"
 
@@ -45,6 +46,8 @@ class FhirService {
     ReceiptSource receipt{};
     // Answers Patient/$match; absent: MatchWithin().
     PatientMatcher matcher{};
+    // Answers Patient/$ledger-list, which is not there without it.
+    ListEntries list_entries{};
   };
   FhirService(Options options, ExchangeParts parts);
 

@@ -366,6 +366,21 @@ TEST_F(Fhir, OthersReadOnlyByConsentAndEachReadIsRecordedFirst) {
   EXPECT_EQ(world_->Send("beta", "alpha", "POST", "Patient", kPatient).status, 403);
 }
 
+TEST_F(Fhir, APatientsLedgerListIsForTheOwnTenantAlone) {
+  const std::string patient = Post("alpha", "Patient", kPatient);
+  const auto owner = world_->records().FindPatient(world_->partition("alpha").tenant.id, patient.substr(8));
+  ASSERT_TRUE(owner.ok());
+  const Json binary = TestWorld::Body(Send("GET", patient + "/$ledger-list"), 200);
+  EXPECT_EQ(binary.TextOf("resourceType"), "Binary");
+  std::string list;
+  ASSERT_TRUE(absl::Base64Unescape(binary.TextOf("data"), &list));
+  EXPECT_EQ(list, "list of custodian.example/p/00000000000000aa " + owner->hex());
+  EXPECT_EQ(Send("GET", "Patient/unknown/$ledger-list").status, 404);
+  EXPECT_EQ(Send("POST", patient + "/$ledger-list", "{}").status, 405);
+  EXPECT_EQ(world_->Send("beta", "alpha", "GET", patient + "/$ledger-list").body, world_->Send("beta", "alpha", "GET", "Patient/unknown/$ledger-list").body);
+  EXPECT_EQ(world_->Send("beta", "alpha", "GET", patient + "/$ledger-list").status, 404);
+}
+
 TEST_F(Fhir, AConsentRevokedBetweenDecisionAndCommitIsNotPassedOver) {
   // The writer refuses the disclosure when the patient's consent version moved on; here it always has.
   const std::string patient = Post("alpha", "Patient", kPatient);

@@ -97,6 +97,8 @@ void AddOperation(const std::vector<std::string>& segments, std::vector<Need>& n
   const std::string type = segments.size() > 1 ? TypeOr(segments.front()) : "*";
   if (operation == "$match") return needs.push_back({"Patient", "rs"});
   if (operation == "$everything") return needs.push_back({"*", "rs"});
+  // Names entries by kind and time, as the AuditEvents do that belong to them.
+  if (operation == "$ledger-list") return needs.push_back({"AuditEvent", "rs"});
   if (operation == "$corrections") return needs.push_back({"Communication", "rs"});
   if (operation == "$acknowledge") return needs.push_back({"Communication", "u"});
   if (operation == "$validate") return needs.push_back({type, "r"});

@@ -73,6 +73,7 @@ TEST(SmartScope, EachInteractionNeedsItsScope) {
       {"GET", "Patient/x/Observation", "system/Observation.s"},
       {"GET", "Patient/x/*", "system/*.s"},
       {"GET", "Patient/x/$everything", "system/*.rs"},
+      {"GET", "Patient/x/$ledger-list", "system/AuditEvent.rs"},
       {"POST", "Patient/$match", "system/Patient.rs"},
       {"POST", "Patient/$validate", "system/Patient.r"},
       {"POST", "$reindex", "system/*.cruds"},

@@ -62,6 +62,9 @@ class TestWorld {
     }
     FhirService::Options options = FhirOptions();
     options.tick = kTick;
+    options.list_entries = [](std::string_view origin, std::string_view subject) -> absl::StatusOr<std::string> {
+      return absl::StrCat("list of ", std::string(origin), " ", HexEncode(subject));
+    };
     service_ = std::make_unique<FhirService>(options, parts());
   }
   ~TestWorld() {

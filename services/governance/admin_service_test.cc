@@ -321,7 +321,7 @@ TEST_F(AdminServiceTest, TenantsAuthorSignsNoKindThatSpeaksForTheCustodian) {
   rpc::AdminClient::Author author{kNode, key->public_key().der(), {registry_->FindByName("lakeside")->origin}, {}, false};
   for (const char* kind :
        {"KIND_AVOIDANCE_CONFIRMED", "KIND_AVOIDANCE_REVERSED", "KIND_AVOIDANCE_CENSORED", "KIND_SOURCE_CREDITED", "KIND_RECORD_STORED",
-        "KIND_KEY_STORED", "KIND_WATERMARK", "KIND_FEED_GAP", "KIND_ANCHOR", "KIND_TENANT_ADMITTED", "KIND_ROSTER_CHANGED",
+        "KIND_KEY_STORED", "KIND_WATERMARK", "KIND_FEED_GAP", "KIND_ANCHOR", "KIND_SUBJECT_MAP", "KIND_TENANT_ADMITTED", "KIND_ROSTER_CHANGED",
         "KIND_POLICY_SET", "KIND_TABLE_SET", "KIND_SUCCESSION", "KIND_CLIENT_REGISTERED"}) {
     author.kinds = {"KIND_CONSENT_SET", kind};
     const absl::Status refused = admin_->EnrollAuthor(author).status();

@@ -12,6 +12,7 @@
 #include "services/log/feed_service.h"
 #include "services/log/ledger_service.h"
 #include "services/log/publisher.h"
+#include "services/log/subject_index.h"
 #include "services/log/tile_service.h"
 #include "services/rpc/grpc_client.h"
 #include "services/rpc/grpc_server.h"
@@ -152,7 +153,8 @@ class LogServicesTest : public ::testing::Test {
   LedgerService ledger_service_{guard_, readers_, partitions_, make_receipt_};
   FeedService feed_service_{guard_, partitions_, clock_};
   TileService tiles_{kNetwork, readers_,
-                     [this](std::string_view origin) { return origin == kOrigin ? partition_->log.get() : nullptr; }, make_receipt_};
+                     [this](std::string_view origin) { return origin == kOrigin ? partition_->log.get() : nullptr; }, make_receipt_,
+                     [this](std::string_view, std::string_view subject) { return MakeSubjectList(*partition_->database, *partition_->log, subject); }};
   std::unique_ptr<rpc::GrpcServer> server_;
 };
 
@@ -342,6 +344,8 @@ TEST_F(LogServicesTest, ReaderGetsClearAnswersToBadPaths) {
     EXPECT_EQ(Fetch(log + path, reader).status, 400) << path;
   }
   EXPECT_EQ(Fetch(log + "other", reader).status, 404);
+  for (const char* subject : {"", "00", "zz", "0123456789abcdef0123456789abcdef00"}) EXPECT_EQ(Fetch(log + "subject/" + subject, reader).status, 400) << subject;
+  EXPECT_EQ(Fetch(log + "subject/0123456789abcdef0123456789abcdef", reader).status, 503);
 }
 
 TEST_F(LogServicesTest, GovernanceLogIsOpenToReadersOfEveryTenant) {

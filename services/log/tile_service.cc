@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "services/rpc/router.h"
+#include "tenants/ids.h"
 
 namespace custodian::log {
 namespace {
@@ -33,6 +34,8 @@ rpc::HttpResponse Answer(const absl::StatusOr<std::string>& found, const char* t
       return rpc::PlainText(404, "not in this log yet");
     case absl::StatusCode::kInvalidArgument:
       return rpc::PlainText(400, "not a resource of a log");
+    case absl::StatusCode::kFailedPrecondition:
+      return rpc::PlainText(422, std::string(found.status().message()));
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kResourceExhausted: {
       rpc::HttpResponse response = rpc::PlainText(503, "not available now; try again in a second");
@@ -54,8 +57,9 @@ absl::StatusOr<std::uint64_t> ParseIndex(std::string_view text) {
 
 }  // namespace
 
-TileService::TileService(std::string network, const Readers& readers, FindLog find_log, MakeReceipt make_receipt)
-    : network_(std::move(network)), readers_(readers), find_log_(std::move(find_log)), make_receipt_(std::move(make_receipt)) {}
+TileService::TileService(std::string network, const Readers& readers, FindLog find_log, MakeReceipt make_receipt, ListSubject list_subject)
+    : network_(std::move(network)), readers_(readers), find_log_(std::move(find_log)), make_receipt_(std::move(make_receipt)),
+      list_subject_(std::move(list_subject)) {}
 
 rpc::HttpResponse TileService::Handle(const rpc::HttpRequest& request) const {
   const rpc::HttpResponse refused = rpc::PlainText(403, "only admitted readers of this log");
@@ -73,6 +77,12 @@ rpc::HttpResponse TileService::Handle(const rpc::HttpRequest& request) const {
 rpc::HttpResponse TileService::Serve(const tenants::LogReader& log, const std::string& origin, const std::string& resource) const {
   if (resource == "checkpoint") return Answer(log.PublishedCheckpoint(), "text/plain; charset=utf-8", resource);
   if (StartsWith(resource, "tile/")) return Answer(log.Tile(resource), "application/octet-stream", resource);
+  constexpr std::string_view kSubject = "subject/";
+  if (StartsWith(resource, kSubject)) {
+    const auto subject = HexDecode(std::string_view(resource).substr(kSubject.size()));
+    if (!subject.ok()) return Answer(subject.status(), "", resource);
+    return Answer(list_subject_(origin, *subject), "text/plain; charset=utf-8", resource);
+  }
   constexpr std::string_view kReceipt = "receipt/";
   if (!StartsWith(resource, kReceipt)) return rpc::PlainText(404, "not a resource of a log");
   const auto index = ParseIndex(std::string_view(resource).substr(kReceipt.size()));

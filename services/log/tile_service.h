@@ -1,5 +1,6 @@
 // Logs over HTTPS, for admitted readers alone (readers.h): `/log/<16 hex>/checkpoint`, `/log/<16 hex>/tile/...` (C2SP tlog-tiles)
-// and `/log/<16 hex>/receipt/<index>` (C2SP tlog-proof). The 16 hex digits are the end of the log's origin. Thread-safe.
+// `/log/<16 hex>/receipt/<index>` (C2SP tlog-proof) and `/log/<16 hex>/subject/<32 hex>` (ledger/subject_list.h). The 16 hex digits are the end of
+// the log's origin. Thread-safe.
 #ifndef CUSTODIAN_SERVICES_LOG_TILE_SERVICE_H_
 #define CUSTODIAN_SERVICES_LOG_TILE_SERVICE_H_
 
@@ -18,11 +19,14 @@ namespace custodian::log {
 // The witnessed receipt of an entry; Unavailable while no published checkpoint covers it, NotFound past the end.
 using MakeReceipt = std::function<absl::StatusOr<std::string>(std::string_view origin, std::uint64_t index)>;
 
+// The complete list of a subject's entries (MakeSubjectList in subject_index.h); `subject` has 16 bytes.
+using ListSubject = std::function<absl::StatusOr<std::string>(std::string_view origin, std::string_view subject)>;
+
 class TileService {
  public:
   // The log of an origin that this process runs (a partition's or the governance log's), or null.
   using FindLog = std::function<const tenants::LogReader*(std::string_view origin)>;
-  TileService(std::string network, const Readers& readers, FindLog find_log, MakeReceipt make_receipt);
+  TileService(std::string network, const Readers& readers, FindLog find_log, MakeReceipt make_receipt, ListSubject list_subject);
 
   // A GET below "/log/".
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
@@ -34,6 +38,7 @@ class TileService {
   const Readers& readers_;
   const FindLog find_log_;
   const MakeReceipt make_receipt_;
+  const ListSubject list_subject_;
 };
 
 }  // namespace custodian::log

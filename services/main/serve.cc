@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -43,6 +44,7 @@
 #include "services/log/ledger_service.h"
 #include "services/log/publisher.h"
 #include "services/log/readers.h"
+#include "services/log/subject_index.h"
 #include "services/log/tile_service.h"
 #include "services/main/commands.h"
 #include "services/main/consent_tables.h"
@@ -75,6 +77,7 @@ constexpr int kOrderChecksAtOnce = 64;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
+constexpr absl::Duration kStepSubjectsEvery = absl::Seconds(1);
 constexpr absl::Duration kKeepRefusalsEvery = absl::Milliseconds(100);
 constexpr absl::Duration kKeySetTimeout = absl::Seconds(2);
 constexpr absl::Duration kForgetTokensEvery = absl::Minutes(1);
@@ -118,6 +121,10 @@ class Platform {
   // The same, a few rows of each partition in turn.
   [[nodiscard]] absl::Status DrainInTurn() const;
   [[nodiscard]] absl::Status ForgetTokens() const;
+  // The complete list of a subject's entries; the governance log is about nobody.
+  [[nodiscard]] absl::StatusOr<std::string> ListSubject(std::string_view origin, std::string_view subject) const;
+  // Each partition's map of subjects. For one thread.
+  [[nodiscard]] absl::Status StepSubjects();
   void Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body);
   [[nodiscard]] std::string StatusJson() const;
   // Of one tenant for its auditor; of all when `tenant` is none.
@@ -164,6 +171,8 @@ class Platform {
   // None when the configuration names none.
   std::unique_ptr<rpc::MllpServer> mllp_;
   absl::Notification stop_;
+  // Of the thread that steps them.
+  std::map<const tenants::Partition*, std::unique_ptr<log::SubjectIndex>> subject_indexes_;
   std::vector<std::thread> threads_;
 };
 
@@ -291,7 +300,8 @@ Platform::Platform(const Config& config)
             const tenants::Partition* partition = network_->partitions.FindByOrigin(origin);
             return partition == nullptr ? nullptr : partition->log.get();
           },
-          [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
+          [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
+          [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); }),
       refusals_({.batch = static_cast<std::size_t>(config.refusals_batch), .waiting_max = static_cast<std::size_t>(config.refusals_waiting_max)},
                 network_->partitions, sealer_, records_),
       outgoing_(Value(rpc::Outgoing::Create({.hosts = config.outgoing.hosts,
@@ -308,7 +318,8 @@ Platform::Platform(const Config& config)
           machine_clock_),
       fhir_({.tick = config.order_check_tick,
              .authenticate = [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); },
-             .receipt = [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }},
+             .receipt = [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
+             .list_entries = [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); }},
             Parts()),
       cds_hooks_({.tick = config.order_check_tick,
                   .fetch = [this](absl::Duration timeout, const std::string& url, const std::vector<std::pair<std::string, std::string>>& headers) {
@@ -529,6 +540,24 @@ absl::Status Platform::ForgetTokens() const {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> Platform::ListSubject(std::string_view origin, std::string_view subject) const {
+  const tenants::Partition* partition = network_->partitions.FindByOrigin(origin);
+  if (partition == nullptr) return absl::NotFoundError("this log is about nobody");
+  return log::MakeSubjectList(*partition->database, *partition->log, subject);
+}
+
+absl::Status Platform::StepSubjects() {
+  absl::Status first_failure;
+  for (tenants::Partition* partition : network_->partitions.All()) {
+    std::unique_ptr<log::SubjectIndex>& index = subject_indexes_[partition];
+    if (index == nullptr)
+      index = std::make_unique<log::SubjectIndex>(*partition->database, *partition->log, *partition->writer, machine_clock_,
+                                                  log::SubjectIndex::Options{.stopped = [this] { return stop_.HasBeenNotified(); }});
+    first_failure.Update(index->Step());
+  }
+  return first_failure;
+}
+
 // Runs `body` every `every` until Stop(); a failure is logged once until it succeeds again.
 void Platform::Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body) {
   threads_.emplace_back([this, every, what, body = std::move(body)] {
@@ -633,6 +662,7 @@ void Platform::Run() {
     key_sets_.RefreshDue();
     return absl::OkStatus();
   });
+  Repeat(kStepSubjectsEvery, "maps of subjects", [this] { return StepSubjects(); });
   Repeat(kForgetTokensEvery, "used tokens", [this] { return ForgetTokens(); });
   if (!config_.simulated_time) Repeat(kSettleEvery, "savings", [this] { return evaluator_.Settle(); });
   threads_.emplace_back([this] { https_->Run(); });

@@ -16,6 +16,7 @@
 #include "services/main/log_source.h"
 #include "services/main/platform_client.h"
 #include "services/main/verify_report.h"
+#include "services/main/verify_subject_list.h"
 #include "services/rpc/https_client.h"
 
 namespace custodian::main {
@@ -25,6 +26,7 @@ struct Options {
   ConfigOption config;
   std::string tiles;
   std::string receipt;
+  std::string subject_list;
   std::string policy;
   std::string certificate;
   std::string key;
@@ -171,8 +173,8 @@ void Run(Options options) {
     options.max_age = max_age;
   }
   const bool databases = !options.config.file.empty() || !options.config.home.empty();
-  if ((options.tiles.empty() ? 0 : 1) + (options.receipt.empty() ? 0 : 1) + (databases ? 1 : 0) != 1)
-    throw CommandFailed{2, "give one of --tiles URL, --receipt FILE, --config FILE or --home DIR (see custodian verify --help)"};
+  if ((options.tiles.empty() ? 0 : 1) + (options.receipt.empty() ? 0 : 1) + (options.subject_list.empty() ? 0 : 1) + (databases ? 1 : 0) != 1)
+    throw CommandFailed{2, "give one of --tiles URL, --receipt FILE, --subject-list FILE, --config FILE or --home DIR (see custodian verify --help)"};
   if (databases) {
     const Config config = options.config.Load();
     VerifyReport report = VerifyDatabases(config);
@@ -183,6 +185,10 @@ void Run(Options options) {
   if (options.policy.empty()) throw CommandFailed{2, "--policy FILE is needed: the logs, witnesses and quorum that you believe"};
   if (!options.receipt.empty()) {
     VerifyReceipt(options);
+    return;
+  }
+  if (!options.subject_list.empty()) {
+    VerifySubjectList(options.subject_list, ReadPolicy(options.policy), options.max_age, options.json);
     return;
   }
   if (options.ca.empty()) throw CommandFailed{2, "--ca FILE is needed: the CA of the server's certificate"};
@@ -201,10 +207,12 @@ void AddVerify(CLI::App& app) {
       "  custodian verify --tiles https://127.0.0.1:8443/log/0123456789abcdef/ --policy policy --cert auditor.crt --key "
       "auditor.key --ca ca.crt\n"
       "  custodian verify --receipt entry.tlog-proof --policy policy\n"
+      "  custodian verify --subject-list patient.list --policy policy\n"
       "  custodian verify --home .quickstart --max-age 2h");
   options->config.AddTo(*command);
   command->add_option("--tiles", options->tiles, "URL of a log's tiles");
   command->add_option("--receipt", options->receipt, "a tlog-proof file");
+  command->add_option("--subject-list", options->subject_list, "a subject's complete list, from /log/<16 hex>/subject/<32 hex>");
   command->add_option("--policy", options->policy, "tlog-policy: logs, witnesses, quorum");
   command->add_option("--cert", options->certificate, "client certificate of an admitted reader, PEM");
   command->add_option("--key", options->key, "its key, PEM");

@@ -1,13 +1,11 @@
 #include "services/node/key_table.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
+#include "services/node/mapped_file.h"
 #include "spdlog/spdlog.h"
 
 namespace custodian::node {
@@ -31,20 +29,9 @@ KeyTable::~KeyTable() {
 }
 
 absl::StatusOr<KeyTable::Slot*> KeyTable::Map(std::size_t capacity) const {
-  std::string name = folder_ + "/keys.XXXXXX";
-  const int file = ::mkostemp(name.data(), O_CLOEXEC);
-  if (file < 0) return absl::UnavailableError("cannot make a file in " + folder_ + ": " + std::strerror(errno));  // NOLINT(concurrency-mt-unsafe)
-  ::unlink(name.c_str());
-  const auto bytes = capacity * sizeof(Slot);
-  // Allocated at once: a full disk is an error here and not a signal later.
-  const int error = ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
-  void* mapped = error == 0 ? ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
-  const absl::Status status = mapped != MAP_FAILED
-                                  ? absl::OkStatus()
-                                  : absl::UnavailableError("no room for a table of " + std::to_string(bytes) + " bytes in " + folder_);
-  ::close(file);
-  if (!status.ok()) return status;
-  return static_cast<Slot*>(mapped);
+  const absl::StatusOr<void*> mapped = MapNamelessFile(folder_, capacity * sizeof(Slot));
+  if (!mapped.ok()) return mapped.status();
+  return static_cast<Slot*>(*mapped);
 }
 
 bool KeyTable::Put(Slot* slots, std::size_t capacity, const Slot& key) {

@@ -94,6 +94,8 @@ absl::Status Mirror::Follow() {
   if (governance_log_ == nullptr || !governance_log_->IsWhole()) return first;
   Keep(first, RestorePartitions());
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
+    // While nothing of the log is served nothing is held up either.
+    if (!notes[i].ok()) partitions_[i].uncovered.reset();
     if (stopped_ || clock_.Now() < partitions_[i].not_before) continue;
     const absl::Status status = notes[i].ok() ? FollowPartition(partitions_[i], *notes[i]) : notes[i].status();
     Remember(partitions_[i], status);
@@ -179,7 +181,15 @@ absl::Status Mirror::FollowPartition(Followed& followed, const ledger::Note& not
   }
   absl::Status status = (*log)->Advance(*checkpoint, policy->KnownSignatures(note), followed.source.read, stopped_);
   if (absl::IsDataLoss(status)) (*log)->Forget();
-  return status;
+  return status.ok() ? JudgeSubjects(followed, (*log)->FirstUncovered()) : status;
+}
+
+absl::Status Mirror::JudgeSubjects(Followed& followed, std::optional<std::uint64_t> uncovered) const {
+  if (!uncovered || uncovered != followed.uncovered) followed.uncovered_since = clock_.Now();
+  followed.uncovered = uncovered;
+  if (!uncovered || clock_.Now() - followed.uncovered_since <= options_.uncovered_max) return absl::OkStatus();
+  return absl::FailedPreconditionError("entry " + std::to_string(*uncovered) + " waits for more than " + absl::FormatDuration(options_.uncovered_max) +
+                                       " for a map of subjects to cover it: no list of a subject's entries can be proved to be complete");
 }
 
 void Mirror::Remember(Followed& followed, const absl::Status& status) {
@@ -188,6 +198,8 @@ void Mirror::Remember(Followed& followed, const absl::Status& status) {
   if (trouble == std::exchange(followed.trouble, trouble)) return;
   if (trouble.empty())
     spdlog::info("event=log_followed_again url={}", followed.source.url);
+  else if (absl::IsFailedPrecondition(status))
+    spdlog::error("event=subject_map_stale url={} origin={} reason=\"{}\"", followed.source.url, followed.origin, trouble);
   else if (absl::IsDataLoss(status))
     spdlog::error("event=log_refused url={} origin={} reason=\"{}\"", followed.source.url, followed.origin, trouble);
   else

@@ -42,6 +42,8 @@ class Mirror {
     // SPIFFE ids that may read everything, beside those who may read a log at the custodian (services/log/readers.h).
     std::vector<std::string> readers;
     absl::Duration retry = absl::Minutes(1);
+    // How long an entry may wait for a map of subjects to cover it; the custodian enters one every minute.
+    absl::Duration uncovered_max = absl::Minutes(10);
   };
   // Checkpoints and copies live in `folder`, which no other process may use. DataLoss when a state file is damaged.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Mirror>> Create(Options options, std::unique_ptr<Cosigner> cosigner,
@@ -63,6 +65,9 @@ class Mirror {
     // Empty until a checkpoint of it was believed.
     std::string origin;
     absl::Time not_before = absl::InfinitePast();
+    // The first entry of a subject that no map of subjects covers, and when this mirror first saw it so.
+    std::optional<std::uint64_t> uncovered;
+    absl::Time uncovered_since;
     // Said last, so that the same is not said every second.
     std::string trouble;
   };
@@ -81,6 +86,8 @@ class Mirror {
   [[nodiscard]] absl::Status FollowGovernance(const absl::StatusOr<ledger::Note>& note);
   [[nodiscard]] absl::Status RestorePartitions();
   [[nodiscard]] absl::Status FollowPartition(Followed& followed, const ledger::Note& note);
+  // FailedPrecondition when the log goes on and its newest entries enter no map of subjects: it is held and cosigned nevertheless.
+  [[nodiscard]] absl::Status JudgeSubjects(Followed& followed, std::optional<std::uint64_t> uncovered) const;
   void Remember(Followed& followed, const absl::Status& status);
   [[nodiscard]] bool MayRead(const std::string& spiffe_id, const Served& served) const;
 

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "ledger/subject_map.h"
 #include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "tests/support/fake_clock.h"
@@ -466,6 +467,78 @@ TEST_F(MirrorOf, FollowsAndServesOverHttps) {
   thread.join();
   custodian->Stop();
   custodian_thread.join();
+}
+
+// --- maps of subjects -----------------------------------------------------------------------------------------------------
+
+class MirrorOfSubjects : public MirrorOf {
+ protected:
+  void AddOf(char subject) {
+    ledger::v1::Entry entry = partition_.NewEntry(ledger::v1::KIND_DISCLOSURE);
+    entry.set_subject(std::string(ledger::kSubjectBytes, subject));
+    value_of_[ledger::SubjectKey(entry.subject())].count += 1;
+    value_of_[ledger::SubjectKey(entry.subject())].last_index = partition_.leaves.size();
+    partition_.Add({entry}, *author_);
+  }
+  // Of all entries so far, with values that may lie.
+  void AddMap(const ledger::SubjectChanges& values) {
+    const auto pages = ledger::NewSubjectPagesInMemory();
+    ledger::v1::Entry map = partition_.NewEntry(ledger::v1::KIND_SUBJECT_MAP);
+    map.mutable_subject_map()->set_size(partition_.leaves.size());
+    map.mutable_subject_map()->set_root(std::string(ledger::AsBytes(ledger::ApplySubjectChanges(*pages, ledger::EmptySubjectRoot(), values).value())));
+    partition_.Add({map}, *author_);
+  }
+  ledger::SubjectChanges value_of_;
+};
+
+TEST_F(MirrorOfSubjects, AnHonestMapIsFollowedAcrossARestart) {
+  for (const char c : {'a', 'b', 'a'}) AddOf(c);
+  AddMap(value_of_);
+  ServeAll();
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  Start();
+  AddOf('c');
+  AddMap(value_of_);
+  ServeAll();
+  const absl::Status status = Follow();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(mirror_->SizeOf(kPartition), partition_.leaves.size());
+}
+
+TEST_F(MirrorOfSubjects, AMapThatLeavesAnEntryOutIsRefusedAndNotCosigned) {
+  for (const char c : {'a', 'b', 'a'}) AddOf(c);
+  ServeAll();
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  const std::uint64_t held = mirror_->SizeOf(kPartition);
+  ledger::SubjectChanges lie = value_of_;
+  lie[ledger::SubjectKey(std::string(ledger::kSubjectBytes, 'a'))].count = 1;
+  AddMap(lie);
+  ServeAll();
+  const absl::Status status = Follow();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the subject map is not the one"));
+  EXPECT_EQ(mirror_->SizeOf(kPartition), held);
+}
+
+TEST_F(MirrorOfSubjects, EntriesThatEnterNoMapRaiseAnAlarmAndAreHeldNevertheless) {
+  AddOf('a');
+  ServeAll();
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  // Each Follow() is two minutes after the one before.
+  absl::Status status;
+  int times = 0;
+  for (; times < 20 && status.ok(); ++times) status = Follow();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_EQ(times, 6);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("entry 300 waits"));
+  EXPECT_EQ(mirror_->SizeOf(kPartition), partition_.leaves.size());
+  AddMap(value_of_);
+  ServeAll();
+  status = Follow();
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 }  // namespace

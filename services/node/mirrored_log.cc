@@ -7,6 +7,7 @@
 
 #include "ledger/entry.h"
 #include "services/node/key_table.h"
+#include "services/node/page_table.h"
 #include "spdlog/spdlog.h"
 #include "tenants/ids.h"
 
@@ -94,17 +95,24 @@ std::uint64_t MirroredLog::size() const { return Held().size; }
 absl::StatusOr<std::unique_ptr<MirroredLog::Reading>> MirroredLog::NewReading() const {
   absl::StatusOr<std::unique_ptr<KeyTable>> seen = KeyTable::Create(copy_->folder());
   if (!seen.ok()) return seen.status();
+  absl::StatusOr<std::unique_ptr<PageTable>> subjects = PageTable::Create(copy_->folder());
+  if (!subjects.ok()) return subjects.status();
   auto reading = std::make_unique<Reading>(origin_);
   if (governance_ != nullptr)
     reading->auditor.emplace(reading->findings, *governance_, *std::move(seen));
   else
     reading->auditor.emplace(reading->findings, *std::move(seen));
+  reading->auditor->KeepSubjectsIn(*std::move(subjects));
   return reading;
 }
 
 void MirroredLog::Forget() { reading_.reset(); }
 
 bool MirroredLog::IsWhole() const { return reading_ != nullptr && reading_->auditor->range().size() == size(); }
+
+std::optional<std::uint64_t> MirroredLog::FirstUncovered() const {
+  return reading_ == nullptr ? std::nullopt : reading_->auditor->subjects().first_uncovered();
+}
 
 const ledger::RosterHistory& MirroredLog::history() const { return reading_->auditor->history(); }
 

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +53,8 @@ class MirroredLog {
 
   // True when exactly what the held checkpoint covers was read and judged: then others may be judged by history().
   [[nodiscard]] bool IsWhole() const;
+  // The first entry of a subject that no map of subjects covers yet, in what was read.
+  [[nodiscard]] std::optional<std::uint64_t> FirstUncovered() const;
   // Of a governance log, after Restore().
   [[nodiscard]] const ledger::RosterHistory& history() const;
   // A governance log begins with a ROSTER_CHANGED; by the copy.

@@ -26,6 +26,19 @@ export function pathOf(index, hashes) {
     : [...pathOf(index - k, hashes.slice(k)), rootOf(hashes.slice(0, k))];
 }
 
+// The map of subjects (ledger/subject_map.h) from [{ subject, count, last }], by its definition.
+export function subjectRootOf(values) {
+  const number = (value) => Buffer.concat([Buffer.alloc(4), Buffer.from([value >>> 24, value >>> 16, value >>> 8, value].map((byte) => byte & 255))]);
+  const leaves = values.map(({ subject, count, last }) => ({ key: sha256(subject), hash: sha256(Buffer.of(2), sha256(subject), number(count), number(last)) }));
+  const root = (some, depth) => {
+    if (some.length === 0) return Buffer.alloc(32);
+    if (some.length === 1) return some[0].hash;
+    const isRight = ({ key }) => (key[depth >> 3] & (128 >> (depth & 7))) !== 0;
+    return sha256(Buffer.of(3), root(some.filter((leaf) => !isRight(leaf)), depth + 1), root(some.filter(isRight), depth + 1));
+  };
+  return root(leaves, 0);
+}
+
 // --- protobuf -----------------------------------------------------------------------------------------------------------------
 
 export function varint(value) {
@@ -95,7 +108,7 @@ export class NoteKey {
 
 // --- logs ---------------------------------------------------------------------------------------------------------------------
 
-export const kinds = { shown: 2, disclosure: 20, recordStored: 40, consentSet: 41, watermark: 43, anchor: 45, tenantAdmitted: 60, rosterChanged: 61, policySet: 62 };
+export const kinds = { shown: 2, disclosure: 20, recordStored: 40, consentSet: 41, watermark: 43, anchor: 45, subjectMap: 46, tenantAdmitted: 60, rosterChanged: 61, policySet: 62 };
 
 // A batch: { author: { name, key }, entries: [[field, value]...][], origin?, tweak? }; `tweak` changes a leaf's fields after signing.
 // The leaves of `batches`, counters and idempotency keys given where the entry has none.

@@ -11,6 +11,7 @@ import type { Believed, Policy } from './policy.ts';
 import type { Findings } from './report.ts';
 import { foundingKey, Governance, isGovernanceKind, Roster, RosterCursor } from './roster.ts';
 import type { PublicKey } from './signature.ts';
+import { Subjects } from './subjects.ts';
 import { decodeBundle, type Read, TileComparison, tilePath, tileWidth } from './tiles.ts';
 import { type Hash, leafHash, type nodeHash, rememberingNodeHash } from './tree.ts';
 import { Used } from './used.ts';
@@ -103,6 +104,7 @@ class LogAuditor {
   private index = 0n;
   private custodianCounter = 0n;
   private readonly used = new Used();
+  private readonly subjects = new Subjects();
   // The batch whose signature was verified last: all leaves of a batch share it.
   private verified = '';
   private readonly findings: Findings;
@@ -123,6 +125,9 @@ class LogAuditor {
 
   private async judge({ hash, leaf, batchRoot }: Arrived): Promise<void> {
     const believed = leaf instanceof Refused ? this.report(leaf.message) : await this.isAllowed(leaf, batchRoot);
+    // The governance log is about nobody.
+    if (!this.authority.governs)
+      for (const message of await this.subjects.add(this.index, leaf instanceof Refused ? undefined : leaf.entry)) this.report(message);
     await this.authority.accept(believed && !(leaf instanceof Refused) ? leaf.entry : undefined, hash);
     this.index++;
   }

@@ -109,6 +109,7 @@ const contentOf: Partial<Record<Kind, Content['case']>> = {
   [Kind.KEY_STORED]: 'keyStored',
   [Kind.RECORD_STORED]: 'recordStored',
   [Kind.CLIENT_REGISTERED]: 'clientRegistered',
+  [Kind.SUBJECT_MAP]: 'subjectMap',
 };
 
 function checkKindFitsContent(entry: Entry): void {
@@ -144,6 +145,9 @@ async function checkContent(entry: Entry): Promise<void> {
     case 'clientRegistered':
       want(isText(value.spiffeId) && isText(value.role), 'client_registered needs spiffe_id and role');
       return want(value.tenantId === '' || isTenantId(value.tenantId), 'client_registered.tenant_id must be empty or 16 lower-case hex digits');
+    case 'subjectMap':
+      want(value.size > 0n && value.root.length === 32, 'subject_map.size counts from 1, and subject_map.root must have 32 bytes');
+      return want(entry.subject.length === 0, 'a subject map is about no subject');
     case 'clientAccess':
       want(isText(value.client), 'client_access.client is missing');
       want(value.tenantId === '' || isTenantId(value.tenantId), 'client_access.tenant_id must be empty or 16 lower-case hex digits');

@@ -1,0 +1,223 @@
+#include "services/log/subject_index.h"
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <utility>
+#include <vector>
+
+#include "ledger/entry.h"
+#include "ledger/subject_audit.h"
+#include "ledger/subject_list.h"
+#include "spdlog/spdlog.h"
+
+namespace custodian::log {
+namespace {
+
+// Taken in by one transaction, which bounds memory.
+constexpr std::uint64_t kTakenAtOnce = 4'000;
+// A map that would leave more uncovered is brought on first; verifiers allow twice as many.
+constexpr std::uint64_t kLagMax = ledger::kSubjectMapLagMax / 2;
+
+std::string Digest(const std::string& text) { return std::string(ledger::AsBytes(ledger::Sha256(text))); }
+
+absl::Status Stopped() { return absl::CancelledError("the map of subjects is brought on at the next start"); }
+
+absl::Status NotYet(const char* why) { return absl::UnavailableError(std::string("no list of this log's subjects can be proved now: ") + why); }
+
+}  // namespace
+
+absl::Status SubjectIndex::Step() {
+  if (!state_) {
+    const absl::Status status = database_.ReadOne([this](tenants::ReadTransaction& transaction) -> absl::Status {
+      auto state = ReadSubjectMap(transaction);
+      if (state.ok()) state_ = *state;
+      return state.status();
+    });
+    if (!status.ok()) return status;
+  }
+  const std::uint64_t size = writer_.size();
+  const bool is_entered = state_->root == (state_->entered ? state_->entered->root : ledger::EmptySubjectRoot());
+  if (size == state_->size && is_entered) return absl::OkStatus();
+  const absl::Time now = clock_.Now();
+  // A clock that is set back holds nothing up.
+  if (stepped_ <= now && now - stepped_ < options_.period && size < state_->size + options_.entries_max) return absl::OkStatus();
+  // Taken in by an earlier step, which did not come to its end.
+  const bool waits = !is_entered && (!state_->entered || state_->size > state_->entered->size) && size <= state_->size + kLagMax;
+  const absl::Status status = size < state_->size ? JudgeLonger() : BringOn(!waits);
+  if (status.ok())
+    stepped_ = now;
+  else
+    state_.reset();
+  return status;
+}
+
+// What an earlier step took in is entered as it is, for it may have been entered already and not remembered.
+absl::Status SubjectIndex::BringOn(bool catches_up) {
+  if (catches_up)
+    if (absl::Status status = CatchUp(); !status.ok()) return status;
+  return Enter();
+}
+
+// The map covers more than this process's writer knows of.
+absl::Status SubjectIndex::JudgeLonger() const {
+  const auto head = log_.Head();
+  if (!head.ok()) return head.status();
+  if (head->size >= state_->size) return absl::AbortedError("another process writes this log");
+  return BeginAnew(absl::DataLossError("it covers more entries than the log has"));
+}
+
+absl::Status SubjectIndex::CatchUp() {
+  do {
+    for (const std::uint64_t target = writer_.size(); state_->size < target;) {
+      if (options_.stopped()) return Stopped();
+      if (absl::Status status = TakeIn(std::min(kTakenAtOnce, target - state_->size)); !status.ok()) return status;
+    }
+  } while (writer_.size() > state_->size + kLagMax);
+  return absl::OkStatus();
+}
+
+absl::Status SubjectIndex::TakeIn(std::uint64_t count) {
+  const auto leaves = log_.Leaves(state_->size, count);
+  if (!leaves.ok()) return leaves.status();
+  ledger::SubjectChanges changes;
+  std::vector<std::pair<std::string, std::uint64_t>> entries;
+  for (std::uint64_t i = 0; i < leaves->size(); ++i) {
+    const auto leaf = ledger::ParseLeaf((*leaves)[i]);
+    if (!leaf.ok()) return absl::InternalError("entry " + std::to_string(state_->size + i) + " cannot be read, so its subject is not known");
+    if (leaf->entry.subject().empty()) continue;
+    ledger::SubjectValue& value = changes[ledger::SubjectKey(leaf->entry.subject())];
+    ++value.count;
+    value.last_index = state_->size + i;
+    entries.emplace_back(leaf->entry.subject(), value.last_index);
+  }
+  SubjectMapState next = *state_;
+  const absl::Status status = database_.Write([&](tenants::WriteTransaction& transaction) -> absl::Status {
+    const auto stored = LockSubjectMap(transaction);
+    if (!stored.ok()) return stored.status();
+    if (stored->size != state_->size || stored->root != state_->root) return absl::AbortedError("another process brought the map of subjects on");
+    StoredSubjectPages pages(transaction);
+    const auto root = ledger::ApplySubjectChanges(pages, state_->root, changes);
+    if (!root.ok()) return root.status();
+    AddSubjectEntries(transaction, entries);
+    next.root = *root;
+    next.size = state_->size + leaves->size();
+    StoreSubjectMap(transaction, next);
+    return absl::OkStatus();
+  });
+  if (absl::IsDataLoss(status)) return BeginAnew(status);
+  if (status.ok()) state_ = next;
+  return status;
+}
+
+absl::Status SubjectIndex::BeginAnew(absl::Status why) const {
+  spdlog::error("event=subject_map_damaged origin={} reason=\"{}\"", writer_.origin(), std::string(why.message()));
+  why.Update(database_.Write([](tenants::WriteTransaction& transaction) {
+    ClearSubjectMap(transaction);
+    return absl::OkStatus();
+  }));
+  return why;
+}
+
+absl::Status SubjectIndex::Enter() {
+  SubjectMapState next = *state_;
+  if (next.root == (next.entered ? next.entered->root : ledger::EmptySubjectRoot())) return absl::OkStatus();
+  if (next.entered && next.size <= next.entered->size) return absl::InternalError("a map of subjects was entered that the entries do not make");
+  tenants::Write write;
+  ledger::v1::Entry entry;
+  entry.set_kind(ledger::v1::KIND_SUBJECT_MAP);
+  entry.mutable_subject_map()->set_size(next.size);
+  entry.mutable_subject_map()->set_root(std::string(ledger::AsBytes(next.root)));
+  write.request_digest = Digest("custodian/subject-map/v1\n" + writer_.origin() + "\n" + entry.subject_map().SerializeAsString());
+  write.idempotency_key = write.request_digest;
+  write.entries.push_back(std::move(entry));
+  // A writer that waits for its witnesses takes its time, and must not hold up the end of the process.
+  auto answer = writer_.Submit(std::move(write));
+  while (answer.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready)
+    if (options_.stopped()) return Stopped();
+  const auto admitted = answer.get();
+  if (!admitted.ok()) return admitted.status();
+  next.entered = {next.size, next.root, admitted->first_index};
+  const absl::Status status = database_.Write([&](tenants::WriteTransaction& transaction) -> absl::Status {
+    const auto stored = LockSubjectMap(transaction);
+    if (!stored.ok()) return stored.status();
+    if (stored->size != next.size || stored->root != next.root) return absl::AbortedError("another process brought the map of subjects on");
+    StoreSubjectMap(transaction, next);
+    return absl::OkStatus();
+  });
+  if (status.ok()) state_ = next;
+  return status;
+}
+
+namespace {
+
+// The map's part of a list, in one snapshot: proof, and which entries to show.
+struct Listed {
+  ledger::SubjectMapProof map;
+  std::uint64_t map_index = 0;
+  std::vector<std::uint64_t> indexes;
+};
+
+absl::StatusOr<Listed> ReadListed(const tenants::Database& database, const std::string& subject) {
+  Listed listed;
+  const absl::Status status = database.Read([&](tenants::ReadTransaction& transaction) -> absl::Status {
+    const auto state = ReadSubjectMap(transaction);
+    if (!state.ok()) return state.status();
+    if (!state->entered) return NotYet("its map of subjects is not made yet");
+    if (state->root != state->entered->root) return NotYet("its map of subjects is being brought up to date");
+    StoredSubjectPages pages(transaction);
+    auto proof = ledger::ProveSubject(pages, state->root, subject);
+    if (!proof.ok()) return proof.status();
+    listed.map = *std::move(proof);
+    listed.map_index = state->entered->index;
+    listed.indexes = SubjectEntries(transaction, subject, state->entered->size, ledger::kSubjectListEntriesMax + 1);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return listed;
+}
+
+absl::StatusOr<ledger::SubjectList::Entry> ReadEntry(const tenants::LogReader& log, std::uint64_t index, std::uint64_t size) {
+  auto leaves = log.Leaves(index, 1);
+  if (!leaves.ok()) return leaves.status();
+  if (leaves->size() != 1) return absl::DataLossError("the log has no leaf " + std::to_string(index));
+  auto proof = log.InclusionProof(index, size);
+  if (!proof.ok()) return proof.status();
+  return ledger::SubjectList::Entry{index, std::move(leaves->front()), *std::move(proof)};
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> MakeSubjectList(const tenants::Database& database, const tenants::LogReader& log, std::string_view subject) {
+  if (subject.size() != ledger::kSubjectBytes) return absl::InvalidArgumentError("a subject has 16 bytes");
+  const absl::Status too_long = absl::FailedPreconditionError("this subject has more entries than one list may show");
+  ledger::SubjectList list;
+  list.subject = std::string(subject);
+  auto listed = ReadListed(database, list.subject);
+  if (!listed.ok()) return listed.status();
+  if (listed->indexes.size() > ledger::kSubjectListEntriesMax) return too_long;
+  list.map = std::move(listed->map);
+  auto checkpoint = log.PublishedCheckpoint();
+  if (absl::IsNotFound(checkpoint.status())) return NotYet("nothing of it is witnessed yet");
+  if (!checkpoint.ok()) return checkpoint.status();
+  const auto note = ledger::Note::Parse(*checkpoint);
+  const auto parsed = note.ok() ? ledger::Checkpoint::Parse(note->text) : note.status();
+  if (!parsed.ok()) return absl::DataLossError("a published checkpoint cannot be read");
+  if (parsed->size <= listed->map_index) return NotYet("its newest map of subjects is not witnessed yet");
+  list.checkpoint = *std::move(checkpoint);
+  auto map_entry = ReadEntry(log, listed->map_index, parsed->size);
+  if (!map_entry.ok()) return map_entry.status();
+  list.map_entry = *std::move(map_entry);
+  std::size_t bytes = 0;
+  for (const std::uint64_t index : listed->indexes) {
+    auto entry = ReadEntry(log, index, parsed->size);
+    if (!entry.ok()) return entry.status();
+    // In Base64, with the hashes of its proof.
+    bytes += entry->leaf.size() * 4 / 3 + 64 * 46;
+    if (bytes > ledger::kSubjectListBytesMax - ledger::kLeafBytesMax * 2) return too_long;
+    list.entries.push_back(*std::move(entry));
+  }
+  return list.Serialize();
+}
+
+}  // namespace custodian::log
