@@ -57,6 +57,7 @@ class Pair {
     return ((a_.fields & one) != 0 && (b_.fields & other) != 0) || ((a_.fields & other) != 0 && (b_.fields & one) != 0);
   }
   [[nodiscard]] bool BothHave(std::uint32_t field) const { return (a_.fields & b_.fields & field) != 0; }
+  [[nodiscard]] bool EitherHas(std::uint32_t field) const { return ((a_.fields | b_.fields) & field) != 0; }
   [[nodiscard]] bool OneHas(std::uint32_t field) const { return ((a_.fields ^ b_.fields) & field) != 0; }
 
  private:
@@ -78,6 +79,7 @@ Birth BirthOf(const Pair& pair, bool same_birth) {
   if (!pair.BothHave(kHasBirth)) return Birth::kMissing;
   if (same_birth) return Birth::kSame;
   if (pair.Share(Slot::kNearBirthName) || pair.Share(Slot::kNearBirthGiven) || pair.Share(Slot::kNearBirthFamily)) return Birth::kNear;
+  if (pair.EitherHas(kFirstOfYear) && pair.Share(Slot::kYearName)) return Birth::kNear;
   return pair.Share(Slot::kDayName) ? Birth::kDay : Birth::kDiffers;
 }
 
@@ -93,9 +95,15 @@ Family FamilyOf(const Pair& pair, bool full_name) {
   return Family::kDiffers;
 }
 
-// Sets `twins`.
-Given GivenOf(const Pair& pair, bool full_name, bool same_birth, bool& twins) {
-  twins = false;
+// Two names that people bear, or are on no list, in which a letter or two differ, or which sound the same.
+bool AreAlike(const Pair& pair) {
+  return pair.Share(Slot::kKnownLeftOutBirth) || pair.Share(Slot::kAlikeBirth) || pair.Share(Slot::kKnownSoundBirth) ||
+         pair.Share(Slot::kFamilyKnownLeftOut) || pair.Share(Slot::kKnownTwoLeftOutBirth) || pair.Share(Slot::kOtherTwoLeftOutBirth);
+}
+
+// Sets `twins` and `unless_twin`.
+Given GivenOf(const Pair& pair, bool full_name, bool same_birth, bool& twins, bool& unless_twin) {
+  twins = unless_twin = false;
   if (!pair.BothHave(kHasGiven)) return Given::kMissing;
   if (full_name || pair.Share(Slot::kGivenBirth) || pair.Share(Slot::kGivenFamilyLeftOut)) return Given::kSame;
   twins = pair.Share(Slot::kAlikeBirth);
@@ -111,9 +119,10 @@ Given GivenOf(const Pair& pair, bool full_name, bool same_birth, bool& twins) {
       pair.Cross(Slot::kFamilyKnownLeftOut, Slot::kFamilyOtherLeftOut))
     return Given::kClose;
   twins = true;
-  if (pair.Share(Slot::kOtherLeftOutBirth) || pair.Share(Slot::kOtherSoundBirth) || pair.Share(Slot::kFamilyOtherLeftOut) ||
-      pair.Cross(Slot::kInitialBirth, Slot::kInitialOfBirth) || pair.Cross(Slot::kKnownTwoLeftOutBirth, Slot::kOtherTwoLeftOutBirth))
-    return Given::kClose;
+  if (pair.Share(Slot::kOtherLeftOutBirth) || pair.Share(Slot::kOtherSoundBirth) || pair.Share(Slot::kFamilyOtherLeftOut)) return Given::kClose;
+  if (pair.Cross(Slot::kKnownTwoLeftOutBirth, Slot::kOtherTwoLeftOutBirth)) return Given::kClose;
+  unless_twin = pair.Cross(Slot::kInitialBirth, Slot::kInitialOfBirth);
+  if (unless_twin) return Given::kClose;
   twins = false;
   return Given::kDiffers;
 }
@@ -175,17 +184,19 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
                            pair.Share(Slot::kStreetNumberBirth) || pair.Share(Slot::kStreetSoundBirth) ||
                            pair.Share(Slot::kAreaBirth) || pair.Share(Slot::kNationalLeftOut) || pair.Share(Slot::kNamesBirth));
   agreement.full_name = pair.Share(Slot::kFullName);
+  agreement.any_full_name = pair.Share(Slot::kAnyFullName);
   agreement.birth = BirthOf(pair, same_birth);
+  agreement.year_only = pair.BothHave(kFirstOfYear);
   agreement.family = FamilyOf(pair, agreement.full_name);
   agreement.former_family = agreement.family == Family::kFormer && pair.Cross(Slot::kFamilyBirth, Slot::kAnyFamilyBirth);
-  agreement.given = GivenOf(pair, agreement.full_name, same_birth, agreement.twins_given);
+  agreement.given = GivenOf(pair, agreement.full_name, same_birth, agreement.twins_given, agreement.unless_twin);
   agreement.mistyped_given = pair.Differ(kKnownGiven, kOtherGiven);
   agreement.two_givens = agreement.given == Given::kDiffers && pair.BothHave(kKnownGiven);
   if (!agreement.full_name && pair.Share(Slot::kNamesBirth)) {
     // One wrote the family name where the other wrote the given name.
     agreement.family = Family::kClose;
     agreement.given = Given::kClose;
-    agreement.twins_given = agreement.two_givens = false;
+    agreement.twins_given = agreement.two_givens = agreement.unless_twin = false;
   }
   // Beside a birth date or a whole name in common, sex and suffix can be told; otherwise nothing is said of them.
   const bool sex_told = agreement.birth == Birth::kSame || agreement.full_name;
@@ -197,6 +208,21 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
   agreement.suffix = SaidOf(pair.BothHave(kHasSuffix) && agreement.full_name, pair.Share(Slot::kSuffixName));
   agreement.contact = ContactOf(pair);
   agreement.national = NationalOf(pair);
+  if (agreement.given == Given::kDiffers) {
+    // A number in common tells names alike from a twin's; a middle initial in common, a mistyped name, unless there is a twin.
+    const bool alike = agreement.national == National::kSame && AreAlike(pair);
+    agreement.unless_twin_far = !alike && agreement.mistyped_given && agreement.middle == Said::kSame;
+    if (alike || agreement.unless_twin_far) {
+      agreement.given = Given::kClose;
+      agreement.twins_given = true;
+      agreement.two_givens = false;
+    }
+  }
+  // Who is known to be a twin may have a twin's name.
+  if (pair.EitherHas(kMultipleBirth) && agreement.given != Given::kSame) {
+    agreement.twins_given = true;
+    agreement.unless_twin = agreement.unless_twin_far = false;
+  }
   return agreement;
 }
 

@@ -37,6 +37,8 @@ struct Agreement {
   National national = National::kMissing;
   // The whole name, as written: how common it is counts.
   bool full_name = false;
+  // The same, in any form of the given name and with any family name that one bore or bears a part of.
+  bool any_full_name = false;
   // Given names that agree no better than a twin's could: an initial, or all but one letter of two names that people bear or of two that
   // are on no list.
   bool twins_given = false;
@@ -44,6 +46,12 @@ struct Agreement {
   bool mistyped_given = false;
   // Two given names that people bear, and neither stands for the other.
   bool two_givens = false;
+  // Given names that are of one person unless a twin of another name is known: one is the other's initial.
+  bool unless_twin = false;
+  // Also one that is on no list and has nothing in common with the other but the middle initial.
+  bool unless_twin_far = false;
+  // Both birth dates are the first of January: perhaps only the year is known.
+  bool year_only = false;
 
   friend auto operator<=>(const Agreement&, const Agreement&) = default;
   // The family name of one is among those that the other bore before.
@@ -57,6 +65,10 @@ struct Agreement {
   [[nodiscard]] bool AreTwins() const {
     return birth == Birth::kSame && family != Family::kDiffers && family != Family::kMissing &&
            (two_givens || (given != Given::kSame && given != Given::kMissing && middle == Said::kDiffers));
+  }
+  // Born on one day into one family or home, under names that have nothing in common.
+  [[nodiscard]] bool ShowsTwin() const {
+    return birth == Birth::kSame && given == Given::kDiffers && (family <= Family::kFormer || contact <= Contact::kTelephone);
   }
   // Level of a field by number.
   [[nodiscard]] std::size_t Level(CompareField field) const;

@@ -232,6 +232,7 @@ Demographics ReadDemographics(const Json& patient, std::span<const Json> earlier
   const std::string& birth_date = patient.TextOf("birthDate");
   if (birth_date.size() == 10 && !IsIn(kNoBirthDates, birth_date)) read.birth_date = birth_date;
   if (const std::string& sex = patient.TextOf("gender"); sex == "female" || sex == "male" || sex == "other") read.sex = sex;
+  read.multiple_birth = patient["multipleBirthBoolean"].boolean() || !patient.TextOf("multipleBirthInteger").empty();
   ReadContacts(patient, read);
   for (const Json& identifier : patient["identifier"].items()) {
     const std::string kind = NationalKind(identifier);

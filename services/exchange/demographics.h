@@ -40,6 +40,8 @@ struct Demographics {
   std::string suffix;
   // Full date, "1970-04-05"; empty otherwise and for the dates that stand for "unknown" in many systems.
   std::string birth_date;
+  // One of twins, triplets or more, as far as said.
+  bool multiple_birth = false;
   // "female", "male" or "other".
   std::string sex;
   // Telephones and e-mail addresses.

@@ -14,7 +14,7 @@ namespace custodian::exchange {
 namespace {
 
 // Raised with each change of how persons are judged (matching, match_weights, agreement): what was kept by other rules is judged again.
-constexpr char kRules[] = "rules 2\n";
+constexpr char kRules[] = "rules 3\n";
 
 // The rows as a source of candidates, each name and birth date counted once.
 MatchSource SourceOf(LocatorRows& rows, std::map<std::vector<std::int64_t>, NameCount>& counted) {
@@ -61,6 +61,29 @@ bool SameRow(const LocatedPatient& a, const LocatedPatient& b) {
 
 void AddLinks(const MatchedPatients& among, std::set<PatientLink>& links) {
   for (const LocatedPatient& patient : among.patients) links.insert(patient.link);
+}
+
+// Everyone who is connected with one of these now.
+absl::StatusOr<std::set<PatientLink>> ConnectedWith(const std::set<PatientLink>& patients, LocatorRows& rows, const MatchWeights& weights) {
+  std::set<PatientLink> connected = patients;
+  for (const PatientLink& one : patients) {
+    const auto row = rows.Find(one);
+    if (!row.ok()) return row.status();
+    if (!*row) continue;
+    const auto judged = Judge(**row, rows, weights);
+    if (!judged.ok()) return judged.status();
+    AddLinks(judged->among, connected);
+  }
+  return connected;
+}
+
+// Those gathered, and everyone connected with their twins, of whom less may be certain with them than without.
+absl::Status AddConcerned(const MatchedPatients& among, LocatorRows& rows, const MatchWeights& weights, std::set<PatientLink>& concerned) {
+  AddLinks(among, concerned);
+  const auto with_twins = ConnectedWith(among.twins, rows, weights);
+  if (!with_twins.ok()) return with_twins.status();
+  concerned.insert(with_twins->begin(), with_twins->end());
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -124,12 +147,12 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
       if (SameRow(**before, *located)) return absl::OkStatus();
       const auto judged = Judge(**before, rows, *weights);
       if (!judged.ok()) return judged.status();
-      AddLinks(judged->among, concerned);
+      if (absl::Status added = AddConcerned(judged->among, rows, *weights, concerned); !added.ok()) return added;
       vetoed_before = !judged->judgement.vetoed_by.empty() && !(*before)->muted;
     }
     const auto judged = Judge(*located, rows, *weights);
     if (!judged.ok()) return judged.status();
-    AddLinks(judged->among, concerned);
+    if (absl::Status added = AddConcerned(judged->among, rows, *weights, concerned); !added.ok()) return added;
     if (!judged->judgement.vetoed_by.contains(patient.tenant) || vetoed_before) {
       rows.Replace(*located, concerned, LocatorChanges::Veto::kNone);
       return absl::OkStatus();
@@ -286,24 +309,6 @@ absl::StatusOr<std::vector<PatientLink>> Locator::PatientsOf(const TenantId& ten
   if (!read.ok()) return read;
   return links;
 }
-
-namespace {
-
-// Everyone who is connected with one of these now.
-absl::StatusOr<std::set<PatientLink>> ConnectedWith(const std::set<PatientLink>& patients, LocatorRows& rows, const MatchWeights& weights) {
-  std::set<PatientLink> connected = patients;
-  for (const PatientLink& one : patients) {
-    const auto row = rows.Find(one);
-    if (!row.ok()) return row.status();
-    if (!*row) continue;
-    const auto judged = Judge(**row, rows, weights);
-    if (!judged.ok()) return judged.status();
-    AddLinks(judged->among, connected);
-  }
-  return connected;
-}
-
-}  // namespace
 
 absl::Status Locator::Decide(const PatientLink& patient, const PatientLink& other, bool link, std::int64_t version) {
   if (patient == other) return absl::InvalidArgumentError("a patient is always the same as itself; name two");

@@ -266,6 +266,25 @@ TEST_F(LocatorTest, AnotherBearerOfARareNameEndsWhatWasKeptOfTheOthers) {
   EXPECT_EQ(kept(), "0");
 }
 
+TEST_F(LocatorTest, ATwinEndsWhatWasKeptOfWhoIsKnownByAnInitial) {
+  const PatientLink alpha = Link("alpha"), beta = Link("beta"), twin = Link("beta");
+  const auto called = [](const PatientLink& link, const char* given) {
+    return locator().Register(link, absl::StrCat(R"({"resourceType":"Patient","gender":"female","birthDate":"1949-08-23","name":[{"family":"Initialed","given":[")",
+                                                 given, R"("]}],)", kAddress, "}"));
+  };
+  const auto last = [](const PatientLink& link) { return locator().PersonOf(link).value().size(); };
+  ASSERT_TRUE(called(alpha, "Josephine").ok());
+  ASSERT_TRUE(called(beta, "J").ok());
+  EXPECT_EQ(last(alpha), 2u);
+  EXPECT_EQ(last(beta), 2u);
+  ASSERT_TRUE(called(twin, "Ruth").ok());
+  EXPECT_EQ(last(alpha), 1u);
+  EXPECT_EQ(last(beta), 1u);
+  EXPECT_EQ(last(twin), 1u);
+  ASSERT_TRUE(called(twin, "Unknown").ok());
+  EXPECT_EQ(last(alpha), 2u);
+}
+
 // A check is not held up by who registers, nor by a database that takes no writes.
 TEST_F(LocatorTest, WhileRowsChangeAPersonIsJudgedWithoutBeingKept) {
   const PatientLink alpha = Link("alpha"), beta = Link("beta");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/civil_time.h"
 #include "ledger/entry.h"
 #include "services/exchange/given_names.h"
 #include "services/exchange/name_text.h"
@@ -87,6 +88,12 @@ std::vector<std::string> NearBirths(const std::string& date) {
                                 // The last digit of the year mistaken, or its digits exchanged: not a generation apart.
                                 absl::StrCat("dm", year.substr(0, 3), month, day), absl::StrCat("sm", Sorted(year), month, day)};
   if (day <= "12") near.push_back(absl::StrCat("sw", year, std::min(month, day), std::max(month, day)));
+  // The day before the first of a month, which a time zone makes of it.
+  absl::CivilDay born;
+  if (absl::ParseCivilTime(date, &born)) {
+    if (born.day() == 1) --born;
+    if ((born + 1).day() == 1) near.push_back(absl::StrCat("ed", absl::FormatCivilTime(born)));
+  }
   return near;
 }
 
@@ -149,6 +156,8 @@ void AddNamesWithoutBirth(const Demographics& of, Builder& to) {
   }
   for (const std::string& given : of.given)
     for (const std::string& family : of.family) to.Add(Slot::kDayName, "dn", {of.birth_date.substr(5), given, family});
+  for (const std::string& given : of.given)
+    for (const std::string& family : AllFamilies(of)) to.Add(Slot::kYearName, "yn", {of.birth_date.substr(0, 4), given, family});
 }
 
 void AddContacts(const Demographics& of, Builder& to) {
@@ -208,6 +217,8 @@ LocatorValues LocatorValuesOf(const Demographics& of) {
     to.Has(IsGivenName(of.given.front()) ? kKnownGiven : kOtherGiven);
   }
   if (!of.birth_date.empty()) to.Has(kHasBirth);
+  if (of.birth_date.ends_with("-01-01")) to.Has(kFirstOfYear);
+  if (of.multiple_birth) to.Has(kMultipleBirth);
   if (!of.sex.empty()) to.Has(kHasSex);
   if (!of.middle.empty()) to.Has(kHasMiddle);
   if (!of.middle.empty() && !of.middle_apart) to.Has(kMiddleInGiven);

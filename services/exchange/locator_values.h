@@ -78,6 +78,8 @@ enum class Slot : std::uint8_t {
   kAlikeBirth,
   // National identifiers with a digit left out and the given name, for when birth dates differ too.
   kNationalLeftOutGiven,
+  // Year of birth with both names.
+  kYearName,
 };
 
 // Which fields a patient has: what two share or lack decides whether a difference is one.
@@ -96,6 +98,10 @@ enum Field : std::uint32_t {
   kOtherGiven = 1024,
   // What it has for a middle name stands with the first given name, which may be one of two words.
   kMiddleInGiven = 2048,
+  // Born with others (Patient.multipleBirth[x]).
+  kMultipleBirth = 4096,
+  // Born on the first of January, which often says that only the year is known.
+  kFirstOfYear = 8192,
 };
 
 struct LocatorValue {

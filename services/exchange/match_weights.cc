@@ -62,15 +62,18 @@ double LargerNetworkBits(std::int64_t patients) { return std::max(0.0, std::log2
 // Who lives at one address or telephone is not born on one day, twins apart, whom their given names tell; and who bears one whole name there is
 // of another generation. Where that agrees, an address or telephone in common is a stranger's coincidence, not a household's.
 constexpr double kHouseholdBits = 4;
-bool IsOfNoHousehold(const Agreement& agreement) {
-  if (agreement.contact > Contact::kStreet || agreement.twins_given) return false;
-  if (agreement.full_name && agreement.birth == Birth::kNear) return true;
-  return agreement.birth == Birth::kSame && agreement.given != Given::kDiffers && agreement.given != Given::kMissing;
+constexpr double kHouseholdNearBits = 8;
+double NoHouseholdBits(const Agreement& agreement) {
+  if (agreement.contact > Contact::kStreet || agreement.twins_given) return 0;
+  if (agreement.birth == Birth::kNear && agreement.full_name) return kHouseholdBits;
+  // Neither name is told to be the same; that both are, in some form, and two birth dates near, happens in no household.
+  if (agreement.birth == Birth::kNear && agreement.any_full_name && agreement.contact <= Contact::kTelephone) return kHouseholdNearBits;
+  return agreement.birth == Birth::kSame && agreement.given != Given::kDiffers && agreement.given != Given::kMissing ? kHouseholdBits : 0;
 }
 
 // Names, birth date and sex, and nothing against it.
 bool IsWhole(const Agreement& agreement) {
-  return agreement.NamesAgree() && agreement.birth == Birth::kSame && agreement.sex != Said::kDiffers && agreement.middle != Said::kDiffers &&
+  return agreement.NamesAgree() && agreement.birth == Birth::kSame && !agreement.year_only && agreement.sex != Said::kDiffers && agreement.middle != Said::kDiffers &&
          agreement.suffix != Said::kDiffers;
 }
 
@@ -90,7 +93,16 @@ bool IsCorroborated(const Agreement& agreement, double score, const MatchWeights
   return patients >= kNamesKnownFrom || (agreement.full_name && (agreement.contact == Contact::kArea || agreement.middle == Said::kSame));
 }
 
-bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients) {
+// Names that differ as twins' do are one person's by a middle initial in common, or where nobody is known who could be that twin.
+bool IsNoTwin(const Agreement& agreement, bool family_agrees, bool no_twin) {
+  if ((agreement.unless_twin || agreement.unless_twin_far) && no_twin && family_agrees && agreement.contact <= Contact::kTelephone &&
+      agreement.middle != Said::kDiffers && agreement.sex != Said::kDiffers)
+    return true;
+  // Where neither name is on the list of those that people bear, a middle initial is not enough.
+  return agreement.middle == Said::kSame && !agreement.unless_twin_far && (agreement.given != Given::kClose || agreement.mistyped_given);
+}
+
+bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients, bool no_twin) {
   if (agreement.national == National::kDiffers) return false;
   const bool family_agrees =
       agreement.family == Family::kSame || agreement.family == Family::kFormer || agreement.family == Family::kClose;
@@ -98,14 +110,12 @@ bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& 
   if (agreement.national == National::kSame) {
     // Another's number on a chart is a registration desk's mistake that happens, a twin's or a mother's: names and birth date have their say.
     if (agreement.birth == Birth::kSame)
-      return given_agrees || (family_agrees && agreement.mistyped_given && agreement.sex != Said::kDiffers && agreement.middle != Said::kDiffers);
+      return (given_agrees && !(agreement.twins_given && agreement.middle == Said::kDiffers)) || (family_agrees && agreement.mistyped_given && agreement.sex != Said::kDiffers && agreement.middle != Said::kDiffers);
     if (!given_agrees || agreement.suffix == Said::kDiffers || agreement.birth == Birth::kDiffers) return false;
     return family_agrees || (agreement.birth == Birth::kNear && agreement.contact <= Contact::kStreet);
   }
   if (!given_agrees || agreement.family == Family::kMissing || agreement.suffix == Said::kDiffers) return false;
-  // Twins have names alike, but seldom middle names; where neither name is on the list of those that people bear, that is not enough.
-  const bool unlisted = agreement.given == Given::kClose && !agreement.mistyped_given;
-  if (agreement.twins_given && (agreement.middle != Said::kSame || unlisted)) return false;
+  if (agreement.twins_given && !IsNoTwin(agreement, family_agrees, no_twin)) return false;
   if (agreement.given != Given::kSame && (agreement.sex == Said::kDiffers || agreement.middle == Said::kDiffers)) return false;
   // A new surname under the same telephone is a marriage; at the same address alone, perhaps somebody else who lives there, unless that one
   // was born the same day.
@@ -194,7 +204,7 @@ double ScoreOf(const Agreement& agreement, const MatchWeights& weights, const Na
       score += WeightOf(chances);
     }
   }
-  if (IsOfNoHousehold(agreement)) score += kHouseholdBits;
+  score += NoHouseholdBits(agreement);
   return names_counted ? score - std::log2(FrequencyOf(name)) : score;
 }
 
@@ -208,8 +218,8 @@ std::string_view GradeCode(MatchGrade grade) {
   return "certainly-not";
 }
 
-MatchGrade GradeOf(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients) {
-  if (score >= weights.certain && MayBeCertain(agreement, score, weights, patients)) return MatchGrade::kCertain;
+MatchGrade GradeOf(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients, bool no_twin) {
+  if (score >= weights.certain && MayBeCertain(agreement, score, weights, patients, no_twin)) return MatchGrade::kCertain;
   if (score >= weights.probable) return MatchGrade::kProbable;
   return score >= weights.possible ? MatchGrade::kPossible : MatchGrade::kNone;
 }

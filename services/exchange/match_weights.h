@@ -52,11 +52,13 @@ enum class MatchGrade : std::uint8_t { kNone, kPossible, kProbable, kCertain };
 // As FHIR's match-grade extension has it: "certainly-not", "possible", "probable", "certain".
 [[nodiscard]] std::string_view GradeCode(MatchGrade grade);
 
+// `no_twin`: nobody is known who was born the same day into the same family or home under another name.
+//
 // Certain asks for more than a score: given name and birth date must agree, and something that others of that name and birth date
 // do not have; a national identifier or generation that differs is never certain, nor are twins by their given names. Where a whole name
 // and a birth date are all there is, the name must be so rare among the network's `patients` that nobody else is likely to have been born
 // that day under it.
-[[nodiscard]] MatchGrade GradeOf(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients);
+[[nodiscard]] MatchGrade GradeOf(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients, bool no_twin = false);
 
 }  // namespace custodian::exchange
 

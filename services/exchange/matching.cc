@@ -8,8 +8,9 @@
 namespace custodian::exchange {
 namespace {
 
-// From the weakest to the strongest: alike by names that are not quite the same, by the same given name, by identifiers or decisions.
-enum class Tie { kNone, kAlike, kNamed, kIdentified };
+// From the weakest to the strongest: alike by names of which one could be a twin's, by names that are not quite the same, by the same given
+// name, by identifiers or decisions.
+enum class Tie { kNone, kUnlessTwin, kAlike, kNamed, kIdentified };
 
 using Group = std::set<std::size_t>;
 
@@ -20,9 +21,10 @@ bool Decided(const std::set<std::pair<PatientLink, PatientLink>>& decisions, con
 Tie TieOf(const LocatedPatient& a, const LocatedPatient& b, const Match& match, const MatchDecisions& decisions) {
   if (Decided(decisions.unlinked, a.link, b.link)) return Tie::kNone;
   if (Decided(decisions.linked, a.link, b.link) || Decided(decisions.merged, a.link, b.link)) return Tie::kIdentified;
-  if (match.grade != MatchGrade::kCertain) return Tie::kNone;
-  if (match.agreement.national == National::kSame) return Tie::kIdentified;
+  if (match.grade == MatchGrade::kCertain && match.agreement.national == National::kSame && !match.agreement.twins_given) return Tie::kIdentified;
   if (a.muted || b.muted) return Tie::kNone;
+  if (match.certain_unless_twin) return Tie::kUnlessTwin;
+  if (match.grade != MatchGrade::kCertain) return Tie::kNone;
   return match.agreement.given == Given::kSame ? Tie::kNamed : Tie::kAlike;
 }
 
@@ -39,7 +41,7 @@ class Ties {
         ties.ties_[{a, b}] = {TieOf(among.patients[a], among.patients[b], *match, among.decisions), Decided(among.decisions.unlinked, one, other) ||
                                                                     (!Decided(among.decisions.linked, one, other) &&
                                                                      match->agreement.national == National::kDiffers),
-                              match->agreement.AreTwins()};
+                              match->agreement.AreTwins(), match->agreement.ShowsTwin()};
       }
     return ties;
   }
@@ -75,6 +77,12 @@ class Ties {
     });
   }
 
+  [[nodiscard]] bool ShowTwins(const Group& group) const {
+    return std::any_of(group.begin(), group.end(), [&](std::size_t a) {
+      return std::any_of(group.begin(), group.end(), [&](std::size_t b) { return a < b && At(a, b).shows_twin; });
+    });
+  }
+
   // Tenants that keep two of the group whom neither identifiers nor decisions join.
   [[nodiscard]] std::set<TenantId> KeepingNamesakes(const Group& group) const {
     std::set<TenantId> tenants;
@@ -91,6 +99,7 @@ class Ties {
     Tie tie = Tie::kNone;
     bool contradict = false;
     bool twins = false;
+    bool shows_twin = false;
   };
   explicit Ties(const MatchedPatients& among) : among_(&among) {}
   [[nodiscard]] const Pair& At(std::size_t a, std::size_t b) const { return ties_.at(std::minmax(a, b)); }
@@ -123,6 +132,8 @@ absl::StatusOr<Match> CountedMatchOf(const LocatedPatient& a, const LocatedPatie
   if (counts && match.agreement.full_name && match.agreement.birth != Birth::kSame) ++name.born_that_day;
   match.score = ScoreOf(match.agreement, weights, name);
   match.grade = GradeOf(match.agreement, match.score, weights, name.patients);
+  match.certain_unless_twin = (match.agreement.unless_twin || match.agreement.unless_twin_far) && match.grade != MatchGrade::kCertain &&
+                              GradeOf(match.agreement, match.score, weights, name.patients, /*no_twin=*/true) == MatchGrade::kCertain;
   return match;
 }
 
@@ -160,6 +171,7 @@ absl::StatusOr<MatchedPatients> Gather(const LocatedPatient& of, const MatchSour
         const auto match = CountedMatchOf(from, candidate, weights, source.count);
         if (!match.ok()) return match.status();
         tied = tied || TieOf(from, candidate, *match, among.decisions) != Tie::kNone;
+        if (!candidate.muted && match->agreement.ShowsTwin()) among.twins.insert(candidate.link);
       }
       if (!tied) continue;
       if (found.size() >= kConnectedMax) {
@@ -172,7 +184,10 @@ absl::StatusOr<MatchedPatients> Gather(const LocatedPatient& of, const MatchSour
     if (among.too_many) break;
     newest = std::move(next);
   }
-  for (auto& [link, patient] : found) among.patients.push_back(std::move(patient));
+  for (auto& [link, patient] : found) {
+    among.twins.erase(link);
+    among.patients.push_back(std::move(patient));
+  }
   return among;
 }
 
@@ -187,15 +202,18 @@ absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const Match
   if (!ties.ok()) return ties.status();
 
   PersonJudgement judgement;
-  Group same = ties->Closure(self, Tie::kAlike);
-  // Twins whom a name between theirs connects stay connected each with those of the same name.
-  if (ties->HasTwins(same)) same = ties->Closure(self, Tie::kNamed, &same);
-  judgement.vetoed_by = ties->Contradicting(same);
-  judgement.vetoed_by.merge(ties->KeepingNamesakes(same));
-  if (!judgement.vetoed_by.empty()) {
-    same = ties->Closure(self, Tie::kIdentified, &same);
+  Group same = ties->Closure(self, Tie::kUnlessTwin);
+  for (const Tie at_least : {Tie::kUnlessTwin, Tie::kAlike, Tie::kNamed, Tie::kIdentified}) {
+    same = ties->Closure(self, at_least, &same);
+    if (at_least == Tie::kUnlessTwin && (!among.twins.empty() || ties->ShowTwins(same))) continue;
+    // Twins whom a name between theirs connects stay connected each with those of the same name.
+    if (at_least < Tie::kNamed && ties->HasTwins(same)) continue;
+    std::set<TenantId> vetoes = ties->Contradicting(same);
     // Identifiers that contradict each other somewhere along the chain are no certainty either.
-    if (!ties->Contradicting(same).empty()) same = {self};
+    if (at_least == Tie::kIdentified && !vetoes.empty()) same = {self};
+    vetoes.merge(ties->KeepingNamesakes(same));
+    if (vetoes.empty()) break;
+    if (at_least > Tie::kUnlessTwin) judgement.vetoed_by.merge(vetoes);
   }
   for (const std::size_t i : same) judgement.same.push_back(among.patients[i].link);
   std::sort(judgement.same.begin(), judgement.same.end());

@@ -21,6 +21,8 @@ struct Match {
   Agreement agreement;
   double score = 0;
   MatchGrade grade = MatchGrade::kNone;
+  // It would be certain if no twin is known (GradeOf).
+  bool certain_unless_twin = false;
 };
 [[nodiscard]] Match MatchOf(const LocatedPatient& a, const LocatedPatient& b, const MatchWeights& weights, const NameCount& name);
 // The same, the names counted when it matters how common they are.
@@ -45,6 +47,8 @@ struct MatchedPatients {
   // Ordered by link.
   std::vector<LocatedPatient> patients;
   MatchDecisions decisions;
+  // Others who were born the same day as one of these into the same family or home, under another name.
+  std::set<PatientLink> twins = {};
   // These are kConnectedMax of more.
   bool too_many = false;
 };
@@ -74,10 +78,11 @@ struct PersonJudgement {
 
 // The patients that are certainly the same person as `of`, the same for each of them. `among` comes from Gather().
 //
-// Certain matches are followed from patient to patient; if among those so found two are twins by their names, only those with the same
-// given name are. If among those so found two national identifiers differ, or a tenant keeps
-// two of them as two patients whom no identifier and no decision joins (twins, namesakes), or people unlinked two of them, then only
-// identifiers and decisions join; if even those contradict each other, nothing does. Too many patients are nobody's: each is its own person then.
+// Certain matches are followed from patient to patient, those with a name that a twin could have only where no twin is known. If among those so found
+// two are twins by their names, only those with the same given name are. If two national identifiers differ, or a tenant keeps
+// two of them as two patients whom no identifier and no decision joins (twins, namesakes), or people unlinked two of them, then those with the same
+// given name remain if that is not so among them, or else those whom identifiers and decisions join; if even those contradict each other, nothing
+// does. Too many patients are nobody's: each is its own person then.
 [[nodiscard]] absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const MatchedPatients& among, const MatchWeights& weights,
                                                       const CountName& count);
 

@@ -242,6 +242,84 @@ TEST(Matching, TwinsNamesAreNoMistakes) {
   EXPECT_EQ(grade("Anna", "Anne", number), MatchGrade::kCertain);
 }
 
+TEST(Matching, AnInitialIsThePersonOfThatNameUnlessATwinIsKnown) {
+  const auto elizabeth = LocatedAt(kNorth, 'a', PatientJson("Roe", "Elizabeth", kAddress));
+  const auto initial = LocatedAt(kSouth, 'b', PatientJson("Roe", "E", kAddress));
+  const auto twin = LocatedAt(kEast, 'c', PatientJson("Roe", "Ruth", kAddress));
+  EXPECT_EQ(Same(elizabeth, {elizabeth, initial}), "ab");
+  EXPECT_EQ(Same(initial, {elizabeth, initial}), "ab");
+  EXPECT_EQ(Same(elizabeth, {elizabeth, initial, twin}), "a");
+  EXPECT_EQ(Same(initial, {elizabeth, initial, twin}), "b");
+  // The twin has the same initial.
+  const auto emma = LocatedAt(kEast, 'd', PatientJson("Roe", "Emma", kAddress));
+  EXPECT_EQ(Same(initial, {elizabeth, initial, emma}), "b");
+  EXPECT_EQ(Same(elizabeth, {elizabeth, initial, emma}), "a");
+  // A muted registration is no twin.
+  auto muted = twin;
+  muted.muted = true;
+  EXPECT_EQ(Same(elizabeth, {elizabeth, initial, muted}), "ab");
+  // A name that is no name beside the same middle initial.
+  const auto mistyped = LocatedAt(kSouth, 'e', PatientJson("Roe", "Ezltbh\",\"Q", kAddress)), known = LocatedAt(kNorth, 'f', PatientJson("Roe", "Elizabeth\",\"Q", kAddress));
+  EXPECT_EQ(Same(known, {known, mistyped}), "ef");
+  EXPECT_EQ(Same(known, {known, mistyped, twin}), "f");
+  const auto neighbour = LocatedAt(kSouth, 'g', PatientJson("Poe", "E", kAddress));
+  EXPECT_EQ(Same(elizabeth, {elizabeth, neighbour}), "a");
+}
+
+TEST(Matching, WhoIsSaidToBeATwinHasNoNickname) {
+  const std::string twin = std::string(kAddress) + R"(,"multipleBirthInteger":2)";
+  EXPECT_EQ(Of(PatientJson("Roe", "Jonathan", kAddress), PatientJson("Roe", "John", kAddress)).grade, MatchGrade::kCertain);
+  EXPECT_NE(Of(PatientJson("Roe", "Jonathan", twin), PatientJson("Roe", "John", kAddress)).grade, MatchGrade::kCertain);
+  EXPECT_EQ(Of(PatientJson("Roe", "Jonathan", twin), PatientJson("Roe", "Jonathan", kAddress)).grade, MatchGrade::kCertain);
+  EXPECT_EQ(Of(PatientJson("Roe", "Jonathan Q", twin), PatientJson("Roe", "John Q", kAddress)).grade, MatchGrade::kCertain);
+  const auto initial = LocatedAt(kNorth, 'a', PatientJson("Roe", "J", twin)), john = LocatedAt(kSouth, 'b', PatientJson("Roe", "John", kAddress));
+  EXPECT_EQ(Same(initial, {initial, john}), "a");
+}
+
+TEST(Matching, ANumberInCommonTellsNamesAlikeFromATwins) {
+  const std::string number = std::string(kAddress) + "," + Ssn("123-45-6789");
+  const auto grade = [&](const char* one, const char* other) { return Of(PatientJson("Roe", one, number), PatientJson("Roe", other, number)).grade; };
+  EXPECT_EQ(grade("Catherine", "Cathrine"), MatchGrade::kCertain);
+  EXPECT_EQ(grade("Danielle", "Daniele"), MatchGrade::kCertain);
+  EXPECT_NE(grade("Catherine", "Margaret"), MatchGrade::kCertain);
+  EXPECT_NE(grade("Catherine\",\"Q", "Cathrine\",\"J"), MatchGrade::kCertain);
+  // A mother's number on both of her twins, whom one tenant keeps.
+  const auto catherine = LocatedAt(kNorth, 'a', PatientJson("Roe", "Catherine", number)), cathrine = LocatedAt(kNorth, 'b', PatientJson("Roe", "Cathrine", number));
+  EXPECT_EQ(Same(catherine, {catherine, cathrine}), "a");
+}
+
+TEST(Matching, WhereATenantKeepsTwoThoseOfOneGivenNameRemainTogether) {
+  const auto john = LocatedAt(kNorth, 'a', PatientJson("Roe", "John", kAddress)), jonathan = LocatedAt(kNorth, 'b', PatientJson("Roe", "Jonathan", kAddress));
+  const auto again = LocatedAt(kSouth, 'c', PatientJson("Roe", "John", kAddress));
+  EXPECT_EQ(Same(john, {john, jonathan, again}), "ac");
+  EXPECT_EQ(Same(jonathan, {john, jonathan, again}), "b");
+}
+
+TEST(Matching, TheDayBeforeTheFirstOfAMonthIsNear) {
+  const auto birth = [](const char* one, const char* other) { return Of(PatientJson("Roe", "Elizabeth", kAddress, one), PatientJson("Roe", "Elizabeth", kAddress, other)).agreement.birth; };
+  EXPECT_EQ(birth("1970-04-01", "1970-03-31"), Birth::kNear);
+  EXPECT_EQ(birth("1970-01-01", "1969-12-31"), Birth::kMissing) << "stands for no date";
+  EXPECT_EQ(birth("1972-01-01", "1971-12-31"), Birth::kNear);
+  EXPECT_EQ(birth("1970-04-01", "1970-03-30"), Birth::kDiffers);
+}
+
+TEST(Matching, TheFirstOfJanuaryMayStandForTheYear) {
+  const Json known = PatientJson("Roe", "Elizabeth", kAddress, "1971-06-17"), year = PatientJson("Roe", "Elizabeth", kAddress, "1971-01-01");
+  EXPECT_EQ(Of(known, year).agreement.birth, Birth::kNear);
+  EXPECT_EQ(Of(known, year).grade, MatchGrade::kCertain);
+  EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", kAddress, "1972-01-01")).agreement.birth, Birth::kDiffers);
+  EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", kAddress, "1971-08-22")).agreement.birth, Birth::kDiffers);
+  // One of two surnames.
+  EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", kAddress, "1971-06-17"), PatientJson("Miller", "Liz", kAddress, "1971-06-18")).grade, MatchGrade::kCertain);
+  EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", kAddress, "1971-06-17"), PatientJson("Miller", "Elizabeth", kAddress, "1971-01-01")).grade, MatchGrade::kCertain);
+  // Of two such nobody knows that they were born on one day.
+  const auto alone = [](const char* born) {
+    return Of(PatientJson("Roe", "Elizabeth", kAddress, born), PatientJson("Roe", "Elizabeth", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])", born), {2, 100'000}).grade;
+  };
+  EXPECT_EQ(alone("1971-06-17"), MatchGrade::kCertain);
+  EXPECT_NE(alone("1971-01-01"), MatchGrade::kCertain);
+}
+
 TEST(Matching, ANameBetweenThoseOfTwinsJoinsThemNot) {
   const auto kristen = LocatedAt(kNorth, 'a', PatientJson("Roe", "Kristen", kAddress));
   const auto again = LocatedAt(kSouth, 'b', PatientJson("Roe", "Kristen", kAddress));

@@ -38,6 +38,23 @@ std::string Typed(std::string text, Random& random) {
   return random.Chance(20) ? TypedOnce(std::move(text), random) : text;
 }
 
+// What a scanner makes of print, once, and twice in a fifth of the cases.
+std::string Misread(std::string text, Random& random) {
+  static const std::vector<std::pair<std::string, std::string>> shapes{{"rn", "m"}, {"m", "rn"}, {"cl", "d"}, {"d", "cl"}, {"o", "0"}, {"l", "1"}, {"i", "l"}, {"s", "5"},
+                                                                       {"b", "8"},  {"e", "c"},  {"u", "v"},  {"h", "b"},  {"vv", "w"}, {"w", "vv"}, {"t", "f"}, {"g", "q"},
+                                                                       {"0", "8"},  {"1", "7"},  {"5", "6"},  {"3", "8"},  {"6", "0"}, {"7", "1"}, {"8", "3"}};
+  for (std::uint64_t left = random.Chance(20) ? 2 : 1; left > 0; --left)
+    for (int i = 0; i < 30; ++i) {
+      const auto& [shape, other] = random.Pick(shapes);
+      const std::string small = absl::AsciiStrToLower(text);
+      const std::size_t at = small.find(shape, random.Below(small.size() + 1));
+      if (at == std::string::npos) continue;
+      text.replace(at, shape.size(), other);
+      break;
+    }
+  return text;
+}
+
 std::string Text(const std::string& value) { return absl::StrCat("\"", value, "\""); }
 
 std::string Written(std::string text, Random& random) {
@@ -109,6 +126,10 @@ std::string Register(const Person& person, const PopulationRates& rates, const N
   }
   if (happens(rates.typed_family, "typed-family")) family = Typed(std::move(family), random);
   if (happens(rates.typed_given, "typed-given")) given = Typed(std::move(given), random);
+  if (const auto between = family.find_first_of(" -"); between != std::string::npos && happens(rates.surname_part, "surname-part"))
+    family = random.Chance(75) ? family.substr(0, between) : family.substr(between + 1);
+  if (happens(rates.ocr, "ocr-family")) family = Misread(std::move(family), random);
+  if (happens(rates.ocr, "ocr-given")) given = Misread(std::move(given), random);
   if (happens(rates.initial_only, "initial-only")) given.resize(1);
   if (happens(rates.names_exchanged, "names-exchanged")) std::swap(family, given);
   if (person.newborn && happens(rates.newborn_unnamed, "newborn-unnamed"))
@@ -117,6 +138,7 @@ std::string Register(const Person& person, const PopulationRates& rates, const N
   if (!happens(100 - rates.has_national, "no-national")) {
     std::string national = happens(rates.national_of_another, "national-of-another") ? person.kin_national : person.national;
     if (happens(rates.typed_national, "typed-national")) national = Typed(std::move(national), random);
+    if (happens(rates.ocr, "ocr-national")) national = Misread(std::move(national), random);
     absl::StrAppend(&json, R"(,{"system":"http://hl7.org/fhir/sid/us-ssn","value":)", Text(national), "}");
   }
   absl::StrAppend(&json, R"(],"name":[{"use":"official","family":)", Text(Written(family, random)), R"(,"given":[)",
@@ -126,16 +148,25 @@ std::string Register(const Person& person, const PopulationRates& rates, const N
   if (!person.suffix.empty() && Chance(random, rates.has_suffix)) absl::StrAppend(&json, R"(,"suffix":[)", Text(person.suffix), "]");
   absl::StrAppend(&json, "}]");
   if (!happens(100 - rates.has_sex, "no-sex")) absl::StrAppend(&json, R"(,"gender":)", Text(person.sex));
-  const absl::CivilDay born = happens(rates.birth_mistaken, "birth-mistaken") ? Mistaken(person.born, random) : person.born;
+  absl::CivilDay born = happens(rates.birth_mistaken, "birth-mistaken") ? Mistaken(person.born, random) : person.born;
+  if (happens(rates.ocr, "ocr-birth")) {
+    absl::CivilDay misread;
+    if (absl::ParseCivilTime(Misread(absl::FormatCivilTime(born), random), &misread)) born = misread;
+  }
+  if (happens(rates.day_unknown, "day-unknown")) born = absl::CivilDay(born.year(), 1, 1);
   absl::StrAppend(&json, R"(,"birthDate":)", Text(absl::FormatCivilTime(born)));
   if (!happens(100 - rates.has_telephone, "no-telephone")) {
     std::string telephone = happens(rates.other_telephone, "other-telephone") ? NewTelephone(random) : person.telephone;
     if (happens(rates.typed_telephone, "typed-telephone")) telephone = Typed(std::move(telephone), random);
+    if (happens(rates.ocr, "ocr-telephone")) telephone = Misread(std::move(telephone), random);
     absl::StrAppend(&json, R"(,"telecom":[{"system":"phone","value":)", Text(telephone), "}]");
   }
   if (!happens(100 - rates.has_address, "no-address")) {
     const Home& home = happens(rates.moved, "moved") ? person.former_home : person.home;
-    std::string line = Abbreviated(home.line, random);
+    std::string line = home.line;
+    if (const auto unit = line.find(" Apt "); unit != std::string::npos && happens(rates.unit_left_out, "unit-left-out")) line.resize(unit);
+    line = Abbreviated(std::move(line), random);
+    if (happens(rates.ocr, "ocr-street")) line = Misread(std::move(line), random);
     if (happens(rates.typed_street, "typed-street")) line = Typed(std::move(line), random);
     absl::StrAppend(&json, R"(,"address":[{"line":[)", Text(Written(line, random)), R"(],"city":)", Text(home.city), R"(,"state":)",
                     Text(home.state), R"(,"postalCode":)", Text(home.postal), "}]");
@@ -231,6 +262,36 @@ std::vector<PopulationRates> Populations() {
   compound.surname_changed = 10;
   compound.surname_joined = 50;
   all.push_back(compound);
+
+  PopulationRates scanned;
+  scanned.name = "scanned-forms";
+  scanned.ocr = 5;
+  scanned.unit_left_out = 20;
+  scanned.has_national = 70;
+  all.push_back(scanned);
+
+  PopulationRates two_surnames;
+  two_surnames.name = "two-surnames";
+  two_surnames.compound_surname = 85;
+  two_surnames.surname_part = 25;
+  two_surnames.compound_given = 30;
+  two_surnames.names_exchanged = 0.5;
+  two_surnames.day_unknown = 3;
+  two_surnames.nickname = 10;
+  all.push_back(two_surnames);
+
+  PopulationRates families;
+  families.name = "families";
+  families.juniors = 25;
+  families.has_suffix = 20;
+  families.shared_telephone = 100;
+  families.twins = 3;
+  families.twins_alike = 15;
+  families.unit_left_out = 30;
+  families.has_national = 25;
+  families.surname_changed = 10;
+  families.surname_joined = 50;
+  all.push_back(families);
   return all;
 }
 

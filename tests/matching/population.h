@@ -63,6 +63,12 @@ struct PopulationRates {
   double surname_joined = 20;
   // Only so many of the commonest surnames, 0 for all.
   int surnames_first = 0;
+  // Of a registration: letters and digits mistaken for others of their shape, each field on its own; one of two surnames left out; the flat left out
+  // of an address; the year alone known of a birth date, and written as its first of January.
+  double ocr = 0;
+  double surname_part = 0;
+  double unit_left_out = 0;
+  double day_unknown = 0;
   // Strangers of somebody's name, sex and birth date, of the people.
   double namesake = 0;
 };
