@@ -105,6 +105,8 @@ absl::StatusOr<ExamClass> ReadClass(const RowReader& row) {
   exam.laterality_required = laterality == "yes";
   exam.loinc = SplitList(row.Text("loinc"));
   exam.rsna = SplitList(row.Text("rsna_rpid"));
+  if (row.Has("snomed_procedure")) exam.snomed_procedures = SplitList(row.Text("snomed_procedure"));
+  if (row.Has("snomed_body_site")) exam.snomed_body_sites = SplitList(row.Text("snomed_body_site"));
   if (exam.loinc.empty() && exam.rsna.empty()) return Fault(row.line(), "loinc", "a class needs a LOINC or RSNA code");
   if (absl::Status status = row.ReadMode("mode", exam.mode); !status.ok()) return status;
   if (row.Has("ceiling"))
@@ -131,13 +133,6 @@ bool IsRsnaSystem(std::string_view system) {
 
 bool IsLoincSystem(std::string_view system) { return system == "http://loinc.org" || system == "urn:oid:2.16.840.1.113883.6.1"; }
 
-// AMA's CPT and CMS' HCPCS.
-bool IsBillingSystem(std::string_view system) {
-  return system == "http://www.ama-assn.org/go/cpt" || system == "urn:oid:2.16.840.1.113883.6.12" ||
-         system == "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets" || system == "urn:oid:2.16.840.1.113883.6.14" ||
-         system == "urn:oid:2.16.840.1.113883.6.285" || system == "http://terminology.hl7.org/CodeSystem/HCPCS";
-}
-
 absl::Status ClassFault(const ExamClass& exam, const char* column, const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat("exam table: class ", exam.class_id, ", column ", column, ": ", what));
 }
@@ -150,7 +145,24 @@ bool IsSubset(const std::vector<std::string>& of, const std::vector<std::string>
   return std::all_of(of.begin(), of.end(), [&whole](const std::string& item) { return Contains(whole, item); });
 }
 
+// A pair of procedure and body site names one class only.
+absl::Status TakeSites(const RowReader& row, const ExamClass& exam, std::set<std::string>& codes) {
+  if (exam.snomed_procedures.empty() != exam.snomed_body_sites.empty())
+    return Fault(row.line(), "snomed_body_site", "goes with snomed_procedure: one names a class with the other");
+  for (const std::string& procedure : exam.snomed_procedures)
+    for (const std::string& site : exam.snomed_body_sites)
+      if (!codes.insert(absl::StrCat("snomed ", procedure, " ", site)).second)
+        return Fault(row.line(), "snomed_body_site", absl::StrCat(procedure, " at ", site, " names two classes"));
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+bool IsBillingSystem(std::string_view system) {
+  return system == "http://www.ama-assn.org/go/cpt" || system == "urn:oid:2.16.840.1.113883.6.12" ||
+         system == "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets" || system == "urn:oid:2.16.840.1.113883.6.14" ||
+         system == "urn:oid:2.16.840.1.113883.6.285" || system == "http://terminology.hl7.org/CodeSystem/HCPCS";
+}
 
 absl::StatusOr<ExamTable> ExamTable::Read(std::string_view csv) {
   auto records = ParseCsv(csv);
@@ -180,6 +192,7 @@ absl::StatusOr<ExamTable> ExamTable::Read(std::string_view csv) {
       if (!codes.insert("loinc " + code).second) return Fault(row.line(), "loinc", absl::StrCat(code, " names two classes"));
     for (const std::string& code : exam->rsna)
       if (!codes.insert("rsna " + code).second) return Fault(row.line(), "rsna_rpid", absl::StrCat(code, " names two classes"));
+    if (absl::Status status = TakeSites(row, *exam, codes); !status.ok()) return status;
     table.classes_.push_back(*std::move(exam));
   }
   for (std::size_t i = 0; i < table.classes_.size(); ++i)
@@ -204,6 +217,12 @@ ExamTable::Coded ExamTable::FindByCode(std::string_view tenant_name, std::string
   const auto own = codes_.find(tenant_name);
   const CodeMap::Meaning* meaning = own == codes_.end() ? nullptr : own->second.Find(system, code);
   return meaning == nullptr ? Coded() : Coded{Find(meaning->class_id), meaning->laterality};
+}
+
+const ExamClass* ExamTable::FindBySite(std::string_view procedure, std::string_view body_site) const {
+  for (const ExamClass& exam : classes_)
+    if (Contains(exam.snomed_procedures, procedure) && Contains(exam.snomed_body_sites, body_site)) return &exam;
+  return nullptr;
 }
 
 void ExamTable::SetCodes(const std::string& tenant_name, CodeMap codes) { codes_.insert_or_assign(tenant_name, std::move(codes)); }
@@ -267,6 +286,8 @@ absl::Status CheckNarrows(const ExamTable& network, const ExamTable& tenant) {
     if (own.laterality_required != wide.laterality_required) return ClassFault(own, "laterality_required", "is otherwise in the network's table");
     if (!IsSubset(own.loinc, wide.loinc)) return ClassFault(own, "loinc", "has a code that the network's table has not");
     if (!IsSubset(own.rsna, wide.rsna)) return ClassFault(own, "rsna_rpid", "has a code that the network's table has not");
+    if (!IsSubset(own.snomed_procedures, wide.snomed_procedures)) return ClassFault(own, "snomed_procedure", "has a code that the network's table has not");
+    if (!IsSubset(own.snomed_body_sites, wide.snomed_body_sites)) return ClassFault(own, "snomed_body_site", "has a code that the network's table has not");
     if (own.reuse > wide.reuse) return ClassFault(own, "reuse_days", "is longer than in the network's table");
     if (own.observe < wide.observe) return ClassFault(own, "observe_days", "is shorter than in the network's table");
     if (own.min_age_years < wide.min_age_years) return ClassFault(own, "min_age_years", "is lower than in the network's table");

@@ -30,6 +30,10 @@ struct ExamClass {
   // LOINC and RSNA codes that name the class.
   std::vector<std::string> loinc;
   std::vector<std::string> rsna;
+  // SNOMED CT codes that name the class together, one of each: a procedure that says modality and contrast but no place, and a body site
+  // (optional columns, both or neither).
+  std::vector<std::string> snomed_procedures;
+  std::vector<std::string> snomed_body_sites;
   Mode mode = Mode::kOff;
   // In the network's table: the most that a tenant may switch on (optional column; suggest when absent).
   Mode ceiling = Mode::kSuggest;
@@ -44,6 +48,9 @@ struct ExamClass {
 };
 
 class ExamTable;
+
+// AMA's CPT and CMS' HCPCS: their codes never decide a class.
+[[nodiscard]] bool IsBillingSystem(std::string_view system);
 
 // A tenant's own codes (governed table "code-map"): CSV with the columns system, code, class_id and, when it says a side, laterality
 // (left, right, bilateral or empty).
@@ -77,6 +84,8 @@ class ExamTable {
     std::string laterality;
   };
   [[nodiscard]] Coded FindByCode(std::string_view tenant_name, std::string_view system, std::string_view code) const;
+  // The class that a SNOMED CT procedure is at a SNOMED CT body site; null when it is none.
+  [[nodiscard]] const ExamClass* FindBySite(std::string_view procedure, std::string_view body_site) const;
   void SetCodes(const std::string& tenant_name, CodeMap codes);
 
  private:

@@ -35,6 +35,9 @@ TEST(ExamTable, ReadsTheShippedClassesAndAllAreOff) {
   ASSERT_NE(chest, nullptr);
   EXPECT_EQ(chest->label, "X-ray chest, two views");
   EXPECT_EQ(chest->reversal_set.size(), 4u);
+  // CT without contrast, of a chest; the table never says that MR or an X-ray of a place is one exam.
+  EXPECT_EQ(table->FindBySite("399331006", "51185008"), table->Find("ct-chest-wo"));
+  EXPECT_EQ(table->FindBySite("113091000", "72696002"), nullptr);
 }
 
 TEST(ExamTable, ObservesForReuseOrThirtyDaysAtLeast) {
@@ -69,6 +72,27 @@ TEST(ExamTable, FindsATenantsOwnCodesForThatTenantOnly) {
   EXPECT_EQ(table->FindByCode("harbor", "urn:x", "HEAD").exam_class, nullptr);
   EXPECT_EQ(table->FindByCode("lakeside", "urn:y", "HEAD").exam_class, nullptr);
   EXPECT_EQ(table->FindByCode("lakeside", "", "HEAD").exam_class, nullptr);
+}
+
+TEST(ExamTable, FindsAClassByAProcedureAtABodySite) {
+  const std::string header = std::string(kHeader, sizeof kHeader - 2) + ",snomed_procedure,snomed_body_site\n";
+  const auto table = ExamTable::Parse(header + "a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,,11;12,21;22\n" +
+                                      "b,B,CT,chest,no,without,1-2,,off,ambulatory,18,7,10,b,,,11,23\n" + "c,C,LAB,blood,no,none,1-3,,off,ambulatory,18,7,10,c,,,,\n");
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_EQ(table->FindBySite("12", "22"), table->Find("a"));
+  EXPECT_EQ(table->FindBySite("11", "23"), table->Find("b"));
+  EXPECT_EQ(table->FindBySite("12", "23"), nullptr);
+  EXPECT_EQ(table->FindBySite("", ""), nullptr);
+  const auto refusal = [&](const std::string& codes) {
+    return std::string(ExamTable::Parse(header + "a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,,11,21\n" +
+                                        "b,B,CT,chest,no,without,1-2,,off,ambulatory,18,7,10,b,,," + codes + "\n").status().message());
+  };
+  EXPECT_NE(refusal("11,21;23").find("11 at 21 names two classes"), std::string::npos);
+  EXPECT_NE(refusal("11,").find("column snomed_body_site"), std::string::npos);
+  const auto narrower = ExamTable::Parse(header + "a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,,12,21\n");
+  const auto wider = ExamTable::Parse(header + "a,A,CT,head,no,without,1-1,,off,ambulatory,18,7,10,a,,,12,24\n");
+  EXPECT_TRUE(CheckNarrows(*table, *narrower).ok());
+  EXPECT_NE(std::string(CheckNarrows(*table, *wider).message()).find("snomed_body_site"), std::string::npos);
 }
 
 TEST(CodeMap, RefusesBadRowsNamingLineAndColumn) {

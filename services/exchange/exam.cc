@@ -347,6 +347,41 @@ std::vector<Exam> CarriedOut(const std::vector<const OpenedRecord*>& records, co
   return Chart(records, table, tenants, /*performed_decide=*/true).Exams();
 }
 
+namespace {
+
+constexpr std::string_view kSnomed = "http://snomed.info/sct";
+
+// The class that a procedure makes of one body site; null unless all that SNOMED CT says of the site is of that class.
+const ExamClass* ClassAtSite(std::string_view procedure, const Json& site, const ExamTable& table) {
+  const ExamClass* found = nullptr;
+  for (const Json& coding : site["coding"].items()) {
+    if (coding.TextOf("system") != kSnomed) continue;
+    const ExamClass* one = table.FindBySite(procedure, coding.TextOf("code"));
+    if (one == nullptr || (found != nullptr && one != found)) return nullptr;
+    found = one;
+  }
+  return found;
+}
+
+// What the order's procedures are at its body sites: one class, or none. A coding or a site that is not known may narrow what is ordered, so it is never
+// passed over.
+const ExamClass* ClassBySites(const Json& order, const ExamTable& table) {
+  const ExamClass* found = nullptr;
+  for (const Json& coding : order["code"]["coding"].items()) {
+    if (IsBillingSystem(coding.TextOf("system"))) continue;
+    if (coding.TextOf("system") != kSnomed) return nullptr;
+    for (const Json& site : order["bodySite"].items()) {
+      if (IsSideAlone(site)) continue;
+      const ExamClass* one = ClassAtSite(coding.TextOf("code"), site, table);
+      if (one == nullptr || (found != nullptr && one != found)) return nullptr;
+      found = one;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
 OrderedExam ExamOfOrder(const Json& service_request, const std::string& tenant_name, const ExamTable& table) {
   Coded found;
   for (const Json& coding : service_request["code"]["coding"].items()) {
@@ -356,6 +391,7 @@ OrderedExam ExamOfOrder(const Json& service_request, const std::string& tenant_n
     if (found.exam_class != nullptr && one.exam_class != found.exam_class) return {};
     found = {one.exam_class, found.exam_class == nullptr ? one.laterality : Stated(found.laterality, one.laterality)};
   }
+  if (found.exam_class == nullptr) found.exam_class = ClassBySites(service_request, table);
   if (found.exam_class == nullptr || !found.exam_class->laterality_required) return {found.exam_class, ""};
   return {found.exam_class, Stated(LateralityOfConcepts(service_request["bodySite"]), found.laterality)};
 }

@@ -89,8 +89,8 @@ struct Exam {
 [[nodiscard]] std::vector<Exam> CarriedOut(const std::vector<const OpenedRecord*>& records, const ExamTable& table,
                                            std::span<const tenants::Tenant> tenants);
 
-// What an order (FHIR ServiceRequest) of a tenant asks for. By its codings alone, never by text; codings that name
-// several classes name none. Side: `bodySite`, or what the tenant's own code says; empty for a class without sides, and where the two
+// What an order (FHIR ServiceRequest) of a tenant asks for. By its codings alone, never by text: one that names a class, or else a procedure that says no
+// place together with `bodySite`. Codings that name several classes name none. Side: `bodySite`, or what the tenant's own code says; empty for a class without sides, and where the two
 // contradict each other.
 struct OrderedExam {
   const ExamClass* exam_class = nullptr;

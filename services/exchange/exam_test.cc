@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
 #include "gtest/gtest.h"
 #include "services/exchange/fhir_json.h"
@@ -296,6 +297,64 @@ TEST(FhirTime, ReadsAllFormsAndRefusesOthers) {
        {"", "26", "2026-13", "2026-02-30", "2026-02-01T", "2026-02-01T12:00:00", "2026-02-01T12:00Z", "2026-02-01 12:00:00Z",
         "2026-02-01T24:00:00Z", "2026-02-01T12:00:00.Z", "2026-02-01T12:00:00+6:00", "2026-02-01x"})
     EXPECT_FALSE(ParseFhirTime(bad, chicago).has_value()) << bad;
+}
+
+// A procedure that says no place, at its body sites.
+class OrderAtSites : public testing::Test {
+ protected:
+  OrderAtSites() {
+    std::string csv(kTable);
+    const auto add = [&csv](const std::string& row, const std::string& more) { csv.insert(csv.find('\n', csv.find(row)), more); };
+    add("class_id", ",snomed_procedure,snomed_body_site");
+    add("mr-knee-wo,MR", ",100,72696002;82169009;6757004");
+    add("ct-chest-wo,CT", ",200,51185008;43799004");
+    add("lab-hba1c,Hemo", ",,");
+    auto table = ExamTable::Parse(csv);
+    EXPECT_TRUE(table.ok()) << table.status();
+    table_ = *std::move(table);
+  }
+  static std::string Coding(const std::string& code, const std::string& system = "http://snomed.info/sct") {
+    return absl::Substitute(R"({"system":"$0","code":"$1"})", system, code);
+  }
+  // "class/side" of an order; `sites` are the codings of one concept each.
+  [[nodiscard]] std::string Of(const std::string& codings, const std::vector<std::string>& sites) const {
+    std::string list;
+    for (const std::string& site : sites) absl::StrAppend(&list, list.empty() ? "" : ",", R"({"coding":[)", site, "]}");
+    const auto order = Json::Parse(absl::Substitute(R"({"resourceType":"ServiceRequest","code":{"coding":[$0]},"bodySite":[$1]})", codings, list));
+    EXPECT_TRUE(order.ok()) << order.status();
+    const OrderedExam exam = ExamOfOrder(*order, "north", table_);
+    return exam.exam_class == nullptr ? "none" : absl::StrCat(exam.exam_class->class_id, "/", exam.laterality);
+  }
+  ExamTable table_;
+};
+
+TEST_F(OrderAtSites, ReachesTheClassOfThePlaceAndItsSide) {
+  EXPECT_EQ(Of(Coding("200"), {Coding("51185008")}), "ct-chest-wo/");
+  EXPECT_EQ(Of(Coding("100"), {Coding("82169009")}), "mr-knee-wo/left");
+  EXPECT_EQ(Of(Coding("100"), {Coding("6757004"), Coding("82169009")}), "mr-knee-wo/bilateral");
+  // The side stated beside the place, as a qualifier or a letter.
+  EXPECT_EQ(Of(Coding("100"), {Coding("72696002"), Coding("24028007")}), "mr-knee-wo/right");
+  EXPECT_EQ(Of(Coding("100"), {Coding("72696002"), Coding("LT", "urn:l")}), "mr-knee-wo/left");
+  EXPECT_EQ(Of(Coding("100"), {Coding("72696002")}), "mr-knee-wo/");
+  // A billing code decides nothing, and what a tenant's own code says of the site is beside SNOMED CT's.
+  EXPECT_EQ(Of(Coding("200") + "," + Coding("71250", "http://www.ama-assn.org/go/cpt"), {Coding("51185008") + "," + Coding("THX", "urn:sites")}), "ct-chest-wo/");
+}
+
+TEST_F(OrderAtSites, IsOfNoClassWhereAnythingIsAmbiguous) {
+  EXPECT_EQ(Of(Coding("200"), {}), "none");
+  EXPECT_EQ(Of(Coding("200"), {Coding("24028007")}), "none");
+  EXPECT_EQ(Of(Coding("200"), {Coding("72696002")}), "none");
+  EXPECT_EQ(Of(Coding("200"), {Coding("51185008"), Coding("72696002")}), "none");
+  EXPECT_EQ(Of(Coding("200"), {Coding("51185008"), Coding("818981001")}), "none");
+  EXPECT_EQ(Of(Coding("200"), {Coding("51185008") + "," + Coding("39607008")}), "none");
+  EXPECT_EQ(Of(Coding("100") + "," + Coding("200"), {Coding("51185008")}), "none");
+  // A code that is not known may say something narrower.
+  EXPECT_EQ(Of(Coding("200") + "," + Coding("CTBX", "urn:own"), {Coding("51185008")}), "none");
+  EXPECT_EQ(Of(Coding("200", "http://loinc.org"), {Coding("51185008")}), "none");
+  EXPECT_EQ(Of(Coding("200"), {Coding("51185008", "urn:own")}), "none");
+  EXPECT_EQ(Of("", {Coding("51185008")}), "none");
+  const auto text = Json::Parse(R"({"code":{"text":"CT chest"},"bodySite":[{"text":"chest"}]})");
+  EXPECT_EQ(ExamOfOrder(*text, "north", table_).exam_class, nullptr);
 }
 
 TEST(Laterality, ReadsCodesElseWords) {

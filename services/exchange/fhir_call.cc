@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 
 namespace custodian::exchange {
@@ -28,12 +29,38 @@ bool IsJsonMediaType(std::string_view value) {
   return stripped == "application/fhir+json" || stripped == "application/json";
 }
 
+namespace {
+
+// Of "; fhirVersion=4.0" (http://hl7.org/fhir/R4/http.html#version-parameter); also true without.
+bool IsOfOurVersion(absl::string_view range) {
+  for (const absl::string_view part : absl::StrSplit(range, ';')) {
+    const std::string parameter = absl::AsciiStrToLower(absl::StripAsciiWhitespace(part));
+    if (absl::StartsWith(parameter, "fhirversion=") && parameter != "fhirversion=4.0" && parameter != "fhirversion=\"4.0\"") return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 bool AcceptsJson(std::string_view accept) {
   for (const absl::string_view each : absl::StrSplit(absl::string_view(accept.data(), accept.size()), ',')) {
     const std::string range = absl::AsciiStrToLower(absl::StripAsciiWhitespace(each.substr(0, each.find(';'))));
-    if (range.empty() || range == "*/*" || range == "application/*" || IsJsonMediaType(range)) return true;
+    const bool is_json = range.empty() || range == "*/*" || range == "application/*" || IsJsonMediaType(range);
+    if (is_json && IsOfOurVersion(each)) return true;
   }
   return false;
+}
+
+std::optional<Refusal> CheckFormats(const rpc::HttpRequest& request) {
+  const std::string encoding = absl::AsciiStrToLower(std::string(request.Header("content-encoding").value_or("identity")));
+  if (encoding != "identity") return Refuse(415, "not-supported", "The body must be sent as it is, without Content-Encoding.");
+  bool is_taken = AcceptsJson(request.Header("accept").value_or("*/*"));
+  for (const auto& [name, value] : request.Parameters()) {
+    // A '+' that was not written as %2B reads as a space.
+    if (name == "_format") is_taken = value == "json" || IsJsonMediaType(absl::StrReplaceAll(value, {{" ", "+"}}));
+  }
+  if (!is_taken) return Refuse(406, "not-supported", "Only application/fhir+json of FHIR 4.0 is spoken here.");
+  return std::nullopt;
 }
 
 Answer<Parameters> SearchParametersOf(const FhirCall& call) {

@@ -2,6 +2,7 @@
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_FHIR_CALL_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_FHIR_CALL_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,9 @@ struct Prefer {
 // application/json and application/fhir+json, with any parameters.
 [[nodiscard]] bool IsJsonMediaType(std::string_view value);
 [[nodiscard]] bool AcceptsJson(std::string_view accept);
+// Why a request is not answered in the formats it names: 406 unless it takes JSON of R4, by _format or else by Accept
+// (http://hl7.org/fhir/R4/http.html#general), 415 for a body that is compressed.
+[[nodiscard]] std::optional<Refusal> CheckFormats(const rpc::HttpRequest& request);
 
 // Of the query and, for POST [type]/_search, the form in the body. 415 for a body that is no form.
 [[nodiscard]] Answer<Parameters> SearchParametersOf(const FhirCall& call);

@@ -83,13 +83,15 @@ Json Resource(const TypeDefinition& type, Json reverse_includes) {
   reverse_includes.Append(Text("Provenance:target"));
   resource.Set("searchRevInclude", std::move(reverse_includes));
   resource.Set("searchParam", std::move(parameters));
+  const Json validate = Operation("validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate");
+  resource.Set("operation", Json::Array({validate}));
   if (type.name == "Patient") {
-    resource.Set("operation", Json::Array({Operation("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
+    resource.Set("operation", Json::Array({validate, Operation("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
                                            Operation("ledger-list", "https://custodian.example/fhir/OperationDefinition/Patient-ledger-list"),
                                            Operation("match", "http://hl7.org/fhir/OperationDefinition/Patient-match")}));
   }
   if (type.name == "Communication") {
-    resource.Set("operation", Json::Array({Operation("corrections", "https://custodian.example/fhir/OperationDefinition/Communication-corrections"),
+    resource.Set("operation", Json::Array({validate, Operation("corrections", "https://custodian.example/fhir/OperationDefinition/Communication-corrections"),
                                            Operation("acknowledge", "https://custodian.example/fhir/OperationDefinition/Communication-acknowledge")}));
   }
   return resource;

@@ -231,6 +231,30 @@ TEST_F(FhirChain, InclusionsIterateBothWays) {
   EXPECT_THAT(Found(query + "&_revinclude:iterate=Observation:encounter&_include:iterate=Observation:encounter", "include"), ElementsAre(observation));
 }
 
+// http://hl7.org/fhir/R4/references.html#canonical: a url of a resource, and its business version behind a bar.
+TEST_F(FhirChain, CanonicalsLeadToTheResourcesThatHaveTheirUrl) {
+  const std::string patient = NewPatient("canonical");
+  const auto questionnaire = [](const std::string& version) {
+    return Post("Questionnaire", R"("status":"active","url":"http://chain.example/q","version":")" + version + R"(","title":"Title )" + version + "\"");
+  };
+  const std::string first = questionnaire("1"), second = questionnaire("2");
+  const auto answers = [&](const std::string& canonical) {
+    return Post("QuestionnaireResponse", R"("status":"completed","questionnaire":")" + canonical + "\"," + Refers("subject", patient));
+  };
+  const std::string to_second = answers("http://chain.example/q|2"), to_any = answers("http://chain.example/q");
+  const std::string elsewhere = answers("http://elsewhere.example/q");
+  const std::string query = "QuestionnaireResponse?patient=" + patient;
+  EXPECT_THAT(Found(query + "&questionnaire=http://chain.example/q"), UnorderedElementsAre(to_second, to_any));
+  EXPECT_THAT(Found(query + "&questionnaire=http://chain.example/q%7C2"), ElementsAre(to_second));
+  EXPECT_THAT(Found(query + "&questionnaire.title=Title%202"), UnorderedElementsAre(to_second, to_any));
+  EXPECT_THAT(Found(query + "&questionnaire.title=Title%201"), ElementsAre(to_any));
+  EXPECT_THAT(Found(query + "&_id=" + IdOf(to_second) + "&_include=QuestionnaireResponse:questionnaire", "include"), ElementsAre(second));
+  EXPECT_THAT(Found(query + "&_id=" + IdOf(to_any) + "&_include=QuestionnaireResponse:questionnaire", "include"), UnorderedElementsAre(first, second));
+  EXPECT_THAT(Found(query + "&_id=" + IdOf(elsewhere) + "&_include=QuestionnaireResponse:questionnaire", "include"), IsEmpty());
+  EXPECT_THAT(Found("Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=" + IdOf(to_second)), ElementsAre(second));
+  EXPECT_THAT(Found("Questionnaire?_has:QuestionnaireResponse:questionnaire:patient=" + patient), UnorderedElementsAre(first, second));
+}
+
 TEST_F(FhirChain, LenientSearchesPassOverChainsThatLeadNowhere) {
   const std::string patient = NewPatient("lenient");
   const std::string observation = NewObservation(patient, "718-7");

@@ -133,6 +133,53 @@ absl::StatusOr<ChartRecords> FhirFinder::Referenced(const std::set<LocalReferenc
   return found;
 }
 
+absl::StatusOr<const FhirFinder::CanonicalUrls*> FhirFinder::CanonicalUrlsOf(std::string_view type) {
+  if (const auto known = canonical_urls_.find(type); known != canonical_urls_.end()) return &known->second;
+  CanonicalUrls urls;
+  // What a canonical names is of no patient.
+  if (!IsOfPatients(type) && FindSearchParameter(type, "url") != nullptr) {
+    const auto own = OwnResources();
+    if (!own.ok()) return own.status();
+    const auto chart = ChartOf(*own);
+    if (!chart.ok()) return chart.status();
+    const auto table = (*chart)->TableOf(type);
+    if (!table.ok()) return table.status();
+    for (const auto& record : (*table)->records()) {
+      const Json& resource = record->resource();
+      urls.emplace(resource.TextOf("url"), std::pair(resource.TextOf("version"), resource.TextOf("id")));
+    }
+  }
+  return &canonical_urls_.emplace(type, std::move(urls)).first->second;
+}
+
+absl::StatusOr<std::vector<LocalReference>> FhirFinder::References(std::span<const FhirNode> values, const SearchParameter& parameter) {
+  std::vector<LocalReference> found = ReferencesOf(values, call_.base_url);
+  for (const FhirNode& value : values) {
+    // A Reference is an object.
+    if (!value.value->is_string()) continue;
+    const std::string_view canonical = value.value->text();
+    if (ParseLocalReference(canonical, call_.base_url).has_value()) continue;
+    const std::string_view url = canonical.substr(0, canonical.find('|'));
+    const std::string_view version = canonical.substr(std::min(canonical.size(), url.size() + 1));
+    for (const std::string_view target : parameter.targets) {
+      const auto urls = CanonicalUrlsOf(target);
+      if (!urls.ok()) return urls.status();
+      for (auto [each, end] = (*urls)->equal_range(url); each != end; ++each) {
+        const auto& [own_version, id] = each->second;
+        if (version.empty() || version == own_version) found.push_back({std::string(target), id});
+      }
+    }
+  }
+  return found;
+}
+
+absl::StatusOr<std::vector<LocalReference>> FhirFinder::References(const Json& resource, const SearchParameter* parameter) {
+  if (parameter == nullptr) return ReferencesOf(resource, nullptr, call_.base_url);
+  const FhirNode node = ResourceNode(resource);
+  FhirPathContext context{node, node, {}};
+  return References(parameter->expression.Evaluate(node, context), *parameter);
+}
+
 absl::StatusOr<ChartRecords> FhirFinder::Referring(std::string_view source, const SearchParameter* parameter, const ChartRecords& targets) {
   std::set<PatientId> patients;
   std::set<LocalReference> wanted;
@@ -149,8 +196,9 @@ absl::StatusOr<ChartRecords> FhirFinder::Referring(std::string_view source, cons
     const FhirTable::Column* column = parameter == nullptr ? nullptr : &(*table)->ColumnOf(*parameter);
     for (std::size_t i = 0; i < (*table)->records().size(); ++i) {
       const auto& record = (*table)->records()[i];
-      const auto references = column == nullptr ? ReferencesOf(record->resource(), nullptr, call_.base_url) : ReferencesOf(column->Of(i), call_.base_url);
-      if (std::any_of(references.begin(), references.end(), [&](const LocalReference& reference) { return wanted.contains(reference); })) {
+      const auto references = column == nullptr ? References(record->resource(), nullptr) : References(column->Of(i), *parameter);
+      if (!references.ok()) return references.status();
+      if (std::any_of(references->begin(), references->end(), [&](const LocalReference& reference) { return wanted.contains(reference); })) {
         found.push_back(record);
       }
     }
@@ -220,7 +268,9 @@ Answer<FhirFinder::Charts> FhirFinder::CandidatesByChain(const SearchRequest& se
     for (const auto& record : std::get<ChartRecords>(found)) {
       patients.insert(record->row().patient);
       if (!criterion.reverse) continue;
-      for (LocalReference& reference : ReferencesOf(record->resource(), criterion.parameter, call_.base_url)) {
+      auto references = References(record->resource(), criterion.parameter);
+      if (!references.ok()) return RefusalOf(references.status());
+      for (LocalReference& reference : *references) {
         if (reference.type == search.type) ids.insert(std::move(reference.id));
       }
     }
@@ -267,7 +317,9 @@ Answer<ChartRecords> FhirFinder::KeepChained(const Criterion& criterion, ChartRe
   std::vector<std::vector<LocalReference>> references;
   std::set<LocalReference> wanted;
   for (const auto& record : records) {
-    references.push_back(ReferencesOf(record->resource(), criterion.parameter, call_.base_url));
+    auto of_record = References(record->resource(), criterion.parameter);
+    if (!of_record.ok()) return RefusalOf(of_record.status());
+    references.push_back(*std::move(of_record));
     for (const LocalReference& reference : references.back()) {
       const bool leads_on = std::any_of(criterion.chain.begin(), criterion.chain.end(), [&](const SearchRequest& search) { return search.type == reference.type; });
       if (leads_on) wanted.insert(reference);
@@ -311,7 +363,9 @@ Answer<ChartRecords> FhirFinder::KeepReferredTo(const Criterion& criterion, Char
   if (auto* refusal = std::get_if<Refusal>(&found)) return *std::move(refusal);
   std::set<LocalReference> reached;
   for (const auto& record : std::get<ChartRecords>(found)) {
-    for (LocalReference& reference : ReferencesOf(record->resource(), criterion.parameter, call_.base_url)) reached.insert(std::move(reference));
+    auto references = References(record->resource(), criterion.parameter);
+    if (!references.ok()) return RefusalOf(references.status());
+    for (LocalReference& reference : *references) reached.insert(std::move(reference));
   }
   std::erase_if(records, [&](const auto& record) { return !reached.contains(ReferenceTo(*record)); });
   return records;

@@ -7,11 +7,14 @@
 #define CUSTODIAN_SERVICES_EXCHANGE_FHIR_FINDER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "services/exchange/fhir_call.h"
@@ -30,6 +33,9 @@ class FhirFinder {
   [[nodiscard]] Answer<ChartRecords> Find(const SearchRequest& search);
   // The resources of these types and ids that are stored.
   [[nodiscard]] absl::StatusOr<ChartRecords> Referenced(const std::set<LocalReference>& references);
+  // Where the elements that `parameter` searches lead (null: where every Reference does): a canonical to each of the tenant's own resources that
+  // has its url, and its version where it names one.
+  [[nodiscard]] absl::StatusOr<std::vector<LocalReference>> References(const Json& resource, const SearchParameter* parameter);
   // Those of `source`, in the charts in which `targets` lie, that refer to one of them by `parameter` (null: by anything).
   [[nodiscard]] absl::StatusOr<ChartRecords> Referring(std::string_view source, const SearchParameter* parameter, const ChartRecords& targets);
   // Of the patient whose Patient resource has this id; null when there is none.
@@ -39,6 +45,8 @@ class FhirFinder {
 
  private:
   using Charts = std::vector<std::shared_ptr<const FhirChart>>;
+  // To business version and id.
+  using CanonicalUrls = std::multimap<std::string, std::pair<std::string, std::string>, std::less<>>;
 
   // Charts that hold all that may match.
   [[nodiscard]] Answer<Charts> Candidates(const SearchRequest& search);
@@ -48,6 +56,10 @@ class FhirFinder {
   [[nodiscard]] absl::StatusOr<std::shared_ptr<const FhirChart>> ChartOf(const PatientId& patient);
   [[nodiscard]] absl::StatusOr<std::shared_ptr<const FhirChart>> OfIds(const std::string& type, const std::set<std::string>& ids);
   [[nodiscard]] absl::StatusOr<PatientId> OwnResources();
+  // The same of the values that the parameter's expression found.
+  [[nodiscard]] absl::StatusOr<std::vector<LocalReference>> References(std::span<const FhirNode> values, const SearchParameter& parameter);
+  // Those of the tenant's own resources of a type that have a url, by it.
+  [[nodiscard]] absl::StatusOr<const CanonicalUrls*> CanonicalUrlsOf(std::string_view type);
   // Those in the charts that match: by their own content, then by chains and _has.
   [[nodiscard]] Answer<ChartRecords> Matching(const Charts& charts, const SearchRequest& search);
   // Those whose reference leads to what the chain wants; those that what _has wants refers to.
@@ -61,6 +73,8 @@ class FhirFinder {
   const MatchSettings settings_;
   // Opened for this request.
   std::map<PatientId, std::shared_ptr<const FhirChart>> opened_;
+  // By type, made when a canonical is first followed.
+  std::map<std::string, CanonicalUrls, std::less<>> canonical_urls_;
 };
 
 }  // namespace custodian::exchange

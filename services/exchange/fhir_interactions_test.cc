@@ -1,5 +1,6 @@
 // What a client may do with its own tenant's records beyond writing and reading them once: deletions, conditions, batches, searches,
 // pages, views, $everything, $match; over real PostgreSQL and a real key process.
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 namespace custodian::exchange {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -337,6 +339,78 @@ TEST_F(FhirInteractions, MatchGradesPatientsOfTheTenantOnly) {
   const Json probable = match(R"({"resourceType":"Patient","identifier":[{"system":"urn:mrn","value":"match-1"}]})");
   EXPECT_EQ(probable["entry"][0]["search"]["extension"][0].TextOf("valueCode"), "probable");
   EXPECT_EQ(match(R"({"resourceType":"Patient","identifier":[{"system":"urn:mrn","value":"match-2"}]})").TextOf("total"), "0");
+  // A second record of hers, under another number: the number that is asked with tells which is meant; without one neither is certain.
+  const auto numbered = [&](const std::string& number) {
+    const auto at = demographics.find("match-1");
+    return std::string(demographics).replace(at, 7, number);
+  };
+  const std::string second = NewPatient("," + numbered("match-3"));
+  const auto graded = [&](const Json& bundle) {
+    std::map<std::string, std::string> grades;
+    for (const Json& entry : bundle["entry"].items())
+      grades["Patient/" + entry["resource"].TextOf("id")] = entry["search"]["extension"][0].TextOf("valueCode");
+    return grades;
+  };
+  const auto of_first = graded(match("{\"resourceType\":\"Patient\"," + demographics + "}"));
+  EXPECT_EQ(of_first.at(patient), "certain");
+  EXPECT_NE(of_first.at(second), "certain");
+  EXPECT_EQ(graded(match("{\"resourceType\":\"Patient\"," + numbered("match-3") + "}")).at(second), "certain");
+  for (const auto& [id, grade] : graded(match("{\"resourceType\":\"Patient\"," + numbered("match-4") + "}"))) EXPECT_NE(grade, "certain") << id;
+}
+
+// What clients send that were not written for us: formats named in every way, searches and operations by POST.
+TEST_F(FhirInteractions, FormatsAreAgreedOnAsR4Says) {
+  const std::string patient = NewPatient();
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  const auto status = [&](const std::string& query, const Headers& headers) { return Send("GET", patient + query, "", headers).status; };
+  for (const char* format : {"json", "application/json", "application/fhir%2Bjson", "application/fhir+json", "application/fhir%2Bjson;fhirVersion=4.0"}) {
+    EXPECT_EQ(status(std::string("?_format=") + format, {{"accept", "text/html"}}), 200) << format;
+  }
+  EXPECT_EQ(status("?_format=xml", {}), 406);
+  EXPECT_EQ(status("?_format=xml", {{"accept", "application/fhir+json"}}), 406);
+  for (const char* accept : {"application/fhir+json; fhirVersion=4.0", R"(application/fhir+json;fhirVersion="4.0";q=0.9)", "application/fhir+xml, */*;q=0.1"}) {
+    EXPECT_EQ(status("", {{"accept", accept}}), 200) << accept;
+  }
+  for (const char* accept : {"application/fhir+json; fhirVersion=5.0", "application/fhir+xml", "text/html"}) EXPECT_EQ(status("", {{"accept", accept}}), 406) << accept;
+  EXPECT_EQ(Send("POST", "Patient", R"({"resourceType":"Patient"})", {{"content-encoding", "gzip"}}).status, 415);
+  EXPECT_EQ(Send("POST", "Patient", R"({"resourceType":"Patient"})", {{"content-encoding", "identity"}}).status, 201);
+}
+
+TEST_F(FhirInteractions, CompartmentsAndOperationsAreAskedByPostToo) {
+  const std::string patient = NewPatient();
+  const std::string observation = NewObservation(patient, "2026-01-01", "1");
+  rpc::HttpRequest request;
+  request.method = "POST";
+  request.path = "/fhir/00000000000000aa/" + patient + "/Observation/_search";
+  request.headers = {{"content-type", "application/x-www-form-urlencoded"}};
+  request.body = "code=718-7";
+  request.peer_spiffe_id = TestWorld::ClientOf("alpha");
+  EXPECT_THAT(Ids(TestWorld::Body(world_->service().Handle(request), 200)), ElementsAre(observation));
+  request.body = "code=none";
+  EXPECT_THAT(Ids(TestWorld::Body(world_->service().Handle(request), 200)), IsEmpty());
+  EXPECT_EQ(Send("POST", patient + "/Observation", "{}").status, 405);
+
+  const std::string everything = patient + "/$everything";
+  EXPECT_THAT(Ids(TestWorld::Body(Send("POST", everything), 200)), UnorderedElementsAre(patient, observation));
+  const auto only = Send("POST", everything, R"({"resourceType":"Parameters","parameter":[{"name":"_type","valueCode":"Observation"},{"name":"_count","valueInteger":5}]})");
+  EXPECT_THAT(Ids(TestWorld::Body(only, 200)), ElementsAre(observation));
+  EXPECT_EQ(Send("POST", everything, R"({"resourceType":"Patient"})").status, 400);
+  EXPECT_EQ(Send("GET", "Patient/_history").status, 404);
+}
+
+TEST_F(FhirInteractions, ValidateTellsFaultsAndStoresNothing) {
+  const std::uint64_t size = LogSize();
+  const auto issues = [&](const std::string& target, const std::string& body) { return TestWorld::Body(Send("POST", target, body), 200)["issue"]; };
+  EXPECT_EQ(issues("Patient/$validate", R"({"resourceType":"Patient"})")[0].TextOf("severity"), "information");
+  const Json wrong = issues("Patient/$validate", R"({"resourceType":"Patient","birthDate":"soon"})");
+  EXPECT_EQ(wrong[0].TextOf("severity"), "error");
+  EXPECT_EQ(wrong[0]["expression"][0].text(), "Patient.birthDate");
+  EXPECT_EQ(issues("Patient/x/$validate", R"({"resourceType":"Parameters","parameter":[{"name":"resource","resource":{"resourceType":"Patient","gender":"x"}}]})")[0].TextOf("severity"), "error");
+  EXPECT_EQ(issues("Patient/$validate", R"({"resourceType":"Group"})")[0].TextOf("severity"), "error");
+  EXPECT_EQ(Send("POST", "Patient/$validate", R"({"resourceType":"Parameters","parameter":[{"name":"mode","valueCode":"create"}]})").status, 400);
+  EXPECT_EQ(Send("POST", "Patient/$validate", R"({"resourceType":"Parameters","parameter":[{"name":"profile","valueUri":"urn:x"}]})").status, 422);
+  EXPECT_EQ(Send("GET", "Patient/$validate").status, 405);
+  EXPECT_EQ(LogSize(), size);
 }
 
 // Each request of a Bundle is judged as it is carried out: nothing in its URL may make it look like another.
@@ -380,6 +454,53 @@ TEST_F(FhirInteractions, ABundleReachesNoFurtherThanItsScopes) {
   EXPECT_EQ(Send("GET", patient).status, 200);
   const Json allowed = TestWorld::Body(post("batch", R"({"request":{"method":"GET","url":"Observation/none"}})"), 200);
   EXPECT_EQ(allowed["entry"][0]["response"].TextOf("status"), "404 Not Found");
+}
+
+// What an inclusion does not name is brought along as far as the token reads, neither shown nor followed beyond, in a Bundle too.
+TEST_F(FhirInteractions, InclusionsBringWhatTheScopesAllow) {
+  const std::string patient = NewPatient();
+  const std::string observation = NewObservation(patient, "2026-01-01", "1");
+  std::string granted;
+  FhirService::Options options = TestWorld::FhirOptions();
+  options.authenticate = [&granted](const rpc::HttpRequest&) -> absl::StatusOr<FhirCaller> {
+    auto scopes = SmartScopes::Parse(granted);
+    if (!scopes.ok()) return scopes.status();
+    tenants::Client client;
+    client.spiffe_id = TestWorld::ClientOf("alpha");
+    client.tenant = world_->partition("alpha").tenant.id;
+    client.role = "fhir";
+    return FhirCaller{client, *std::move(scopes)};
+  };
+  const FhirService service(options, world_->parts());
+  const auto included = [&](const std::string& scopes, const std::string& path, const std::string& query) {
+    granted = scopes;
+    rpc::HttpRequest request;
+    request.method = "GET";
+    request.path = "/fhir/00000000000000aa/" + path;
+    request.query = query;
+    const Json found = TestWorld::Body(service.Handle(request), 200);
+    EXPECT_EQ(found.TextOf("total"), "1");
+    return Ids(found, "include");
+  };
+  const char* own = "system/Observation.rs";
+  const std::string include = "_id=" + observation.substr(12) + "&_include=";
+  EXPECT_THAT(included(own, "Observation", include + "Observation:subject"), IsEmpty());
+  EXPECT_THAT(included(own, "Observation", include + "*&_revinclude:iterate=Observation:subject"), IsEmpty());
+  EXPECT_THAT(included(own, patient + "/Observation", "_include=Observation:subject"), IsEmpty());
+  EXPECT_THAT(included("system/Observation.rs system/Patient.r", "Observation", include + "Observation:subject"), ElementsAre(patient));
+  granted = own;
+  rpc::HttpRequest batch;
+  batch.method = "POST";
+  batch.path = "/fhir/00000000000000aa/";
+  batch.headers = {{"content-type", "application/fhir+json"}};
+  batch.body = R"({"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Observation?)" + include + R"(*"}}]})";
+  EXPECT_THAT(service.Handle(batch).body, AllOf(HasSubstr("searchset"), Not(HasSubstr(R"("resourceType":"Patient")"))));
+  // What it does name is refused by name.
+  rpc::HttpRequest named;
+  named.method = "GET";
+  named.path = "/fhir/00000000000000aa/Observation";
+  named.query = include + "Observation:subject:Patient";
+  EXPECT_EQ(service.Handle(named).status, 403);
 }
 
 // Denied, none, and whatever else another tenant may try look alike: status, headers, body, and nothing on the logs.

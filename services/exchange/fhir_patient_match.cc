@@ -114,10 +114,14 @@ PatientMatcher MatchWithin(const Locator& locator, keys::Sealer& sealer) {
       candidates.push_back(numbered.contains(record.id()) ? ByIdentifier(record.id(), *match, *weights)
                                                           : PatientCandidate{record.id(), std::string(GradeCode(match->grade)), ScoreOf(*match, *weights)});
     }
-    // Two of them cannot both be certain.
-    const auto certain = std::count_if(candidates.begin(), candidates.end(), [](const auto& each) { return each.grade == "certain"; });
-    for (PatientCandidate& each : candidates) {
-      if (certain > 1 && each.grade == "certain") each = {each.fhir_id, "probable", std::min(each.score, 0.9)};
+    // Two of them cannot both be certain, unless the tenant's own number tells which is meant.
+    const auto is_certain = [](const PatientCandidate& each) { return each.grade == "certain"; };
+    const auto is_numbered = [&](const PatientCandidate& each) { return is_certain(each) && numbered.contains(each.fhir_id); };
+    const bool is_told = std::count_if(candidates.begin(), candidates.end(), is_numbered) == 1;
+    if (std::count_if(candidates.begin(), candidates.end(), is_certain) > 1) {
+      for (PatientCandidate& each : candidates) {
+        if (is_certain(each) && !(is_told && is_numbered(each))) each = {each.fhir_id, "probable", std::min(each.score, 0.9)};
+      }
     }
     std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
     return candidates;

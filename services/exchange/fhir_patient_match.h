@@ -28,7 +28,7 @@ struct PatientCandidate {
 using PatientMatcher = std::function<absl::StatusOr<std::vector<PatientCandidate>>(const tenants::Partition& partition, const Json& patient)>;
 
 // By what the locator keeps, and by shared business identifiers: with one, certain when given name and birth date agree too, probable
-// otherwise. Of several that would be certain none is. Borrows both.
+// otherwise. Of several that would be certain none is, unless the identifier tells one of them. Borrows both.
 [[nodiscard]] PatientMatcher MatchWithin(const Locator& locator, keys::Sealer& sealer);
 
 class FhirPatientMatch {

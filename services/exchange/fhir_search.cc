@@ -276,7 +276,7 @@ class Reader {
   }
 
   static Answer<bool> ReadFormat(const std::string& name, const std::string& value) {
-    if (name == "_format" && value != "json" && value != "application/json" && value != "application/fhir+json") {
+    if (name == "_format" && value != "json" && value != "application/json" && value != "application/fhir+json" && value != "application/fhir json") {
       return Refuse(406, "not-supported", "_format must be json.");
     }
     return true;

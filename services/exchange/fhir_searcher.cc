@@ -53,7 +53,6 @@ ChartRecords Sorted(ChartRecords matches, const SearchRequest& search, absl::Tim
 
 // What one round of _include and _revinclude adds to `records`: of all of them to the matches, of the iterated ones to what they added.
 absl::StatusOr<ChartRecords> IncludedBy(FhirFinder& finder, const SearchRequest& search, const ChartRecords& records, bool only_iterated) {
-  const std::string& base_url = finder.settings().base_url;
   ChartRecords found;
   for (const Inclusion& inclusion : search.reverse_includes) {
     if (only_iterated && !inclusion.iterate) continue;
@@ -69,7 +68,9 @@ absl::StatusOr<ChartRecords> IncludedBy(FhirFinder& finder, const SearchRequest&
     if (only_iterated && !inclusion.iterate) continue;
     for (const auto& record : records) {
       if (!inclusion.source.empty() && inclusion.source != record->type()) continue;
-      for (LocalReference& reference : ReferencesOf(record->resource(), inclusion.parameter, base_url)) {
+      auto references = finder.References(record->resource(), inclusion.parameter);
+      if (!references.ok()) return references.status();
+      for (LocalReference& reference : *references) {
         if (inclusion.target.empty() || inclusion.target == reference.type) wanted.insert(std::move(reference));
       }
     }
@@ -80,8 +81,9 @@ absl::StatusOr<ChartRecords> IncludedBy(FhirFinder& finder, const SearchRequest&
   return found;
 }
 
-// What _include and _revinclude add to a page; nothing that is on it.
-absl::StatusOr<ChartRecords> Included(FhirFinder& finder, const SearchRequest& search, const ChartRecords& page) {
+// What _include and _revinclude add to a page: nothing that is on it, and nothing of types that the token may not read (`scopes`, null without one),
+// neither shown nor followed further. What the request names by type was refused for it before.
+absl::StatusOr<ChartRecords> Included(FhirFinder& finder, const SearchRequest& search, const ChartRecords& page, const SmartScopes* scopes) {
   ChartRecords included;
   if (search.includes.empty() && search.reverse_includes.empty()) return included;
   std::set<RecordId> known;
@@ -92,7 +94,8 @@ absl::StatusOr<ChartRecords> Included(FhirFinder& finder, const SearchRequest& s
     if (!found.ok()) return found.status();
     last.clear();
     for (auto& record : *found) {
-      if (known.insert(record->row().record).second) last.push_back(std::move(record));
+      const bool may_read = scopes == nullptr || scopes->Allow(record->type(), "r");
+      if (may_read && known.insert(record->row().record).second) last.push_back(std::move(record));
     }
     included.insert(included.end(), last.begin(), last.end());
   }
@@ -137,7 +140,7 @@ rpc::HttpResponse FhirSearcher::Search(const FhirCall& call, const Parameters& p
   const std::size_t count = search.view.summary == View::Summary::kCount ? 0 : search.count;
   const auto [begin, end] = PageOf(cursor, count, matches.size());
   const ChartRecords page(matches.begin() + static_cast<std::ptrdiff_t>(begin), matches.begin() + static_cast<std::ptrdiff_t>(end));
-  const auto included = Included(finder, search, page);
+  const auto included = Included(finder, search, page, call.scopes);
   if (!included.ok()) return FhirResponse(RefusalOf(included.status()));
 
   std::vector<BundleEntry> entries;

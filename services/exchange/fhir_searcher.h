@@ -11,7 +11,7 @@ namespace custodian::exchange {
 
 class FhirSearcher {
  public:
-  explicit FhirSearcher(keys::Sealer& sealer) : sealer_(sealer), charts_(sealer, machine_clock_, {}) {}
+  FhirSearcher(keys::Sealer& sealer, KeptChartLimits limits) : sealer_(sealer), charts_(sealer, machine_clock_, limits) {}
 
   // A searchset of call.type(), or the refusal.
   [[nodiscard]] rpc::HttpResponse Search(const FhirCall& call, const Parameters& parameters) const;

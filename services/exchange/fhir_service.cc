@@ -87,7 +87,7 @@ FhirService::FhirService(Options options, ExchangeParts parts)
     : options_(std::move(options)),
       parts_(std::move(parts)),
       reader_(parts_.sealer),
-      searcher_(parts_.sealer),
+      searcher_(parts_.sealer, options_.charts),
       match_(options_.matcher ? options_.matcher : MatchWithin(parts_.locator, parts_.sealer), parts_.sealer),
       writer_(parts_.sealer, parts_.keys, FhirWriter::Limits{options_.patients_max}),
       disclosure_(parts_.partitions, parts_.sealer, parts_.locator, parts_.records, parts_.network_clock,
@@ -109,10 +109,7 @@ rpc::HttpResponse FhirService::Handle(const rpc::HttpRequest& request) const {
   const auto tenant_id = TenantId::Parse(tenant);
   call.partition = tenant_id.ok() ? parts_.partitions.FindById(*tenant_id) : nullptr;
   call.base_url = absl::StrCat(parts_.public_url, std::string(kPrefix), tenant);
-  const auto accept = request.Header("accept");
-  if (accept.has_value() && !AcceptsJson(*accept)) {
-    return FhirResponse(Refuse(406, "not-supported", "Only application/fhir+json is spoken here."));
-  }
+  if (const auto refusal = CheckFormats(request)) return FhirResponse(*refusal);
   // What the server can do is no secret, and asked before a client is registered.
   if (call.partition != nullptr && call.segments.size() == 1 && call.type() == "metadata") {
     return request.method == "GET" ? FhirResponse(200, CapabilityStatement(call.base_url)) : MethodNotAllowed("GET");
@@ -147,6 +144,7 @@ rpc::HttpResponse FhirService::HandleOwn(const FhirCall& call) const {
     return FhirResponse(Refuse(404, "not-supported", absl::StrCat("'", call.type().substr(0, 64), "' is no FHIR R4 resource type.")));
   }
   if (depth == 1 || call.id() == "_search" || call.id().starts_with('$')) return HandleType(call);
+  if (call.id() == "_history") return FhirResponse(Refuse(404, "not-supported", "Histories are of single resources: [type]/[id]/_history."));
   if (!IsFhirId(call.id())) return FhirResponse(Refuse(404, "not-found", "There is no resource with such an id."));
   if (depth == 2) {
     if (method == "PUT") return WriteOne(call);
@@ -163,26 +161,31 @@ rpc::HttpResponse FhirService::HandleOwn(const FhirCall& call) const {
     return method == "POST" ? AcknowledgeCorrection(call) : MethodNotAllowed("POST");
   }
   if (depth == 3 && call.type() == "Patient" && call.segments[2] == "$everything") {
-    return method == "GET" ? searcher_.Everything(call, call.request.Parameters()) : MethodNotAllowed("GET");
+    return method == "GET" || method == "POST" ? Everything(call) : MethodNotAllowed("GET, POST");
   }
   if (depth == 3 && call.type() == "Patient" && call.segments[2] == "$ledger-list" && options_.list_entries) {
     return method == "GET" ? LedgerListOf(call, parts_.records, options_.list_entries) : MethodNotAllowed("GET");
   }
-  if (depth == 3 && call.type() == "Patient" && IsResourceType(call.segments[2])) return SearchCompartment(call);
+  if (depth == 3 && call.segments[2] == "$validate") return method == "POST" ? Validate(call) : MethodNotAllowed("POST");
+  const bool is_search = depth == 3 || (depth == 4 && call.segments[3] == "_search");
+  if (is_search && call.type() == "Patient" && IsResourceType(call.segments[2])) return SearchCompartment(call);
   return FhirResponse(Refuse(404, "not-supported", "There is nothing at this URL."));
 }
 
-// Patient/[id]/[type]: a search of that type by the parameter that names the patient.
+// Patient/[id]/[type], and behind it /_search: a search of that type by the parameter that names the patient.
 rpc::HttpResponse FhirService::SearchCompartment(const FhirCall& call) const {
-  if (call.request.method != "GET") return MethodNotAllowed("GET");
+  const bool by_post = call.segments.size() == 4 && call.request.method == "POST";
+  if (call.request.method != "GET" && !by_post) return MethodNotAllowed(call.segments.size() == 4 ? "GET, POST" : "GET");
   const TypeDefinition& type = *FindType(call.segments[2]);
   const auto parameter = std::find_if(type.search.begin(), type.search.end(), [](const SearchParameter& each) { return each.names_patient; });
   if (parameter == type.search.end()) {
     return FhirResponse(Refuse(404, "not-supported", absl::StrCat(call.segments[2], " is in no patient's compartment.")));
   }
-  Parameters parameters = call.request.Parameters();
+  auto asked = SearchParametersOf(call);
+  if (const auto* refusal = std::get_if<exchange::Refusal>(&asked)) return FhirResponse(*refusal);
+  auto& parameters = std::get<Parameters>(asked);
   parameters.emplace_back(std::string(parameter->name), "Patient/" + call.id());
-  return searcher_.Search({call.request, call.partition, call.client, call.base_url, {call.segments[2]}}, parameters);
+  return searcher_.Search({call.request, call.partition, call.client, call.base_url, {call.segments[2]}, call.scopes}, parameters);
 }
 
 // [type], [type]?query, [type]/_search, [type]/$operation.
@@ -204,6 +207,7 @@ rpc::HttpResponse FhirService::HandleType(const FhirCall& call) const {
   if (call.segments.size() == 2 && call.type() == "Patient" && call.id() == "$match") {
     return method == "POST" ? Match(call) : MethodNotAllowed("POST");
   }
+  if (call.segments.size() == 2 && call.id() == "$validate") return method == "POST" ? Validate(call) : MethodNotAllowed("POST");
   if (call.segments.size() == 2 && call.type() == "Communication" && call.id() == "$corrections") {
     return method == "GET" ? OpenCorrections(call) : MethodNotAllowed("GET");
   }
@@ -321,7 +325,7 @@ Json FhirService::HandlePart(const FhirCall& call, const Json& request, std::str
     if (name == "prefer") part.headers.emplace_back(name, value);
   }
   part.body = std::move(body);
-  FhirCall inner{part, call.partition, call.client, call.base_url, absl::StrSplit(part.path, '/', absl::SkipEmpty())};
+  FhirCall inner{part, call.partition, call.client, call.base_url, absl::StrSplit(part.path, '/', absl::SkipEmpty()), call.scopes};
   rpc::HttpResponse response;
   if (part.method.empty() || inner.segments.empty()) {
     response = FhirResponse(Refuse(400, "required", "An entry's request must say its method and a url within this server."));
@@ -437,12 +441,6 @@ rpc::HttpResponse FhirService::Delete(const FhirCall& call) const {
   if (PreferOf(call.request).answer == Prefer::Return::kOutcome) response = FhirResponse(200, InformationOf("Deleted.").Text());
   if (done.version > 0) response.headers.emplace_back("ETag", EntityTag(done.version));
   return response;
-}
-
-rpc::HttpResponse FhirService::Match(const FhirCall& call) const {
-  const auto body = ReadBody(call);
-  if (const auto* refusal = std::get_if<exchange::Refusal>(&body)) return FhirResponse(*refusal);
-  return match_.Answer(call, std::get<Json>(body));
 }
 
 }  // namespace custodian::exchange

@@ -38,6 +38,8 @@ class FhirService {
     std::size_t batch_max = 1'000;
     // How long a search with _revinclude, or a read of a disclosure's Provenance, waits for the receipt.
     absl::Duration receipt_wait = absl::Seconds(2);
+    // Charts that searches opened: kept no longer than the sealer keeps keys.
+    KeptChartLimits charts{};
     // Everything but a delivered resource leaves for another tenant's client at the next multiple of this after its request came.
     absl::Duration tick = absl::ZeroDuration();
     // Who calls (smart_service.h); absent: whom the certificate names in the registry, without scopes.
@@ -74,6 +76,8 @@ class FhirService {
   [[nodiscard]] rpc::HttpResponse WriteOne(const FhirCall& call) const;
   [[nodiscard]] rpc::HttpResponse Delete(const FhirCall& call) const;
   [[nodiscard]] rpc::HttpResponse Match(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse Everything(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse Validate(const FhirCall& call) const;
   // What became of one write, with the resource as it is now.
   [[nodiscard]] rpc::HttpResponse Written(const FhirCall& call, const StoredEntry& entry) const;
   [[nodiscard]] rpc::HttpResponse SearchOther(const FhirCall& call) const;

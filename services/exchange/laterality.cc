@@ -1,10 +1,14 @@
 #include "services/exchange/laterality.h"
 
+#include <algorithm>
 #include <cctype>
+#include <span>
+#include <vector>
 
 namespace custodian::exchange {
 namespace {
 
+constexpr std::string_view kSnomed = "http://snomed.info/sct";
 constexpr std::string_view kLeft = "left";
 constexpr std::string_view kRight = "right";
 constexpr std::string_view kBilateral = "bilateral";
@@ -13,13 +17,28 @@ struct SidedCode {
   std::string_view code;
   std::string_view side;
 };
-// SNOMED CT: qualifiers, then structures that carry their side.
-constexpr SidedCode kSnomed[] = {
+// SNOMED CT: qualifiers, and structures that carry their side.
+constexpr SidedCode kQualifiers[] = {
     {"7771000", kLeft},   {"24028007", kRight},  {"51440002", kBilateral},  // left, right, right and left
     {"419161000", kLeft}, {"419465000", kRight},                            // unilateral left, unilateral right
-    {"82169009", kLeft},  {"6757004", kRight},   {"36701003", kBilateral},  // knees
-    {"80248007", kLeft},  {"73056007", kRight},  {"63762007", kBilateral},  // breasts
 };
+constexpr SidedCode kStructures[] = {
+    {"82169009", kLeft}, {"6757004", kRight},  {"36701003", kBilateral},  // knees
+    {"80248007", kLeft}, {"73056007", kRight}, {"63762007", kBilateral},  // breasts
+};
+
+std::string_view SideIn(std::span<const SidedCode> codes, std::string_view code) {
+  for (const SidedCode& sided : codes)
+    if (code == sided.code) return sided.side;
+  return "";
+}
+
+// DICOM (0020,0060), HL7 table 0163 and the CPT modifiers agree on these letters.
+std::string_view SideOfLetters(std::string_view code) {
+  if (code == "L" || code == "LT") return kLeft;
+  if (code == "R" || code == "RT") return kRight;
+  return code == "B" || code == "BIL" ? kBilateral : "";
+}
 
 std::string SideOfWords(std::string_view text) {
   bool left = false, right = false, both = false;
@@ -50,18 +69,17 @@ std::string SideOfConcept(const Json& concept_json) {
 std::string LateralityOfCoding(const Json& coding) {
   const std::string& system = coding.TextOf("system");
   const std::string& code = coding.TextOf("code");
-  if (system == "http://snomed.info/sct") {
-    for (const SidedCode& sided : kSnomed)
-      if (code == sided.code) return std::string(sided.side);
-  } else if (code == "L" || code == "LT") {
-    // DICOM (0020,0060), HL7 table 0163 and the CPT modifiers agree on these letters.
-    return std::string(kLeft);
-  } else if (code == "R" || code == "RT") {
-    return std::string(kRight);
-  } else if (code == "B" || code == "BIL") {
-    return std::string(kBilateral);
-  }
-  return SideOfWords(coding.TextOf("display"));
+  std::string_view side = system == kSnomed ? SideIn(kQualifiers, code) : SideOfLetters(code);
+  if (side.empty() && system == kSnomed) side = SideIn(kStructures, code);
+  return side.empty() ? SideOfWords(coding.TextOf("display")) : std::string(side);
+}
+
+bool IsSideAlone(const Json& concept_json) {
+  const std::vector<Json>& codings = concept_json["coding"].items();
+  return !codings.empty() && std::all_of(codings.begin(), codings.end(), [](const Json& coding) {
+    const std::string& code = coding.TextOf("code");
+    return !(coding.TextOf("system") == kSnomed ? SideIn(kQualifiers, code) : SideOfLetters(code)).empty();
+  });
 }
 
 std::string JoinLaterality(const std::string& a, const std::string& b) {

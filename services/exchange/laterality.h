@@ -14,6 +14,8 @@ namespace custodian::exchange {
 [[nodiscard]] std::string LateralityOfCoding(const Json& coding);
 // Of a CodeableConcept, or of a list of them (ServiceRequest.bodySite): both sides make "bilateral".
 [[nodiscard]] std::string LateralityOfConcepts(const Json& concepts);
+// Whether a CodeableConcept says a side and no place: SNOMED CT's qualifiers and the letters, and nothing else.
+[[nodiscard]] bool IsSideAlone(const Json& concept_json);
 // Two sides seen together.
 [[nodiscard]] std::string JoinLaterality(const std::string& a, const std::string& b);
 

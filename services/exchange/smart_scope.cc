@@ -69,10 +69,11 @@ void AddReach(const std::string& searched, const std::vector<std::pair<std::stri
   for (const auto& [name, value] : parameters) {
     const std::string plain = name.substr(0, name.find(':'));
     if (plain == "_include" || plain == "_revinclude") {
-      // "Source:parameter[:target]": _revinclude brings the source, _include the target.
+      // "Source:parameter[:target]": _revinclude brings the source, _include the target. Where it names none, what may be read is brought
+      // along and nothing else (fhir_searcher.cc).
       const std::vector<std::string> parts = absl::StrSplit(value, ':');
-      const std::string type = plain == "_revinclude" ? parts[0] : parts.size() > 2 ? parts[2] : "*";
-      needs.push_back({TypeOr(type), "r"});
+      const std::string type = plain == "_revinclude" ? parts[0] : parts.size() > 2 ? parts[2] : "";
+      if (!type.empty()) needs.push_back({TypeOr(type), "r"});
     } else if (plain == "_has" || name.find('.') != std::string::npos) {
       // Read as the search will read it: it is answered from these types, and refused where this finds none.
       for (const std::string& type : TypesReached(searched, name, value)) needs.push_back({type, "s"});

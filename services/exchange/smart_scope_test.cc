@@ -104,8 +104,10 @@ TEST(SmartScope, WhatASearchBringsAlongNeedsItsScopeToo) {
   EXPECT_EQ(missing("_id=x&_revinclude=Provenance:target", own), "system/Provenance.r");
   EXPECT_EQ(missing("_id=x&_revinclude=Provenance:target", "system/DiagnosticReport.s system/Provenance.r"), "");
   EXPECT_EQ(missing("_include=DiagnosticReport:subject:Patient", own), "system/Patient.r");
-  EXPECT_EQ(missing("_include=DiagnosticReport:subject", own), "system/*.r");
-  EXPECT_EQ(missing("_include:iterate=*", own), "system/*.r");
+  // What names no type brings what may be read.
+  EXPECT_EQ(missing("_include=DiagnosticReport:subject", own), "");
+  EXPECT_EQ(missing("_include:iterate=*", own), "");
+  EXPECT_EQ(missing("_revinclude=*", own), "system/*.r");
   EXPECT_EQ(missing("_has:Observation:derived-from:code=1", own), "");
   EXPECT_EQ(missing("_has:Composition:entry:title=x", own), "system/Composition.s");
   EXPECT_EQ(missing("_has:Composition:entry:subject:Patient.name=x", own), "system/Composition.s");

@@ -111,6 +111,8 @@ await attempt('Interop.Kit chains, _has and composites', async () => {
 await attempt('Interop.Kit operations', async () => {
   const everything = good(await kit.operation({ name: 'everything', resourceType: 'Patient', id: patient.id, method: 'GET' }), '$everything');
   same(ids(everything), [patient.id, ...stored].sort(), '$everything');
+  const posted = good(await kit.operation({ name: 'everything', resourceType: 'Patient', id: patient.id, input: { resourceType: 'Parameters', parameter: [{ name: '_type', valueCode: 'Observation' }] } }), '$everything by POST');
+  same(ids(posted), [...stored].sort(), '$everything by POST');
   const match = good(await kit.operation({ name: 'match', resourceType: 'Patient', input: { resourceType: 'Parameters', parameter: [{ name: 'resource', resource: person }] } }), '$match');
   same(match.entry[0].search.extension[0].valueCode, 'certain', 'grade');
 });
@@ -138,6 +140,10 @@ await attempt('Interop.Medplum search and $everything', async () => {
   same(chained.map((each) => each.id), [stored[1], stored[0]], 'chain');
   same((await medplum.searchOne('Patient', `_has:Observation:subject:_id=${stored[0]}`)).id, patient.id, '_has');
   same(ids(good(await medplum.readPatientEverything(patient.id), '$everything')), [patient.id, ...stored.slice(0, 2)].sort(), '$everything');
+});
+await attempt('Interop.Medplum validateResource', async () => {
+  same(good(await medplum.validateResource(person), 'outcome').issue[0].severity, 'information', 'a good Patient');
+  same(good(await medplum.validateResource({ ...person, birthDate: 'soon' }), 'outcome').issue[0].severity, 'error', 'a bad one');
 });
 await attempt('Interop.Medplum upsert, batch, delete', async () => {
   const value = randomUUID();
