@@ -3,23 +3,61 @@
 #include <iterator>
 #include <set>
 
-#include <algorithm>
-
-#include "ledger/tiles.h"
-
 namespace custodian::ledger {
+namespace {
 
-void Findings::Add(std::string position, std::string message) {
+constexpr std::size_t kGapsMax = 1'024;
+
+}  // namespace
+
+std::string_view FaultName(Fault fault) {
+  switch (fault) {
+    case Fault::kDatabase: return "database";
+    case Fault::kEntryMalformed: return "entry_malformed";
+    case Fault::kEntryOfAnotherLog: return "entry_of_another_log";
+    case Fault::kEntryOfAnotherKind: return "entry_of_another_kind";
+    case Fault::kAuthorRefused: return "author_refused";
+    case Fault::kSignatureWrong: return "signature_wrong";
+    case Fault::kCounterSkipped: return "counter_skipped";
+    case Fault::kCounterReused: return "counter_reused";
+    case Fault::kKeyReused: return "key_reused";
+    case Fault::kAnchorWrong: return "anchor_wrong";
+    case Fault::kRosterWrong: return "roster_wrong";
+    case Fault::kSubjectMapWrong: return "subject_map_wrong";
+    case Fault::kBundleMissing: return "bundle_missing";
+    case Fault::kBundleMalformed: return "bundle_malformed";
+    case Fault::kTileMissing: return "tile_missing";
+    case Fault::kTileWrong: return "tile_wrong";
+    case Fault::kRootWrong: return "root_wrong";
+    case Fault::kRolledBack: return "rolled_back";
+    case Fault::kForked: return "forked";
+    case Fault::kFrozen: return "frozen";
+    case Fault::kNotAdmitted: return "not_admitted";
+    case Fault::kLogKeyWrong: return "log_key_wrong";
+    case Fault::kMore: return "more";
+  }
+  return "";
+}
+
+std::string LeafPosition(std::uint64_t index) { return "leaf " + std::to_string(index); }
+
+void Findings::Add(Fault fault, std::string position, std::string message) {
   if (findings_.size() >= findings_max_) {
     ++more_;
     return;
   }
-  findings_.push_back({origin_, std::move(position), std::move(message)});
+  findings_.push_back({origin_, std::move(position), std::move(message), fault});
+}
+
+void Findings::Restore(std::vector<Finding> findings, std::size_t more) {
+  findings_ = std::move(findings);
+  more_ = more;
 }
 
 std::vector<Finding> Findings::Take() {
   std::vector<Finding> findings = std::exchange(findings_, {});
-  if (more_ > 0) findings.push_back({origin_, "log", std::to_string(std::exchange(more_, 0)) + " more findings are not shown"});
+  if (more_ > 0)
+    findings.push_back({origin_, "log", std::to_string(std::exchange(more_, 0)) + " more findings are not shown", Fault::kMore});
   return findings;
 }
 
@@ -27,7 +65,7 @@ namespace {
 
 class SeenInMemory final : public SeenKeys {
  public:
-  bool Insert(const Hash& key) override { return keys_.insert(key).second; }
+  bool Insert(const Hash& key, std::uint64_t /*index*/) override { return keys_.insert(key).second; }
 
  private:
   std::set<Hash> keys_;
@@ -39,6 +77,75 @@ std::unique_ptr<SeenKeys> OrInMemory(std::unique_ptr<SeenKeys> seen) {
 
 }  // namespace
 
+// --- before a leaf's turn -------------------------------------------------------------------------------------------------------
+
+absl::Status BatchVerifier::Verify(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key) {
+  const absl::StatusOr<Hash> root = BatchRootOf(leaf);
+  if (!root.ok()) return root.status();
+  std::string batch = leaf.key_id() + std::string(AsBytes(*root)) + std::to_string(leaf.batch_size()) + "," +
+                      std::to_string(leaf.algorithm()) + "," + leaf.signature();
+  if (batch == verified_) return absl::OkStatus();
+  if (const absl::Status status = VerifyLeafSignature(origin, leaf, key); !status.ok())
+    return absl::UnauthenticatedError("the author's signature: " + std::string(status.message()));
+  verified_ = std::move(batch);
+  return absl::OkStatus();
+}
+
+std::vector<PreparedLeaf> PrepareLeaves(const std::string& origin, std::span<const std::string> leaves, const AuthorKeys& keys) {
+  std::vector<PreparedLeaf> prepared;
+  prepared.reserve(leaves.size());
+  BatchVerifier batches;
+  for (const std::string& bytes : leaves) {
+    PreparedLeaf leaf{LeafHash(bytes), ParseLeaf(bytes), false};
+    if (leaf.leaf.ok()) {
+      const v1::SignedEntry& signed_entry = leaf.leaf->signed_entry;
+      const auto key = keys.find(signed_entry.key_id());
+      leaf.signature_holds = key != keys.end() && batches.Verify(origin, signed_entry, key->second).ok();
+    }
+    prepared.push_back(std::move(leaf));
+  }
+  return prepared;
+}
+
+// --- counters -------------------------------------------------------------------------------------------------------------------
+
+bool UsedCounters::Insert(std::uint64_t counter) {
+  // Counters begin at 1; a run that begins with 0 makes the numbers before the first one a gap like any other.
+  if (runs_.empty()) runs_.emplace(0, 0);
+  const auto after = runs_.upper_bound(counter);
+  const auto before = std::prev(after);
+  if (counter <= before->second) return false;
+  const bool follows = before->second + 1 == counter;
+  const bool precedes = after != runs_.end() && counter + 1 == after->first;
+  const std::uint64_t last = precedes ? after->second : counter;
+  if (precedes) runs_.erase(after);
+  if (follows)
+    before->second = last;
+  else
+    runs_.emplace(counter, last);
+  if (runs_.size() > kGapsMax + 1) {
+    const auto second = std::next(runs_.begin());
+    runs_.begin()->second = second->second;
+    runs_.erase(second);
+  }
+  return true;
+}
+
+absl::StatusOr<UsedCounters> UsedCounters::Create(std::map<std::uint64_t, std::uint64_t> runs) {
+  if (runs.size() > kGapsMax + 1 || (!runs.empty() && runs.begin()->first != 0))
+    return absl::InvalidArgumentError("too many runs of counters, or none from 0");
+  for (auto run = runs.begin(); run != runs.end(); ++run) {
+    const auto next = std::next(run);
+    if (run->second < run->first || (next != runs.end() && next->first <= run->second + 1))
+      return absl::InvalidArgumentError("runs of counters meet");
+  }
+  UsedCounters used;
+  used.runs_ = std::move(runs);
+  return used;
+}
+
+// --- in order -------------------------------------------------------------------------------------------------------------------
+
 LogAuditor::LogAuditor(Findings& findings, const RosterHistory& governance, std::unique_ptr<SeenKeys> seen)
     : findings_(findings), governance_(&governance), seen_(OrInMemory(std::move(seen))) {
   cursor_.emplace(governance);
@@ -47,22 +154,53 @@ LogAuditor::LogAuditor(Findings& findings, const RosterHistory& governance, std:
 LogAuditor::LogAuditor(Findings& findings, std::unique_ptr<SeenKeys> seen)
     : findings_(findings), governance_(nullptr), seen_(OrInMemory(std::move(seen))) {}
 
+absl::Status LogAuditor::Resume(CompactRange range, const Judged& judged) {
+  const absl::StatusOr<Hash> root = governance_->RootAt(judged.anchor_size);
+  if (!root.ok()) return absl::FailedPreconditionError("the governance log lacks entries that were judged by: " + std::string(root.status().message()));
+  if (*root != judged.anchor_root)
+    return absl::FailedPreconditionError("the governance log has another root at size " + std::to_string(judged.anchor_size) + " than entries were judged by");
+  range_ = std::move(range);
+  judged_ = judged;
+  // The map that the entries before make is not kept with what was judged.
+  subjects_.AddUnread();
+  return cursor_->MoveTo(judged_.anchor_size);
+}
+
+void LogAuditor::BeginAt(CompactRange range, std::uint64_t judge_from) {
+  counter_is_unknown_ = judge_from > 0;
+  if (judge_from > 0) subjects_.AddUnread();
+  range_ = std::move(range);
+  judge_from_ = judge_from;
+}
+
 std::optional<Leaf> LogAuditor::Add(std::string_view leaf_bytes, const Hash& hash) {
   absl::StatusOr<Leaf> leaf = ParseLeaf(leaf_bytes);
-  if (!leaf.ok()) {
-    findings_.Add(Position(), std::string(leaf.status().message()));
-    AddUnread(hash);
-    return std::nullopt;
-  }
-  const bool allowed = Judge(*leaf);
-  range_.Append(hash);
-  if (governance_ == nullptr) {
-    // A change that was not allowed changes nothing. ParseLeaf has checked the key, so an allowed one applies.
-    own_history_.Append(allowed ? leaf->entry : v1::Entry(), range_.Root());
-    if (allowed && leaf->entry.has_roster_changed() && !own_roster_.Apply(leaf->entry.roster_changed()).ok())
-      findings_.Add("leaf " + std::to_string(range_.size() - 1), "the roster cannot take this change");
-  }
+  Enter(leaf, hash, false);
+  if (!leaf.ok()) return std::nullopt;
   return *std::move(leaf);
+}
+
+void LogAuditor::Add(const PreparedLeaf& leaf) { Enter(leaf.leaf, leaf.hash, leaf.signature_holds); }
+
+void LogAuditor::Enter(const absl::StatusOr<Leaf>& leaf, const Hash& hash, bool signature_holds) {
+  if (range_.size() < judge_from_ && !(leaf.ok() && leaf->entry.has_anchor())) {
+    range_.Append(hash);
+    return;
+  }
+  if (!leaf.ok()) {
+    findings_.Add(Fault::kEntryMalformed, Position(), std::string(leaf.status().message()));
+    AddUnread(hash);
+    return;
+  }
+  const bool allowed = Judge(*leaf, signature_holds);
+  // An anchor before the entries that are judged says nothing of what the custodian counted between.
+  counter_is_unknown_ = counter_is_unknown_ || range_.size() < judge_from_;
+  range_.Append(hash);
+  if (governance_ != nullptr) return;
+  // A change that was not allowed changes nothing. ParseLeaf has checked the key, so an allowed one applies.
+  own_history_.Append(allowed ? leaf->entry : v1::Entry(), range_.Root());
+  if (allowed && leaf->entry.has_roster_changed() && !own_roster_.Apply(leaf->entry.roster_changed()).ok())
+    findings_.Add(Fault::kRosterWrong, LeafPosition(range_.size() - 1), "the roster cannot take this change");
 }
 
 void LogAuditor::AddUnread(const Hash& hash) {
@@ -71,174 +209,86 @@ void LogAuditor::AddUnread(const Hash& hash) {
   if (governance_ == nullptr) own_history_.Append({}, range_.Root());
 }
 
-bool LogAuditor::Judge(const Leaf& leaf) {
+bool LogAuditor::Judge(const Leaf& leaf, bool signature_holds) {
   const v1::Entry& entry = leaf.entry;
-  if (entry.origin() != findings_.origin()) findings_.Add(Position(), "the entry is of another log: " + entry.origin());
+  if (entry.origin() != findings_.origin())
+    findings_.Add(Fault::kEntryOfAnotherLog, Position(), "the entry is of another log: " + entry.origin());
   if (IsGovernanceKind(entry.kind()) != (governance_ == nullptr))
-    findings_.Add(Position(), v1::Kind_Name(entry.kind()) + " does not belong on this log");
+    findings_.Add(Fault::kEntryOfAnotherKind, Position(), v1::Kind_Name(entry.kind()) + " does not belong on this log");
   if (governance_ != nullptr && entry.has_anchor()) MoveAnchor(entry.anchor());
-  const absl::Status author = JudgeAuthor(leaf);
-  if (!author.ok()) findings_.Add(Position(), std::string(author.message()));
-  CountEntry(entry);
+  const absl::StatusOr<PublicKey> key = KeyFor(leaf);
+  absl::Status author = key.status();
+  if (!author.ok()) {
+    findings_.Add(Fault::kAuthorRefused, Position(), std::string(author.message()));
+  } else if (!signature_holds || leaf.signed_entry.key_id() != AsBytes(key->key_id())) {
+    author = batches_.Verify(findings_.origin(), leaf.signed_entry, *key);
+    if (!author.ok()) findings_.Add(Fault::kSignatureWrong, Position(), std::string(author.message()));
+  }
+  CountEntry(entry, author.ok());
   // The governance log is about nobody.
   if (governance_ != nullptr)
-    if (const absl::Status subjects = subjects_.Add(range_.size(), entry); !subjects.ok()) findings_.Add(Position(), std::string(subjects.message()));
+    if (const absl::Status subjects = subjects_.Add(range_.size(), entry); !subjects.ok())
+      findings_.Add(Fault::kSubjectMapWrong, Position(), std::string(subjects.message()));
   return author.ok();
 }
 
 void LogAuditor::MoveAnchor(const v1::Anchor& anchor) {
-  if (anchor.governance_size() < anchor_size_) {
-    findings_.Add(Position(), "the anchor goes back to governance size " + std::to_string(anchor.governance_size()) + " from " +
-                                  std::to_string(anchor_size_));
+  if (anchor.governance_size() < judged_.anchor_size) {
+    findings_.Add(Fault::kAnchorWrong, Position(),
+                  "the anchor goes back to governance size " + std::to_string(anchor.governance_size()) + " from " +
+                      std::to_string(judged_.anchor_size));
     return;
   }
   const absl::StatusOr<Hash> root = governance_->RootAt(anchor.governance_size());
   if (!root.ok()) {
     governance_is_behind_ = true;
-    findings_.Add(Position(),
+    findings_.Add(Fault::kAnchorWrong, Position(),
                   "the anchor names a size the governance log does not have: " + std::string(root.status().message()));
     return;
   }
   if (anchor.governance_root() != AsBytes(*root)) {
-    findings_.Add(Position(), "the anchor names another root than the governance log has at size " +
-                                  std::to_string(anchor.governance_size()));
+    findings_.Add(Fault::kAnchorWrong, Position(),
+                  "the anchor names another root than the governance log has at size " + std::to_string(anchor.governance_size()));
     return;
   }
-  anchor_size_ = anchor.governance_size();
-  anchor_root_ = *root;
-  if (const absl::Status status = cursor_->MoveTo(anchor_size_); !status.ok())
-    findings_.Add(Position(), std::string(status.message()));
+  judged_.anchor_size = anchor.governance_size();
+  judged_.anchor_root = *root;
+  if (const absl::Status status = cursor_->MoveTo(judged_.anchor_size); !status.ok())
+    findings_.Add(Fault::kRosterWrong, Position(), std::string(status.message()));
 }
 
-absl::Status LogAuditor::JudgeAuthor(const Leaf& leaf) {
+absl::StatusOr<PublicKey> LogAuditor::KeyFor(const Leaf& leaf) const {
   const v1::Entry& entry = leaf.entry;
   if (governance_ == nullptr && range_.size() == 0) {
     const v1::RosterChanged& change = entry.roster_changed();
     if (!entry.has_roster_changed() || change.revoked() || change.author() != entry.author() ||
         change.key_id() != leaf.signed_entry.key_id())
       return absl::UnauthenticatedError("the first entry of a governance log must enrol its own author's key");
-    const absl::StatusOr<PublicKey> key = PublicKey::FromDer(change.public_key());
-    return key.ok() ? VerifySignature(leaf.signed_entry, *key) : key.status();
+    return PublicKey::FromDer(change.public_key());
   }
-  if (governance_ != nullptr && anchor_size_ == 0)
+  if (governance_ != nullptr && judged_.anchor_size == 0)
     return absl::UnauthenticatedError("no anchor before this entry says who may write");
   const AuthorRoster& roster = governance_ == nullptr ? own_roster_ : cursor_->roster();
-  const absl::StatusOr<PublicKey> key = roster.Judge(entry.author(), leaf.signed_entry.key_id(), entry.origin(), entry.kind());
-  return key.ok() ? VerifySignature(leaf.signed_entry, *key) : key.status();
+  return roster.Judge(entry.author(), leaf.signed_entry.key_id(), entry.origin(), entry.kind());
 }
 
-absl::Status LogAuditor::VerifySignature(const v1::SignedEntry& leaf, const PublicKey& key) {
-  const absl::StatusOr<Hash> root = BatchRootOf(leaf);
-  if (!root.ok()) return root.status();
-  std::string batch = leaf.key_id() + std::string(AsBytes(*root)) + std::to_string(leaf.batch_size()) + "," +
-                      std::to_string(leaf.algorithm()) + "," + leaf.signature();
-  if (batch == verified_batch_) return absl::OkStatus();
-  if (const absl::Status status = VerifyLeafSignature(findings_.origin(), leaf, key); !status.ok())
-    return absl::UnauthenticatedError("the author's signature: " + std::string(status.message()));
-  verified_batch_ = std::move(batch);
-  return absl::OkStatus();
-}
-
-void LogAuditor::CountEntry(const v1::Entry& entry) {
+void LogAuditor::CountEntry(const v1::Entry& entry, bool allowed) {
   // The governance log's own custodian becomes known with its first entry, which is counted before it is appended.
   const bool first_of_governance = governance_ == nullptr && range_.size() == 0;
   if (first_of_governance || entry.author() == custodian()) {
-    if (entry.counter() != custodian_counter_ + 1)
-      findings_.Add(Position(), "counter " + std::to_string(entry.counter()) + " follows " + std::to_string(custodian_counter_) +
-                                    " of the same author");
-    custodian_counter_ = entry.counter();
-  } else if (!IsNewCounter(entry.author(), entry.counter())) {
-    findings_.Add(Position(), "counter " + std::to_string(entry.counter()) + " of this author was used before");
+    if (!std::exchange(counter_is_unknown_, false) && entry.counter() != judged_.custodian_counter + 1)
+      findings_.Add(Fault::kCounterSkipped, Position(),
+                    "counter " + std::to_string(entry.counter()) + " follows " + std::to_string(judged_.custodian_counter) +
+                        " of the same author");
+    judged_.custodian_counter = entry.counter();
+  } else if (allowed && !judged_.counters[entry.author()].Insert(entry.counter())) {
+    // Of those who may write only: what is kept must not grow by names that somebody made up.
+    findings_.Add(Fault::kCounterReused, Position(),
+                  "counter " + std::to_string(entry.counter()) + " of this author was used before");
   }
   // Every key has 32 bytes (ParseLeaf), so that no two pairs make the same bytes.
-  if (!seen_->Insert(Sha256(entry.idempotency_key() + entry.author())))
-    findings_.Add(Position(), "the idempotency key of this author was used before");
-}
-
-bool LogAuditor::IsNewCounter(const std::string& author, std::uint64_t counter) {
-  std::map<std::uint64_t, std::uint64_t>& runs = other_counters_[author];
-  const auto after = runs.upper_bound(counter);
-  const auto before = after == runs.begin() ? runs.end() : std::prev(after);
-  if (before != runs.end() && counter <= before->second) return false;
-  const bool follows = before != runs.end() && before->second + 1 == counter;
-  const bool precedes = after != runs.end() && counter + 1 == after->first;
-  const std::uint64_t last = precedes ? after->second : counter;
-  if (precedes) runs.erase(after);
-  if (follows)
-    before->second = last;
-  else
-    runs.emplace(counter, last);
-  return true;
-}
-
-namespace {
-
-// Compares a tile that leaves made with the one that is served.
-void CompareTile(const ByteSource& read, const TilePath& path, const std::string& made, Findings& findings,
-                 absl::Status& failed) {
-  if (!failed.ok()) return;
-  const absl::StatusOr<std::string> served = read(path.ToString());
-  if (absl::IsNotFound(served.status())) {
-    findings.Add(path.ToString(), "the tile is missing");
-  } else if (!served.ok()) {
-    failed = served.status();
-  } else if (*served != made) {
-    findings.Add(path.ToString(), "the tile is not what the entries make");
-  }
-}
-
-}  // namespace
-
-absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory* governance, const ByteSource& read,
-                                      Findings& findings) {
-  const absl::StatusOr<std::string> bytes = read("checkpoint");
-  if (!bytes.ok()) return bytes.status();
-  const absl::StatusOr<Note> note = Note::Parse(*bytes);
-  if (!note.ok())
-    return absl::UnauthenticatedError("the checkpoint of " + findings.origin() + ": " + std::string(note.status().message()));
-  absl::StatusOr<Checkpoint> checkpoint = policy.Verify(*note);
-  if (!checkpoint.ok()) return checkpoint.status();
-  const absl::StatusOr<absl::Time> witnessed_at = policy.WitnessedAt(*note);
-  if (!witnessed_at.ok()) return witnessed_at.status();
-  if (checkpoint->origin != findings.origin())
-    return absl::UnauthenticatedError("the checkpoint is of " + checkpoint->origin + ", not of " + findings.origin());
-
-  std::optional<LogAuditor> auditor;
-  if (governance != nullptr)
-    auditor.emplace(findings, *governance);
-  else
-    auditor.emplace(findings);
-  absl::Status failed;
-  TileBuilder tiles([&](const TilePath& path, const std::string& made) { CompareTile(read, path, made, findings, failed); });
-  bool complete = true;
-  // One bundle after the other: a size is only claimed, and must not decide how much memory is taken.
-  for (std::uint64_t first = 0; first < checkpoint->size; first += kTileWidth) {
-    const TilePath path{true, 0, first / kTileWidth, static_cast<unsigned>(std::min(kTileWidth, checkpoint->size - first))};
-    const absl::StatusOr<std::string> bundle = read(path.ToString());
-    if (!bundle.ok() && !absl::IsNotFound(bundle.status())) return bundle.status();
-    const absl::StatusOr<std::vector<std::string>> leaves = bundle.ok() ? DecodeBundle(*bundle) : bundle.status();
-    if (!leaves.ok() || leaves->size() != path.width) {
-      findings.Add(path.ToString(), leaves.ok() ? "the bundle has " + std::to_string(leaves->size()) + " entries, not " +
-                                                      std::to_string(path.width)
-                                                : std::string(leaves.status().message()));
-      complete = false;
-      break;
-    }
-    for (const std::string& leaf : *leaves) {
-      const Hash hash = LeafHash(leaf);
-      auditor->Add(leaf, hash);
-      tiles.Append(hash);
-    }
-    if (!failed.ok()) return failed;
-  }
-  if (complete) {
-    tiles.EmitPartial();
-    if (!failed.ok()) return failed;
-    if (auditor->range().Root() != checkpoint->root)
-      findings.Add("checkpoint size " + std::to_string(checkpoint->size),
-                   "the entries make another root than the checkpoint signs");
-  }
-  return AuditedLog{*std::move(checkpoint), *witnessed_at, auditor->history(), auditor->governance_is_behind()};
+  if (!seen_->Insert(Sha256(entry.idempotency_key() + entry.author()), range_.size()))
+    findings_.Add(Fault::kKeyReused, Position(), kKeyReusedMessage);
 }
 
 }  // namespace custodian::ledger

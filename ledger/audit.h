@@ -1,6 +1,5 @@
-// Verifies a log from any byte source. LogAuditor judges leaves one by one, in order: form, origin, kind, author and signature by
-// the roster, counters, idempotency keys, anchors, maps of subjects. AuditTiles runs it over a served log and compares every tile and the
-// checkpoint. Pure apart from the source it is given; an auditor is used by one thread.
+// Judges the leaves of a log one by one, in order: form, origin, kind, author and signature by the roster, counters, idempotency keys,
+// anchors, maps of subjects. Pure; an auditor is used by one thread, PrepareLeaves() by any. audit_tiles.h runs it over a served log.
 //
 // Who is believed: the witnessed checkpoint of the governance log, under a policy that the verifier holds. Its first entry must
 // be a ROSTER_CHANGED that enrols the custodian's author key and is signed by that very key; every later entry of the governance
@@ -16,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,21 +32,64 @@
 
 namespace custodian::ledger {
 
+// What is wrong, for programs: the names that FaultName() gives are stable. A new fault gets a new name; none is used again for another.
+enum class Fault {
+  // A database does not hold what the entries say, or holds what they do not.
+  kDatabase,
+  // An entry.
+  kEntryMalformed,
+  kEntryOfAnotherLog,
+  kEntryOfAnotherKind,
+  kAuthorRefused,
+  kSignatureWrong,
+  kCounterSkipped,
+  kCounterReused,
+  kKeyReused,
+  kAnchorWrong,
+  kRosterWrong,
+  kSubjectMapWrong,
+  // What is served.
+  kBundleMissing,
+  kBundleMalformed,
+  kTileMissing,
+  kTileWrong,
+  kRootWrong,
+  // A checkpoint beside what was verified before.
+  kRolledBack,
+  kForked,
+  kFrozen,
+  // What the governance log says of a log.
+  kNotAdmitted,
+  kLogKeyWrong,
+  // There are more findings than are kept. The last.
+  kMore,
+};
+// "counter_reused".
+[[nodiscard]] std::string_view FaultName(Fault fault);
+
 // One discrepancy. `position` is what a person can look up: "leaf 17", "tile/0/000", "checkpoint size 40", "record <hex> version
 // 2".
 struct Finding {
   std::string origin;
   std::string position;
   std::string message;
+  Fault fault = Fault::kDatabase;
 };
 
 // Findings of one log, with a limit so that one fault early in a large log stays readable.
 class Findings {
  public:
-  explicit Findings(std::string origin, std::size_t findings_max = 200)
+  static constexpr std::size_t kFindingsMax = 200;
+  explicit Findings(std::string origin, std::size_t findings_max = kFindingsMax)
       : origin_(std::move(origin)), findings_max_(findings_max) {}
-  void Add(std::string position, std::string message);
+  void Add(Fault fault, std::string position, std::string message);
+  void Add(std::string position, std::string message) { Add(Fault::kDatabase, std::move(position), std::move(message)); }
   [[nodiscard]] const std::string& origin() const { return origin_; }
+  // Those kept so far, in order of discovery, and how many more there were.
+  [[nodiscard]] const std::vector<Finding>& kept() const { return findings_; }
+  [[nodiscard]] std::size_t more() const { return more_; }
+  // Goes on from what an earlier audit kept, before the first Add().
+  void Restore(std::vector<Finding> findings, std::size_t more);
   [[nodiscard]] bool empty() const { return findings_.empty(); }
   // In order of discovery; past the limit one last line says how many more there were.
   [[nodiscard]] std::vector<Finding> Take();
@@ -62,8 +105,58 @@ class Findings {
 class SeenKeys {
  public:
   virtual ~SeenKeys() = default;
-  // False when it was there. `key` is a hash of author and idempotency key.
-  [[nodiscard]] virtual bool Insert(const Hash& key) = 0;
+  // False when it was there. `key` is a hash of author and idempotency key, of the leaf at `index`, which only grows.
+  [[nodiscard]] virtual bool Insert(const Hash& key, std::uint64_t index) = 0;
+};
+
+inline constexpr char kKeyReusedMessage[] = "the idempotency key of this author was used before";
+
+// A position as findings name it: "leaf 17".
+[[nodiscard]] std::string LeafPosition(std::uint64_t index);
+
+// Verifies leaves' signatures; all leaves of a batch share one, which is verified once while they follow each other.
+class BatchVerifier {
+ public:
+  // Unauthenticated, or InvalidArgument for a batch path that leads nowhere.
+  [[nodiscard]] absl::Status Verify(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key);
+
+ private:
+  // The batch that verified last.
+  std::string verified_;
+};
+
+// What can be known of a leaf before its turn comes.
+struct PreparedLeaf {
+  Hash hash{};
+  absl::StatusOr<Leaf> leaf;
+  // True when the author's signature verified under the key that the leaf names. Who may use that key is judged in order.
+  bool signature_holds = false;
+};
+// Of consecutive leaves of the log of `origin`; a signature by none of `keys` is left to the auditor.
+[[nodiscard]] std::vector<PreparedLeaf> PrepareLeaves(const std::string& origin, std::span<const std::string> leaves, const AuthorKeys& keys);
+
+// The counters that an author has used, as runs without a gap, first to last. Counters may come out of order within 1,024 (DESIGN, section
+// 4): of more gaps than that the lowest is forgotten, and its numbers count as used.
+class UsedCounters {
+ public:
+  // False when it was used before.
+  [[nodiscard]] bool Insert(std::uint64_t counter);
+  [[nodiscard]] const std::map<std::uint64_t, std::uint64_t>& runs() const { return runs_; }
+  // InvalidArgument unless the runs lie apart, in order.
+  [[nodiscard]] static absl::StatusOr<UsedCounters> Create(std::map<std::uint64_t, std::uint64_t> runs);
+
+ private:
+  std::map<std::uint64_t, std::uint64_t> runs_;
+};
+
+// What judging the next leaf of a partition needs of those before it, apart from the tree and the idempotency keys.
+struct Judged {
+  // Of the last anchor: size 0 and the empty root before the first.
+  std::uint64_t anchor_size = 0;
+  Hash anchor_root = EmptyRoot();
+  std::uint64_t custodian_counter = 0;
+  // By author, for all others.
+  std::map<std::string, UsedCounters> counters;
 };
 
 class LogAuditor {
@@ -79,17 +172,27 @@ class LogAuditor {
 
   // The next leaf, hashed as `hash` into the tree. Returns it parsed, or nothing when it cannot be read (a finding then).
   std::optional<Leaf> Add(std::string_view leaf_bytes, const Hash& hash);
+  // The same of a leaf that was prepared, which keeps what it says.
+  void Add(const PreparedLeaf& leaf);
   // The next leaf is known only by its hash: it enters the tree unjudged (the caller has a finding for it).
   void AddUnread(const Hash& hash);
 
+  // Goes on with a partition behind leaves that were judged before. FailedPrecondition when the governance log is another than the one
+  // they were judged by, or lacks entries that they name.
+  [[nodiscard]] absl::Status Resume(CompactRange range, const Judged& judged);
+  // Begins a partition behind leaves that are not judged: of those below `judge_from` only anchors are. The custodian's first counter
+  // says where its counting is.
+  void BeginAt(CompactRange range, std::uint64_t judge_from);
+
   [[nodiscard]] const CompactRange& range() const { return range_; }
+  [[nodiscard]] const Judged& judged() const { return judged_; }
   // Of a governance log: the history so far.
   [[nodiscard]] const RosterHistory& history() const { return own_history_; }
   // Last counter of the custodian's author.
-  [[nodiscard]] std::uint64_t custodian_counter() const { return custodian_counter_; }
+  [[nodiscard]] std::uint64_t custodian_counter() const { return judged_.custodian_counter; }
   // Position of the last anchor; size 0 and the empty root before the first.
-  [[nodiscard]] std::uint64_t anchor_size() const { return anchor_size_; }
-  [[nodiscard]] const Hash& anchor_root() const { return anchor_root_; }
+  [[nodiscard]] std::uint64_t anchor_size() const { return judged_.anchor_size; }
+  [[nodiscard]] const Hash& anchor_root() const { return judged_.anchor_root; }
   // True when an anchor named a governance log longer than the one audited: audit that again, then this log.
   [[nodiscard]] bool governance_is_behind() const { return governance_is_behind_; }
   // How far the log's maps of subjects go.
@@ -97,13 +200,13 @@ class LogAuditor {
 
  private:
   // True when the author may have written it.
-  bool Judge(const Leaf& leaf);
+  bool Judge(const Leaf& leaf, bool signature_holds);
+  void Enter(const absl::StatusOr<Leaf>& leaf, const Hash& hash, bool signature_holds);
   void MoveAnchor(const v1::Anchor& anchor);
-  absl::Status JudgeAuthor(const Leaf& leaf);
-  absl::Status VerifySignature(const v1::SignedEntry& leaf, const PublicKey& key);
-  void CountEntry(const v1::Entry& entry);
-  [[nodiscard]] bool IsNewCounter(const std::string& author, std::uint64_t counter);
-  [[nodiscard]] std::string Position() const { return "leaf " + std::to_string(range_.size()); }
+  // The key that the entry's author must have signed with.
+  [[nodiscard]] absl::StatusOr<PublicKey> KeyFor(const Leaf& leaf) const;
+  void CountEntry(const v1::Entry& entry, bool allowed);
+  [[nodiscard]] std::string Position() const { return LeafPosition(range_.size()); }
   [[nodiscard]] const std::string& custodian() const { return governance_ ? governance_->custodian() : own_history_.custodian(); }
 
   Findings& findings_;
@@ -114,16 +217,14 @@ class LogAuditor {
   // Of a governance log: its own roster so far.
   AuthorRoster own_roster_;
   CompactRange range_;
-  std::uint64_t anchor_size_ = 0;
-  Hash anchor_root_ = EmptyRoot();
+  // Of those below it only anchors are judged; and whether the custodian's counter is still to be learned.
+  std::uint64_t judge_from_ = 0;
+  bool counter_is_unknown_ = false;
+  Judged judged_;
   bool governance_is_behind_ = false;
-  std::uint64_t custodian_counter_ = 0;
-  // By author: the counters seen as runs without a gap, first to last. An author leaves few gaps.
-  std::map<std::string, std::map<std::uint64_t, std::uint64_t>> other_counters_;
   std::unique_ptr<SeenKeys> seen_;
   SubjectAuditor subjects_;
-  // The batch signature verified last: all leaves of a batch share it.
-  std::string verified_batch_;
+  BatchVerifier batches_;
 };
 
 // Reads "checkpoint" or a tile below a log's prefix, whole.
@@ -140,7 +241,7 @@ struct AuditedLog {
 
 // Audits the log of `origin` as served: its newest checkpoint under `policy`, all tiles, all entries. `governance` is null for
 // the governance log itself. Discrepancies go to `findings`; an error says that the source cannot be read, or that there is no
-// checkpoint to believe (Unauthenticated), so that nothing else could be judged.
+// checkpoint to believe (Unauthenticated), so that nothing else could be judged. For a log of any length: audit_tiles.h.
 [[nodiscard]] absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory* governance, const ByteSource& read,
                                                     Findings& findings);
 

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "ledger/audit_tiles.h"
 #include "ledger/receipt.h"
 #include "ledger/tiles.h"
 #include "tests/support/served_log.h"
@@ -148,14 +149,14 @@ TEST_F(Audit, EntryIsJudgedByTheLastAnchorBeforeIt) {
   AddAnchor();
   partition_.Add({early}, *other_);
   EXPECT_EQ(Run(), "");
-  // Another kind, another counter again, another author's name.
+  // Another kind, with the same key; a counter is not counted for who may not write.
   v1::Entry wrong = early;
   wrong.set_kind(v1::KIND_ORDER_CHECKED);
   wrong.clear_watermark();
   partition_.Add({wrong}, *other_);
   const std::string findings = Run();
   EXPECT_THAT(findings, HasSubstr("leaf 303: the author is not enrolled for KIND_ORDER_CHECKED"));
-  EXPECT_THAT(findings, HasSubstr("leaf 303: counter 1 of this author was used before"));
+  EXPECT_THAT(findings, ::testing::Not(HasSubstr("counter 1")));
   EXPECT_THAT(findings, HasSubstr("leaf 303: the idempotency key of this author was used before"));
 }
 
@@ -299,6 +300,69 @@ TEST_F(ReceiptOf, AnyChangedByteIsRefused) {
   Receipt bare = Make(3);
   bare.leaf.clear();
   EXPECT_FALSE(Receipt::Parse(bare.Serialize())->Verify(policy).ok());
+}
+
+TEST_F(Audit, GoesOnFromAStateAtAnySize) {
+  other_ = NewSigner();
+  // Faults on both sides: a wrong signature, and a key that comes again.
+  partition_.Add({partition_.NewEntry(v1::KIND_ORDER_CHECKED)}, *other_);
+  v1::Entry again = partition_.NewEntry(v1::KIND_ORDER_CHECKED);
+  partition_.Add({again, again}, *author_);
+  const auto governance = Serve(governance_);
+  const auto served = Serve(partition_);
+  const std::string whole = Run(governance, served);
+  EXPECT_THAT(whole, HasSubstr("leaf 303"));
+  const ByteSource read = SourceOf(served);
+  Findings about_governance(kGovernance);
+  const RosterHistory history = AuditTiles(PolicyText(), nullptr, SourceOf(governance), about_governance)->history;
+  const std::uint64_t size = partition_.leaves.size();
+  const Checkpoint checkpoint{kPartition, size, partition_.Root()};
+  for (const std::uint64_t stop : {std::uint64_t{1}, std::uint64_t{255}, std::uint64_t{256}, std::uint64_t{302}, size}) {
+    v1::AuditState state;
+    {
+      Findings findings(kPartition);
+      TilesAuditor auditor(findings, &history, read);
+      for (std::uint64_t index = 0; index * kTileWidth < stop; ++index) {
+        PreparedBundle bundle = PrepareBundle(kPartition, index, size, read, history.Keys());
+        if ((index + 1) * kTileWidth > stop) bundle.leaves.resize(stop - index * kTileWidth);
+        EXPECT_TRUE(auditor.Take(bundle).value());
+      }
+      auditor.Save(state);
+    }
+    Findings findings(kPartition);
+    TilesAuditor auditor(findings, &history, read);
+    ASSERT_TRUE(auditor.Resume(state).ok());
+    while (auditor.size() < size)
+      EXPECT_TRUE(auditor.Take(PrepareBundle(kPartition, auditor.size() / kTileWidth, size, read, {})).value());
+    EXPECT_TRUE(auditor.Finish(checkpoint).value());
+    std::string text;
+    for (const Finding& finding : findings.Take()) text += finding.position + ": " + finding.message + "\n";
+    EXPECT_EQ(text, whole) << stop;
+    v1::AuditState other = state;
+    other.set_root(std::string(32, 'x'));
+    TilesAuditor refusing(findings, &history, read);
+    EXPECT_EQ(refusing.Resume(other).code(), absl::StatusCode::kInvalidArgument);
+    other = state;
+    other.set_anchor_root(std::string(32, 'x'));
+    TilesAuditor elsewhere(findings, &history, read);
+    EXPECT_EQ(elsewhere.Resume(other).code(), absl::StatusCode::kFailedPrecondition);
+  }
+}
+
+TEST(UsedCounters, ForgetsTheLowestGapPastALimit) {
+  UsedCounters used;
+  for (std::uint64_t counter = 2; counter <= 2 * 1'024; counter += 2) EXPECT_TRUE(used.Insert(counter));
+  EXPECT_EQ(used.runs().size(), 1'025u);
+  EXPECT_TRUE(used.Insert(1));
+  EXPECT_TRUE(used.Insert(3'000));
+  EXPECT_TRUE(used.Insert(5'000));
+  // One gap too many: 3 was the lowest.
+  EXPECT_FALSE(used.Insert(3));
+  EXPECT_TRUE(used.Insert(5));
+  EXPECT_FALSE(used.Insert(5));
+  EXPECT_EQ(UsedCounters::Create(used.runs())->runs(), used.runs());
+  EXPECT_FALSE(UsedCounters::Create({{0, 3}, {4, 5}}).ok());
+  EXPECT_FALSE(UsedCounters::Create({{1, 3}}).ok());
 }
 
 }  // namespace

@@ -10,6 +10,8 @@ namespace custodian::ledger {
 namespace {
 
 constexpr std::size_t kPolicyBytesMax = 1u << 20;
+// Groups within groups. What judges them calls itself once a level, and a file's author must not choose how deep.
+constexpr unsigned kGroupDepthMax = 32;
 
 std::vector<std::string> Words(std::string_view line) {
   std::vector<std::string> words;
@@ -75,10 +77,16 @@ class PolicyParser {
   absl::Status Group(const std::vector<std::string>& words) {
     if (words.size() < 4) return absl::InvalidArgumentError("want: group <name> all|any|<k> <name>...");
     Policy::Group group{words[1], 0, {words.begin() + 3, words.end()}};
+    unsigned depth = 1;
     for (const std::string& member : group.members) {
       if (!names_.contains(member)) return absl::InvalidArgumentError("group member " + member + " is not defined above");
       if (!members_.insert(member).second) return absl::InvalidArgumentError("group member " + member + " is listed twice");
+      const auto inner = depths_.find(member);
+      if (inner != depths_.end()) depth = std::max(depth, inner->second + 1);
     }
+    if (depth > kGroupDepthMax)
+      return absl::InvalidArgumentError("groups are nested more than " + std::to_string(kGroupDepthMax) + " deep");
+    depths_.emplace(words[1], depth);
     if (words[2] == "any") {
       group.threshold = 1;
     } else if (words[2] == "all") {
@@ -111,6 +119,8 @@ class PolicyParser {
   Policy& policy_;
   std::set<std::string> names_;
   std::set<std::string> members_;
+  // Of groups: how many levels of groups each is.
+  std::map<std::string, unsigned> depths_;
   std::set<std::string> log_keys_;
   std::set<std::string> witness_keys_;
   bool quorum_seen_ = false;

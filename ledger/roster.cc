@@ -59,6 +59,15 @@ absl::StatusOr<Hash> RosterHistory::RootAt(std::uint64_t size) const {
   return roots_[size];
 }
 
+AuthorKeys RosterHistory::Keys() const {
+  AuthorKeys keys;
+  for (const auto& [index, change] : changes_) {
+    absl::StatusOr<PublicKey> key = PublicKey::FromDer(change.public_key());
+    if (key.ok() && change.key_id() == AsBytes(key->key_id())) keys.insert_or_assign(change.key_id(), *std::move(key));
+  }
+  return keys;
+}
+
 absl::Status RosterHistory::Cursor::MoveTo(std::uint64_t size) {
   for (; next_ < history_.changes_.size() && history_.changes_[next_].first < size; ++next_)
     if (absl::Status status = roster_.Apply(history_.changes_[next_].second); !status.ok()) return status;

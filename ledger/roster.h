@@ -38,6 +38,9 @@ class AuthorRoster {
   std::map<std::string, Enrolment, std::less<>> enrolments_;
 };
 
+// Public keys by their ids. A key's id is its hash: whoever may write by it, and whenever, it is this key.
+using AuthorKeys = std::map<std::string, PublicKey, std::less<>>;
+
 // A whole governance log, reduced to what judging needs: its roots and its changes of the roster.
 class RosterHistory {
  public:
@@ -51,6 +54,9 @@ class RosterHistory {
   [[nodiscard]] const std::string& custodian() const { return custodian_; }
   // Verifier keys of the tenants' logs, by origin, as admitted.
   [[nodiscard]] const std::map<std::string, v1::TenantAdmitted>& admitted() const { return admitted_; }
+
+  // Every key that was ever enrolled.
+  [[nodiscard]] AuthorKeys Keys() const;
 
   // The roster at a size that only grows.
   class Cursor {

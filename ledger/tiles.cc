@@ -109,6 +109,37 @@ absl::StatusOr<std::vector<std::string>> DecodeBundle(std::string_view bytes) {
   return leaves;
 }
 
+absl::StatusOr<CompactRange> TreeEdge::Range() const {
+  std::vector<Hash> nodes;
+  std::size_t level = 0;
+  for (std::uint64_t count = size; count > 0; count /= kTileWidth, ++level)
+    if (level >= levels.size() || levels[level].size() != count % kTileWidth)
+      return absl::InvalidArgumentError("a level of the edge has not the hashes of a tree of size " + std::to_string(size));
+  if (level != levels.size()) return absl::InvalidArgumentError("the edge has a level too many");
+  // The largest subtrees first.
+  for (auto hashes = levels.rbegin(); hashes != levels.rend(); ++hashes) {
+    CompactRange range;
+    for (const Hash& hash : *hashes) range.Append(hash);
+    nodes.insert(nodes.end(), range.nodes().begin(), range.nodes().end());
+  }
+  return CompactRange::Create(size, std::move(nodes));
+}
+
+TileBuilder::TileBuilder(Emit emit, const TreeEdge& edge) : emit_(std::move(emit)) {
+  std::uint64_t count = edge.size;
+  for (const std::vector<Hash>& hashes : edge.levels) {
+    count /= kTileWidth;
+    levels_.push_back({count, hashes});
+  }
+}
+
+TreeEdge TileBuilder::Edge() const {
+  TreeEdge edge;
+  if (!levels_.empty()) edge.size = levels_[0].index * kTileWidth + levels_[0].hashes.size();
+  for (const Level& level : levels_) edge.levels.push_back(level.hashes);
+  return edge;
+}
+
 void TileBuilder::Append(unsigned level, const Hash& hash) {
   if (levels_.size() <= level) levels_.resize(level + 1);
   levels_[level].hashes.push_back(hash);

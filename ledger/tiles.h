@@ -43,6 +43,16 @@ struct TilePath {
 // InvalidArgument when the bytes do not end with a leaf.
 [[nodiscard]] absl::StatusOr<std::vector<std::string>> DecodeBundle(std::string_view bytes);
 
+// The right edge of a tree as tiles: the hashes of each level that do not fill a tile yet, lowest level first. Level l has
+// (size >> 8l) mod 256 of them. They are all that building the tree further needs.
+struct TreeEdge {
+  std::uint64_t size = 0;
+  std::vector<std::vector<Hash>> levels;
+
+  // InvalidArgument when the levels are not those of the size.
+  [[nodiscard]] absl::StatusOr<CompactRange> Range() const;
+};
+
 // Takes leaf hashes in order and hands out each tile of hashes once it is full.
 class TileBuilder {
  public:
@@ -50,9 +60,12 @@ class TileBuilder {
   using Emit = std::function<void(const TilePath& path, const std::string& bytes)>;
 
   explicit TileBuilder(Emit emit) : emit_(std::move(emit)) {}
+  // Goes on behind the leaves of an edge whose Range() is OK.
+  TileBuilder(Emit emit, const TreeEdge& edge);
   void Append(const Hash& leaf_hash) { Append(0, leaf_hash); }
   // The tiles at the edge that are not full, lower levels first.
   void EmitPartial() const;
+  [[nodiscard]] TreeEdge Edge() const;
 
  private:
   struct Level {

@@ -1,13 +1,40 @@
 #include "services/main/verify_report.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <map>
 
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
 #include "services/main/commands.h"
+#include "tenants/ids.h"
 
 namespace custodian::main {
 namespace {
+
+std::string TimeText(absl::Time time) { return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone()); }
+
+// How many findings of each fault, and how many entries were judged in this run.
+void WriteSummary(const VerifyReport& report, rapidjson::Writer<rapidjson::StringBuffer>& writer) {
+  std::map<std::string, std::uint64_t> faults;
+  for (const ledger::Finding& finding : report.findings) ++faults[std::string(ledger::FaultName(finding.fault))];
+  std::uint64_t entries = 0;
+  for (const VerifiedLog& log : report.logs) entries += log.size - log.judged_from;
+  writer.Key("summary");
+  writer.StartObject();
+  writer.Key("entries_judged");
+  writer.Uint64(entries);
+  writer.Key("findings");
+  writer.Uint64(report.findings.size());
+  writer.Key("faults");
+  writer.StartObject();
+  for (const auto& [fault, count] : faults) {
+    writer.Key(fault.c_str());
+    writer.Uint64(count);
+  }
+  writer.EndObject();
+  writer.EndObject();
+}
 
 void WriteJson(const VerifyReport& report) {
   rapidjson::StringBuffer buffer;
@@ -37,6 +64,12 @@ void WriteJson(const VerifyReport& report) {
     if (log.records) number("sealed_records", *log.records);
     if (log.keys) number("wrapped_keys", *log.keys);
     if (log.keys) number("unnamed_keys", log.unnamed_keys);
+    if (log.judged_from > 0) {
+      number("read_from", log.read_from);
+      number("judged_from", log.judged_from);
+      writer.Key("resumed");
+      writer.Bool(log.is_resumed);
+    }
     writer.EndObject();
   }
   writer.EndArray();
@@ -47,12 +80,43 @@ void WriteJson(const VerifyReport& report) {
     text("tenant", report.TenantOf(finding.origin));
     text("origin", finding.origin);
     text("position", finding.position);
+    text("fault", std::string(ledger::FaultName(finding.fault)));
     text("message", finding.message);
     writer.EndObject();
   }
   writer.EndArray();
+  if (report.subject) {
+    writer.Key("subject");
+    writer.StartObject();
+    text("id", HexEncode(report.subject->subject));
+    writer.Key("entries");
+    writer.StartArray();
+    for (const SubjectEntries::Entry& entry : report.subject->entries) {
+      writer.StartObject();
+      number("index", entry.index);
+      text("kind", entry.kind);
+      text("time", TimeText(entry.time));
+      text("receipt", "receipt/" + std::to_string(entry.index));
+      writer.EndObject();
+    }
+    writer.EndArray();
+    writer.EndObject();
+  }
+  WriteSummary(report, writer);
   writer.EndObject();
   std::printf("%s\n", buffer.GetString());
+}
+
+// What was not looked at in this run.
+void WriteLimits(const VerifiedLog& log) {
+  const auto from = static_cast<unsigned long long>(log.judged_from);
+  if (log.is_resumed) {
+    std::printf("               entries below %llu were verified by earlier runs; the log still begins with them\n", from);
+    return;
+  }
+  std::printf("               NOT verified of entries below %llu: who wrote them, their form, counters and idempotency keys", from);
+  if (log.read_from > 0) std::printf("; those below %llu were not read", static_cast<unsigned long long>(log.read_from));
+  std::printf("; the signed log holds them, whatever they say\n");
 }
 
 void WriteText(const VerifyReport& report) {
@@ -63,11 +127,17 @@ void WriteText(const VerifyReport& report) {
     if (log.keys) std::printf(", %llu keys", static_cast<unsigned long long>(*log.keys));
     if (log.unnamed_keys > 0) std::printf(" (%llu unused)", static_cast<unsigned long long>(log.unnamed_keys));
     std::printf("\n");
+    if (log.judged_from > 0) WriteLimits(log);
   }
   for (const ledger::Finding& finding : report.findings) {
     const std::string tenant = report.TenantOf(finding.origin);
     std::printf("%s%s: %s: %s\n", finding.origin.c_str(), tenant.empty() ? "" : (" (" + tenant + ")").c_str(),
                 finding.position.c_str(), finding.message.c_str());
+  }
+  if (report.subject) {
+    std::printf("%zu entries of subject %s\n", report.subject->entries.size(), HexEncode(report.subject->subject).c_str());
+    for (const SubjectEntries::Entry& entry : report.subject->entries)
+      std::printf("  %s  %s  receipt/%llu\n", TimeText(entry.time).c_str(), entry.kind.c_str(), static_cast<unsigned long long>(entry.index));
   }
   if (report.findings.empty()) std::printf("verified\n");
 }
@@ -82,11 +152,29 @@ std::string JudgeAge(absl::Time witnessed_at, absl::Duration max_age, absl::Time
          ", more than " + limit + " ago: the log is frozen, or this is an old state of it";
 }
 
+void SubjectEntries::See(std::uint64_t index, const ledger::Leaf& leaf) {
+  if (leaf.entry.subject() != subject) return;
+  entries.push_back({index, ledger::v1::Kind_Name(leaf.entry.kind()),
+                     absl::FromUnixSeconds(leaf.entry.time().seconds()) + absl::Nanoseconds(leaf.entry.time().nanos())});
+}
+
+std::vector<ledger::Finding> InOrder(std::vector<ledger::Finding> findings) {
+  const auto index = [](const ledger::Finding& finding) {
+    constexpr std::string_view kLeaf = "leaf ";
+    const auto number = finding.position.rfind(kLeaf, 0) == 0 ? ledger::ParseDecimal(std::string_view(finding.position).substr(kLeaf.size()))
+                                                              : absl::StatusOr<std::uint64_t>(absl::NotFoundError(""));
+    return number.ok() ? *number : UINT64_MAX;
+  };
+  std::stable_sort(findings.begin(), findings.end(),
+                   [&index](const ledger::Finding& one, const ledger::Finding& other) { return index(one) < index(other); });
+  return findings;
+}
+
 void JudgeAges(VerifyReport& report, absl::Duration max_age, absl::Time now) {
   for (const VerifiedLog& log : report.logs) {
     if (log.size == 0) continue;
     const std::string frozen = JudgeAge(log.witnessed_at, max_age, now);
-    if (!frozen.empty()) report.Add({{log.origin, "checkpoint size " + std::to_string(log.witnessed_size), frozen}});
+    if (!frozen.empty()) report.Add({{log.origin, "checkpoint size " + std::to_string(log.witnessed_size), frozen, ledger::Fault::kFrozen}});
   }
 }
 
@@ -111,7 +199,7 @@ ledger::Policy WithAdmittedKey(const ledger::Policy& policy, const ledger::v1::T
   const auto key = ledger::NoteVerifier::Parse(admitted.log_vkey());
   const auto extended = key.ok() ? policy.WithLog(*key) : key.status();
   if (extended.ok()) return *extended;
-  findings.Add("verifier key", "the key that the governance log admitted: " + std::string(extended.status().message()));
+  findings.Add(ledger::Fault::kLogKeyWrong, "verifier key", "the key that the governance log admitted: " + std::string(extended.status().message()));
   return policy;
 }
 

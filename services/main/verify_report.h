@@ -30,6 +30,25 @@ struct VerifiedLog {
   std::optional<std::uint64_t> keys;
   // Keys that no entry names (AuditKeyStore).
   std::uint64_t unnamed_keys = 0;
+  // From tiles only: the first entry that was read, and the first that was judged, in this run; those before were by earlier runs, if it
+  // is resumed, and by nobody else.
+  std::uint64_t read_from = 0;
+  std::uint64_t judged_from = 0;
+  bool is_resumed = false;
+};
+
+// The entries of one subject that were found among those judged, for --subject.
+struct SubjectEntries {
+  struct Entry {
+    std::uint64_t index = 0;
+    std::string kind;
+    absl::Time time;
+  };
+  // 16 bytes.
+  std::string subject;
+  std::vector<Entry> entries;
+
+  void See(std::uint64_t index, const ledger::Leaf& leaf);
 };
 
 struct VerifyReport {
@@ -37,6 +56,7 @@ struct VerifyReport {
   // From databases only: how many witnesses said what they cosigned.
   std::optional<std::uint64_t> witnesses_asked;
   std::vector<ledger::Finding> findings;
+  std::optional<SubjectEntries> subject;
 
   void Add(std::vector<ledger::Finding> more) { findings.insert(findings.end(), more.begin(), more.end()); }
   [[nodiscard]] std::string TenantOf(const std::string& origin) const {
@@ -51,6 +71,9 @@ struct VerifyReport {
 // A finding for each log whose newest witnessed checkpoint is too old. A log without entries has none.
 void JudgeAges(VerifyReport& report, absl::Duration max_age, absl::Time now);
 
+// Findings of a log with those about entries first, in the order of the log.
+[[nodiscard]] std::vector<ledger::Finding> InOrder(std::vector<ledger::Finding> findings);
+
 // Prints the report; throws CommandFailed when there are findings.
 void PrintVerified(const VerifyReport& report, bool json);
 
@@ -59,6 +82,9 @@ void PrintVerified(const VerifyReport& report, bool json);
 [[nodiscard]] ledger::Policy WithAdmittedKey(const ledger::Policy& policy, const ledger::v1::TenantAdmitted& admitted,
                                              ledger::Findings& findings);
 
+struct VerifyOptions;
+// A log as it is served (verify_tiles.cc).
+[[nodiscard]] VerifyReport VerifyTiles(const VerifyOptions& options);
 // Every database of an installation (verify_databases.cc); asks the policy's witnesses, too.
 [[nodiscard]] VerifyReport VerifyDatabases(const Config& config);
 

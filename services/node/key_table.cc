@@ -42,7 +42,7 @@ bool KeyTable::Put(Slot* slots, std::size_t capacity, const Slot& key) {
   return true;
 }
 
-bool KeyTable::Insert(const ledger::Hash& key) {
+bool KeyTable::Insert(const ledger::Hash& key, std::uint64_t /*index*/) {
   Slot slot;
   std::memcpy(&slot.high, key.data(), sizeof slot.high);
   std::memcpy(&slot.low, key.data() + sizeof slot.high, sizeof slot.low);

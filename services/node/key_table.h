@@ -23,7 +23,7 @@ class KeyTable final : public ledger::SeenKeys {
   KeyTable& operator=(const KeyTable&) = delete;
 
   // Keeps 16 bytes of each key, enough for no two to meet. Ends the process when the disk is full: nothing could be verified then.
-  [[nodiscard]] bool Insert(const ledger::Hash& key) override;
+  [[nodiscard]] bool Insert(const ledger::Hash& key, std::uint64_t index) override;
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:

@@ -39,6 +39,19 @@ absl::Status WriteAndSync(int file, std::string_view bytes, const std::string& p
 
 }  // namespace
 
+absl::Status ReplaceFile(int folder, const std::string& folder_path, const std::string& name, std::string_view bytes) {
+  const std::string fresh = name + std::string(kNewSuffix);
+  const int file = ::openat(folder, fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) return Errno("cannot make " + folder_path + "/" + fresh);
+  absl::Status status = WriteAndSync(file, bytes, folder_path + "/" + fresh);
+  if (::close(file) != 0 && status.ok()) status = Errno("cannot close " + folder_path + "/" + fresh);
+  if (!status.ok()) return status;
+  if (::renameat(folder, fresh.c_str(), folder, name.c_str()) != 0) return Errno("cannot rename " + folder_path + "/" + fresh);
+  // Until the folder is on disk a power cut may bring the old file back.
+  if (::fsync(folder) != 0) return Errno("cannot sync " + folder_path);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<StateDirectory>> StateDirectory::Open(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Errno("cannot make folder " + path);
   const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -77,17 +90,7 @@ absl::StatusOr<std::map<std::string, std::string>> StateDirectory::ReadAll() con
 
 absl::Status StateDirectory::Write(std::string_view name, std::string_view bytes) const {
   if (!IsHex(name)) return absl::InvalidArgumentError("a state file's name is lower-case hex");
-  const std::string target(name);
-  const std::string fresh = target + std::string(kNewSuffix);
-  const int file = ::openat(folder_, fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return Errno("cannot make " + path_ + "/" + fresh);
-  absl::Status status = WriteAndSync(file, bytes, path_ + "/" + fresh);
-  if (::close(file) != 0 && status.ok()) status = Errno("cannot close " + path_ + "/" + fresh);
-  if (!status.ok()) return status;
-  if (::renameat(folder_, fresh.c_str(), folder_, target.c_str()) != 0) return Errno("cannot rename " + path_ + "/" + fresh);
-  // Until the folder is on disk a power cut may bring the old file back.
-  if (::fsync(folder_) != 0) return Errno("cannot sync " + path_);
-  return absl::OkStatus();
+  return ReplaceFile(folder_, path_, std::string(name), bytes);
 }
 
 }  // namespace custodian::node

@@ -15,6 +15,9 @@
 
 namespace custodian::node {
 
+// Replaces the file `name` of a folder, open as `folder`, as said above. Unavailable when the disk refuses.
+[[nodiscard]] absl::Status ReplaceFile(int folder, const std::string& folder_path, const std::string& name, std::string_view bytes);
+
 class StateDirectory {
  public:
   // Makes the folder (mode 0700) when it is missing. FailedPrecondition when another process holds it.

@@ -12,6 +12,7 @@ const log = `log ${logs.a.vkey}`;
 const witness = (n, more = '') => `witness w${n} ${witnesses[n - 1].vkey}${more}`;
 const all = [1, 2, 3].map((n) => witness(n));
 const reused = new NoteKey('renamed.example', 4, w1.key);
+const nested = (depth) => Array.from({ length: depth }, (_, i) => `group g${i + 1} any ${i === 0 ? 'w1' : `g${i}`}`);
 const typed = (key, type) => new NoteKey(key.name, type, key.key).vkey;
 
 // [name, verdict over a receipt cosigned by w1 and w2, lines of the policy].
@@ -26,6 +27,9 @@ const policies = [
   ['nested groups, met', 'accept', log, ...all, 'group x any w1 w3', 'group y all w2', 'group z 2 x y', 'quorum z'],
   ['nested groups, not met', 'refuse', log, ...all, 'group x all w1 w3', 'group y all w2', 'group z 2 x y', 'quorum z'],
   ['nested four deep', 'accept', log, ...all, 'group a any w1', 'group b any a', 'group c 1 b w2', 'group d 1 c', 'quorum d'],
+  ['nested 32 deep', 'accept', log, ...all, ...nested(32), 'quorum g32'],
+  ['nested 33 deep', 'refuse', log, ...all, ...nested(33), 'quorum g33'],
+  ['nested 20,000 deep', 'refuse', log, ...all, ...nested(20_000), 'quorum g20000'],
   ['a group that the quorum does not name', 'accept', log, ...all, 'group x all w1 w3', 'quorum w2'],
   ['empty lines, comments, tabs', 'accept', '', '  # quorum none', ` ${log}\t `, '\t', ...all, ' group\tq  2 w1\tw2', '#', 'quorum q'],
   ['URLs', 'accept', `${log} https://x/`, witness(1, ' https://w/'), 'quorum w1'],

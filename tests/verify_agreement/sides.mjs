@@ -19,6 +19,8 @@ export class Sides {
     const tls = { key: readFileSync(`${this.work}/ca.key`), cert: readFileSync(this.ca) };
     this.server = createServer(tls, (request, response) => {
       const bytes = this.find(request.url);
+      // What a text stands for cannot be served now.
+      if (typeof bytes === 'string') return response.writeHead(503).end();
       response.writeHead(bytes === undefined ? 404 : 200, { 'content-length': bytes?.length ?? 0 }).end(bytes);
     });
     await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
@@ -36,7 +38,20 @@ export class Sides {
     return this.served[id]?.[log]?.get(rest.join('/'));
   }
 
-  // { custodian, typescript }: each { verdict: "accept" | "refuse" | what went wrong, positions: "<origin> <position>"[] or undefined }.
+  // Serves logs ({ name: path -> bytes }) for several questions to the first verifier: its arguments for the log `target`, and a way to serve
+  // others in their place.
+  place(logs, policy, target) {
+    const id = this.served.push(logs) - 1;
+    const base = `${this.url}/${id}`;
+    const file = `${this.work}/${id}.policy`;
+    writeFileSync(file, Buffer.from(policy(base)));
+    return {
+      args: ['--tiles', `${base}/${target}/`, '--ca', this.ca, '--policy', file],
+      serve: (others) => { this.served[id] = others; },
+    };
+  }
+
+  // { custodian, typescript }: each { verdict: "accept" | "refuse" | what went wrong, positions: "<origin> <position> <fault>"[] or undefined }.
   async ask({ policy, receipt, logs, target, maxAge }) {
     const id = this.served.push(logs?.() ?? {}) - 1;
     const base = `${this.url}/${id}`;
@@ -56,7 +71,7 @@ export class Sides {
 
   // Limited to 2 GiB and a minute, so that what a log claims cannot take the machine along.
   askCustodian(what) {
-    const limited = ['--as=2147483648', this.custodian, 'verify', '--json', ...what];
+    const limited = ['--as=2147483648', this.custodian, 'verify', '--json', ...(what.includes('--tiles') && !what.includes('--jobs') ? ['--jobs', '2'] : []), ...what];
     return new Promise((resolve) => {
       execFile('prlimit', limited, { encoding: 'utf8', maxBuffer: 64 << 20, timeout: 60_000 }, (error, stdout, stderr) => {
         const code = error === null ? 0 : (error.code ?? error.signal);
@@ -64,7 +79,7 @@ export class Sides {
         // An exception that nobody foresaw ends with 1, too.
         const verdict = why.includes('unexpected:') ? why : ({ 0: 'accept', 1: 'refuse' }[code] ?? `ended with ${code}`);
         const report = stdout.startsWith('{') ? JSON.parse(stdout) : undefined;
-        resolve({ verdict, positions: report?.findings && positionsOf(report.findings), why });
+        resolve({ verdict, positions: report?.findings && positionsOf(report.findings), why, report });
       });
     });
   }
@@ -84,14 +99,14 @@ export class Sides {
       };
       const report = await verifyTiles(policy, prefix, open, 0);
       const { findings } = maxAge === undefined ? report : judgeAges(report, maxAge, now);
-      return { verdict: findings.length === 0 ? 'accept' : 'refuse', positions: positionsOf(findings), why: findings[0]?.message };
+      return { verdict: findings.length === 0 ? 'accept' : 'refuse', positions: positionsOf(findings), why: findings[0]?.message, report: { findings } };
     } catch (error) {
       return { verdict: error instanceof Refused ? 'refuse' : `threw ${error.stack}`, why: error.message };
     }
   }
 }
 
-const positionsOf = (findings) => [...new Set(findings.map(({ origin, position }) => `${origin} ${position}`))].sort();
+const positionsOf = (findings) => [...new Set(findings.map(({ origin, position, fault }) => `${origin} ${position} ${fault}`))].sort();
 
 // What the two do not agree on, or what both should have said; undefined when all is well.
 export function disagreement({ custodian, typescript }, want) {

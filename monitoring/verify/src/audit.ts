@@ -8,7 +8,7 @@ import { batchRoot, kindName, type Leaf, parseLeaf, verifyAuthor } from './entry
 import type { Anchor, Entry } from './generated/ledger/entry_pb.js';
 import { parseNote } from './note.ts';
 import type { Believed, Policy } from './policy.ts';
-import type { Findings } from './report.ts';
+import type { Fault, Findings } from './report.ts';
 import { foundingKey, Governance, isGovernanceKind, Roster, RosterCursor } from './roster.ts';
 import type { PublicKey } from './signature.ts';
 import { Subjects } from './subjects.ts';
@@ -124,33 +124,38 @@ class LogAuditor {
   }
 
   private async judge({ hash, leaf, batchRoot }: Arrived): Promise<void> {
-    const believed = leaf instanceof Refused ? this.report(leaf.message) : await this.isAllowed(leaf, batchRoot);
+    const believed = leaf instanceof Refused ? this.report('entry_malformed', leaf.message) : await this.isAllowed(leaf, batchRoot);
     // The governance log is about nobody.
     if (!this.authority.governs)
-      for (const message of await this.subjects.add(this.index, leaf instanceof Refused ? undefined : leaf.entry)) this.report(message);
+      for (const message of await this.subjects.add(this.index, leaf instanceof Refused ? undefined : leaf.entry)) this.report('subject_map_wrong', message);
     await this.authority.accept(believed && !(leaf instanceof Refused) ? leaf.entry : undefined, hash);
     this.index++;
   }
 
-  private report(message: string): false {
-    this.findings.add(`leaf ${this.index}`, message);
+  private report(fault: Fault, message: string): false {
+    this.findings.add(fault, `leaf ${this.index}`, message);
     return false;
   }
 
   // Whether the author may have written it, whatever else is wrong.
   private async isAllowed(leaf: Leaf, batchRoot: Hash | Refused): Promise<boolean> {
     const { entry } = leaf;
-    if (entry.origin !== this.findings.origin) this.report(`the entry is of another log: ${entry.origin}`);
-    if (isGovernanceKind(entry.kind) !== this.authority.governs) this.report(`${kindName(entry.kind)} does not belong on this log`);
-    for (const message of await this.authority.prepare(entry)) this.report(message);
-    const author = await orRefused(this.verifyAuthor(leaf, batchRoot));
-    if (author instanceof Refused) this.report(author.message);
-    this.count(entry);
-    return !(author instanceof Refused);
+    if (entry.origin !== this.findings.origin) this.report('entry_of_another_log', `the entry is of another log: ${entry.origin}`);
+    if (isGovernanceKind(entry.kind) !== this.authority.governs) this.report('entry_of_another_kind', `${kindName(entry.kind)} does not belong on this log`);
+    for (const message of await this.authority.prepare(entry)) this.report('anchor_wrong', message);
+    const allowed = await this.isByItsAuthor(leaf, batchRoot);
+    this.count(entry, allowed);
+    return allowed;
   }
 
-  private async verifyAuthor(leaf: Leaf, root: Hash | Refused): Promise<void> {
-    const key = await this.authority.keyFor(leaf);
+  private async isByItsAuthor(leaf: Leaf, batchRoot: Hash | Refused): Promise<boolean> {
+    const key = await orRefused(this.authority.keyFor(leaf));
+    if (key instanceof Refused) return this.report('author_refused', key.message);
+    const signature = await orRefused(this.verifySignature(leaf, batchRoot, key));
+    return signature instanceof Refused ? this.report('signature_wrong', signature.message) : true;
+  }
+
+  private async verifySignature(leaf: Leaf, root: Hash | Refused, key: PublicKey): Promise<void> {
     if (root instanceof Refused) throw root;
     const { signed } = leaf;
     const batch = [signed.keyId, root, signed.signature].map(hex).join() + `,${signed.batchSize},${signed.algorithm}`;
@@ -159,15 +164,16 @@ class LogAuditor {
     this.verified = batch;
   }
 
-  private count({ author, counter, idempotencyKey }: Entry): void {
+  private count({ author, counter, idempotencyKey }: Entry, allowed: boolean): void {
     // The governance log's first entry makes its author the custodian.
     if ((this.authority.governs && this.index === 0n) || author === this.authority.custodian()) {
-      if (counter !== this.custodianCounter + 1n) this.report(`counter ${counter} follows ${this.custodianCounter} of the same author`);
+      if (counter !== this.custodianCounter + 1n) this.report('counter_skipped', `counter ${counter} follows ${this.custodianCounter} of the same author`);
       this.custodianCounter = counter;
-    } else if (!this.used.addCounter(author, counter)) {
-      this.report(`counter ${counter} of this author was used before`);
+    } else if (allowed && !this.used.addCounter(author, counter)) {
+      // Of those who may write only: what is kept must not grow by names that somebody made up.
+      this.report('counter_reused', `counter ${counter} of this author was used before`);
     }
-    if (!this.used.addIdempotencyKey(author, idempotencyKey)) this.report('the idempotency key of this author was used before');
+    if (!this.used.addIdempotencyKey(author, idempotencyKey)) this.report('key_reused', 'the idempotency key of this author was used before');
   }
 }
 
@@ -211,7 +217,7 @@ export async function auditLog(policy: Policy, governance: Governance | undefine
     await tiles.append(await auditor.add(leaves));
   }
   if (!equal(await tiles.finish(), checkpoint.root))
-    findings.add(`checkpoint size ${checkpoint.size}`, 'the entries make another root than the checkpoint signs');
+    findings.add('root_wrong', `checkpoint size ${checkpoint.size}`, 'the entries make another root than the checkpoint signs');
   return result();
 }
 
@@ -226,14 +232,17 @@ async function believedCheckpoint(policy: Policy, read: Read, origin: string): P
 // Undefined, and a finding, when the bundle is not there or is not one of `width` entries.
 async function readBundle(read: Read, path: string, width: number, findings: Findings): Promise<Uint8Array[] | undefined> {
   const bytes = await read(path);
+  if (bytes === undefined) {
+    findings.add('bundle_missing', path, 'the bundle is missing');
+    return undefined;
+  }
   try {
-    if (bytes === undefined) throw new Refused('the bundle is missing');
     const leaves = decodeBundle(bytes);
     if (leaves.length !== width) throw new Refused(`the bundle has ${leaves.length} entries, not ${width}`);
     return leaves;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    findings.add(path, error.message);
+    findings.add('bundle_malformed', path, error.message);
     return undefined;
   }
 }

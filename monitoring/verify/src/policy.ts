@@ -7,6 +7,8 @@ import {
 } from './note.ts';
 
 const policyBytesMax = 1 << 20;
+// Groups within groups: judging them takes a call a level.
+const groupDepthMax = 32;
 
 export interface Log {
   key: VerifierKey;
@@ -16,6 +18,8 @@ export interface Log {
 interface Group {
   threshold: number;
   members: string[];
+  // Levels of groups: 1 for one of witnesses alone.
+  depth: number;
 }
 
 export interface Believed extends Checkpoint {
@@ -84,7 +88,9 @@ export class Policy {
     const needed = threshold === 'any' ? 1n : threshold === 'all' ? BigInt(members.length) : fromDecimal(threshold);
     if (needed < 1n || needed > BigInt(members.length))
       throw new Refused("a group's threshold is all, any or a number from 1 to the number of its members");
-    this.groups.set(name, { threshold: Number(needed), members });
+    const depth = 1 + Math.max(...members.map((member) => this.groups.get(member)?.depth ?? 0));
+    if (depth > groupDepthMax) throw new Refused(`groups are nested more than ${groupDepthMax} deep`);
+    this.groups.set(name, { threshold: Number(needed), members, depth });
   }
 
   private isDefined(name: string): boolean {

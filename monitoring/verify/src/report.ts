@@ -1,10 +1,17 @@
 // What a verification found.
 
+// What is wrong, for programs: stable names, the same as the other verifier's.
+export type Fault =
+  | 'entry_malformed' | 'entry_of_another_log' | 'entry_of_another_kind' | 'author_refused' | 'signature_wrong' | 'counter_skipped'
+  | 'counter_reused' | 'key_reused' | 'anchor_wrong' | 'subject_map_wrong' | 'bundle_missing' | 'bundle_malformed' | 'tile_missing' | 'tile_wrong' | 'root_wrong'
+  | 'frozen' | 'not_admitted' | 'log_key_wrong' | 'more';
+
 // One discrepancy. `position` is what a person can look up: "leaf 17", "tile/0/000", "checkpoint size 40".
 export interface Finding {
   origin: string;
   position: string;
   message: string;
+  fault: Fault;
 }
 
 // Findings of one log, with a limit so that one fault early in a large log stays readable.
@@ -19,14 +26,14 @@ export class Findings {
     this.findingsMax = findingsMax;
   }
 
-  add(position: string, message: string): void {
-    if (this.found.length < this.findingsMax) this.found.push({ origin: this.origin, position, message });
+  add(fault: Fault, position: string, message: string): void {
+    if (this.found.length < this.findingsMax) this.found.push({ origin: this.origin, position, message, fault });
     else this.more++;
   }
 
   // In order of discovery; past the limit one last line says how many more there were.
   list(): Finding[] {
-    const last = { origin: this.origin, position: 'log', message: `${this.more} more findings are not shown` };
+    const last: Finding = { origin: this.origin, position: 'log', message: `${this.more} more findings are not shown`, fault: 'more' };
     return this.more > 0 ? [...this.found, last] : [...this.found];
   }
 }
@@ -60,9 +67,9 @@ export function judgeAge(witnessedAt: bigint | undefined, maxAge: number, now: n
 
 // The report with a finding more for each log whose newest witnessed checkpoint is too old. A log without entries has none.
 export function judgeAges(report: Report, maxAge: number, now: number): Report {
-  const old = report.logs.flatMap(({ origin, size, witnessedAt }) => {
+  const old = report.logs.flatMap(({ origin, size, witnessedAt }): Finding[] => {
     const message = size === 0n ? undefined : judgeAge(witnessedAt, maxAge, now);
-    return message === undefined ? [] : [{ origin, position: `checkpoint size ${size}`, message }];
+    return message === undefined ? [] : [{ origin, position: `checkpoint size ${size}`, message, fault: 'frozen' }];
   });
   return { logs: report.logs, findings: [...report.findings, ...old] };
 }

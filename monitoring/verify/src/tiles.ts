@@ -67,7 +67,7 @@ export class TileComparison {
 
   private async compare(path: string, hashes: readonly Hash[]): Promise<void> {
     const served = await this.read(path);
-    if (served === undefined) this.findings.add(path, 'the tile is missing');
-    else if (!equal(served, concat(...hashes))) this.findings.add(path, 'the tile is not what the entries make');
+    if (served === undefined) this.findings.add('tile_missing', path, 'the tile is missing');
+    else if (!equal(served, concat(...hashes))) this.findings.add('tile_wrong', path, 'the tile is not what the entries make');
   }
 }

@@ -39,7 +39,7 @@ async function verifyOnce(policy: Policy, origin: string, read: Read, governance
 
   const findings = new Findings(origin);
   const admitted = governed.governance.admitted.get(origin);
-  if (admitted === undefined) findings.add('log', 'the governance log has admitted no tenant with this log');
+  if (admitted === undefined) findings.add('not_admitted', 'log', 'the governance log has admitted no tenant with this log');
   const extended = admitted === undefined ? policy : await withAdmittedKey(policy, admitted, findings);
   const audited = await auditLog(extended, governed.governance, read, findings);
   logs.push({ tenant: admitted?.name ?? '', origin, size: audited.checkpoint.size, witnessedAt: audited.checkpoint.witnessedAt });
@@ -52,7 +52,7 @@ async function withAdmittedKey(policy: Policy, admitted: TenantAdmitted, finding
     return policy.withLog(await parseVerifierKey(admitted.logVkey));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    findings.add('verifier key', `the key that the governance log admitted: ${error.message}`);
+    findings.add('log_key_wrong', 'verifier key', `the key that the governance log admitted: ${error.message}`);
     return policy;
   }
 }
