@@ -101,6 +101,15 @@ TEST_F(PatientRecordsTest, AChartIsKeptNoLongerThanAKey) {
   EXPECT_NE(Open().records, chart.records);
 }
 
+TEST_F(PatientRecordsTest, NothingIsKeptWhereKeysAreNot) {
+  keys::Sealer without_lease(world_->key_process().client(), clock_, absl::ZeroDuration());
+  const PatientRecords records(world_->partitions(), without_lease, clock_, {.kept = absl::ZeroDuration()});
+  const auto first = records.OpenChart(link_, "test");
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_NE(records.OpenChart(link_, "test")->records, first->records);
+  EXPECT_EQ(without_lease.held(), 0u);
+}
+
 // A tenant that takes back its keys, or erases a patient, is obeyed within the lease, whatever was opened before.
 TEST_F(PatientRecordsTest, NothingIsShownOnceTheKeyIsRefused) {
   keys::Sealer without_lease(world_->key_process().client(), clock_, absl::ZeroDuration());

@@ -193,6 +193,7 @@ absl::StatusOr<Config> Config::Load(const std::string& file) {
     config.keys.pin_file = reader.Path("keys.pin_file");
     config.keys.state_directory = reader.Path("keys.state_directory");
     config.keys.secrets_directory = reader.Path("keys.secrets_directory", reader.Text("secrets_directory"));
+    config.key_lease = absl::Seconds(reader.Number("keys.lease_seconds", 60, 0, 60));
     config.grpc = ReadListener(reader, "grpc");
     config.https = ReadListener(reader, "https");
     config.feeds.mllp = ReadListener(reader, "mllp");

@@ -63,6 +63,8 @@ struct Config {
   // Order checks without cards, and what another tenant's FHIR client is refused, answer on this tick (services/exchange/fixed_tick.h).
   absl::Duration order_check_tick = absl::Milliseconds(100);
   Keys keys;
+  // How long `serve` holds an unwrapped patient key (services/keys/sealer.h), and what it opened with it; zero: nothing is held.
+  absl::Duration key_lease = absl::Seconds(60);
   Listener grpc;
   Listener https;
   // HL7 v2 over MLLP with TLS; not served without a certificate_file.

@@ -1,0 +1,326 @@
+// The flow of an order check: what is found, decided, recorded and shown.
+#include "services/exchange/order_check.h"
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gtest/gtest.h"
+#include "services/exchange/cds_hooks_world.h"
+
+namespace custodian::exchange {
+namespace {
+
+// The key process, with something that happens just before patient keys are first unwrapped: after a consent version was read, and
+// before anything is decided on it.
+class InterruptingKeys final : public keys::KeyClient {
+ public:
+  InterruptingKeys(keys::KeyClient& real, TenantId tenant, std::function<void()> interruption)
+      : real_(real), tenant_(std::move(tenant)), interruption_(std::move(interruption)) {}
+
+  absl::StatusOr<std::string> CreateTenant(const TenantId& tenant, std::string_view origin,
+                                           const keys::KeyPlacement& placement) override {
+    return real_.CreateTenant(tenant, origin, placement);
+  }
+  absl::StatusOr<std::string> CreateLogKey(std::string_view origin) override { return real_.CreateLogKey(origin); }
+  absl::StatusOr<std::vector<keys::StoredKey>> CreatePatientKeys(const TenantId& tenant, std::span<const PatientId> patients) override {
+    return real_.CreatePatientKeys(tenant, patients);
+  }
+  absl::StatusOr<std::vector<keys::Secret>> UnwrapPatientKeys(const TenantId& tenant, std::span<const PatientId> patients,
+                                                              std::string_view purpose) override {
+    if (tenant == tenant_ && interruption_ != nullptr) std::exchange(interruption_, nullptr)();
+    return real_.UnwrapPatientKeys(tenant, patients, purpose);
+  }
+  absl::StatusOr<std::vector<std::string>> LocatorTokens(const TenantId& tenant, std::span<const std::string> values) override {
+    return real_.LocatorTokens(tenant, values);
+  }
+  absl::StatusOr<keys::Secret> IndexKey(const TenantId& tenant) override { return real_.IndexKey(tenant); }
+  absl::StatusOr<std::string> SignCheckpoint(std::string_view origin, std::uint64_t size, const ledger::Hash& root) override {
+    return real_.SignCheckpoint(origin, size, root);
+  }
+  absl::StatusOr<keys::KeyStatus> Status() override { return real_.Status(); }
+
+ private:
+  keys::KeyClient& real_;
+  const TenantId tenant_;
+  std::function<void()> interruption_;
+};
+
+TEST_F(CdsHooksTest, APriorElsewhereIsDisclosedRecordedAndShownInThatOrder) {
+  AddEverything();
+  const std::uint64_t alpha = SizeOf("alpha"), beta = SizeOf("beta");
+  const ExchangeCounts before = *hooks_->Counts(world_->partition("beta").tenant.id);
+  const auto response = Order(OrderBody("first-" + patient_));
+  const Json card = CardIn(response);
+  EXPECT_EQ(card.TextOf("summary"), "CT chest without contrast of 2026-01-13 is available from alpha");
+  EXPECT_EQ(card.TextOf("indicator"), "info");
+  EXPECT_EQ(card["suggestions"][0]["actions"][0].TextOf("type"), "delete");
+  EXPECT_EQ(card["suggestions"][0]["actions"][0].TextOf("resourceId"), "ServiceRequest/o-" + patient_);
+  // Opaque: neither the source nor the result shows in it.
+  const std::string url = card["links"][0].TextOf("url");
+  EXPECT_TRUE(url.starts_with("https://host/cds/00000000000000bb/cards/")) << url;
+  EXPECT_EQ(url.find(patient_), std::string::npos);
+  EXPECT_EQ(url.find("00000000000000aa"), std::string::npos);
+  EXPECT_NE(card.TextOf("detail").find("Basis: A source."), std::string::npos);
+  EXPECT_EQ(response.body.find(family_), std::string::npos);
+
+  const auto disclosed = Entries("alpha", alpha);
+  // And the patient's AuditEvent.
+  ASSERT_EQ(disclosed.size(), 2u);
+  EXPECT_EQ(disclosed[0].kind(), ledger::v1::KIND_DISCLOSURE);
+  EXPECT_EQ(disclosed[1].kind(), ledger::v1::KIND_RECORD_STORED);
+  EXPECT_EQ(DetailOf("alpha", disclosed[0]).TextOf("tenant"), "00000000000000bb");
+  EXPECT_EQ(DetailOf("alpha", disclosed[0]).TextOf("resource"), "DiagnosticReport/report-" + patient_ + "/_history/1");
+  const auto recorded = Entries("beta", beta);
+  ASSERT_EQ(recorded.size(), 2u);
+  EXPECT_EQ(recorded[0].kind(), ledger::v1::KIND_ORDER_CHECKED);
+  EXPECT_EQ(DetailOf("beta", recorded[0]).TextOf("outcome"), "card");
+  EXPECT_EQ(DetailOf("beta", recorded[0]).TextOf("order"), "urn:orders|" + patient_);
+  EXPECT_EQ(recorded[1].kind(), ledger::v1::KIND_CARD_SHOWN);
+  EXPECT_EQ(DetailOf("beta", recorded[1]).TextOf("card"), card.TextOf("uuid"));
+  EXPECT_TRUE(recorded[1].reported());
+  const ExchangeCounts after = *hooks_->Counts(world_->partition("beta").tenant.id);
+  EXPECT_EQ(after.checked, before.checked + 1);
+  EXPECT_EQ(after.shown, before.shown + 1);
+}
+
+TEST_F(CdsHooksTest, WhateverTheReasonAnAnswerWithoutCardIsTheSame) {
+  // Patients of cases of their own; each asks once for the same kind of order.
+  struct Case {
+    std::string outcome;
+    rpc::HttpResponse response;
+    std::string entries;
+    std::uint64_t disclosed = 0;
+  };
+  std::vector<Case> cases;
+  const auto ask = [&](const std::string& outcome, const std::string& code) {
+    const std::uint64_t alpha = SizeOf("alpha"), beta = SizeOf("beta");
+    const std::vector<std::string> before = absl::StrSplit(AllCounts("beta"), ' ');
+    Case one{outcome, Order(OrderBody("i-" + patient_, code)), "", 0};
+    one.disclosed = SizeOf("alpha") - alpha;
+    // Rows that came, table by table.
+    const std::vector<std::string> after = absl::StrSplit(AllCounts("beta"), ' ');
+    for (std::size_t i = 0; i < after.size(); ++i) absl::StrAppend(&one.entries, std::stoi(after[i]) - std::stoi(before[i]), " ");
+    for (const Entry& entry : Entries("beta", beta)) {
+      // Sizes: only the counter's and the time's own digits may differ.
+      absl::StrAppend(&one.entries, ledger::v1::Kind_Name(entry.kind()), " ", entry.sealed_detail().size(), " ",
+                      entry.record_sha256_size(), " ", entry.subject().size(), " ", entry.detail_commitment().size(), ";");
+      EXPECT_EQ(DetailOf("beta", entry).TextOf("outcome"), outcome);
+    }
+    std::string sealed = world_->database("beta").One(
+        "SELECT string_agg(DISTINCT octet_length(sealed)::text, ',') FROM exchange.check_answer WHERE entry_index >= " +
+        std::to_string(beta));
+    absl::StrAppend(&one.entries, " sealed ", sealed);
+    cases.push_back(one);
+    // Another person: two of one name and address would veto each other.
+    patient_ += "x";
+    family_ += "x";
+  };
+  // The tenant's pseudo patient gets its key with its first record or check.
+  Put("beta", "Organization", "o", R"({"resourceType":"Organization","id":"o","name":"Beta"})");
+  ask("unknown-patient", "29252-4");
+  AddPatient("beta");
+  ask("no-prior", "29252-4");
+  AddPatient("beta"), AddPatient("alpha"), AddReport("alpha");
+  ask("no-prior", "29252-4");
+  AddPatient("beta"), AddPatient("alpha"), AddReport("alpha"), AddConsent("deny");
+  ask("no-prior", "29252-4");
+  AddPatient("beta"), AddPatient("alpha"), AddReport("alpha"), AddConsent("permit", "inactive");
+  ask("no-prior", "29252-4");
+  AddEverything();
+  ask("off", "36643-5");
+  AddEverything();
+  ask("unknown-class", "1-8");
+  AddEverything(), AddReport("beta");
+  ask("own-prior", "29252-4");
+  AddPatient("beta"), AddPatient("alpha"), AddReport("alpha", "30691-0"), AddConsent();
+  ask("no-prior", "30691-0");
+  for (const Case& one : cases) {
+    EXPECT_EQ(one.response.status, 200) << one.outcome;
+    EXPECT_EQ(one.response.body, "{\"cards\":[]}") << one.outcome;
+    EXPECT_EQ(one.response.headers, cases[0].response.headers) << one.outcome;
+    EXPECT_EQ(one.entries, cases[0].entries) << one.outcome;
+    EXPECT_EQ(one.disclosed, 0u) << one.outcome;
+    EXPECT_EQ(one.entries.find("1 0 0 1 1 1 0 0 KIND_ORDER_CHECKED 2092 1 16 32;"), 0u) << one.entries;
+  }
+}
+
+TEST_F(CdsHooksTest, WithoutAllPrefetchOrInModeInfoTheCardOnlyInforms) {
+  AddEverything();
+  Json card = CardIn(Order(OrderBody("bare-" + patient_, "29252-4", "order-sign", /*prefetch=*/false)));
+  EXPECT_FALSE(card.is_null());
+  EXPECT_EQ(card.Find("suggestions"), nullptr);
+  EXPECT_EQ(Feedback(FeedbackBody(card, "accepted", world_->clock().Now(), "4e0a3a1e-3283-4575-ab82-028d55fe2719")).status, 400);
+  EXPECT_EQ(Feedback(FeedbackBody(card, "overridden", world_->clock().Now())).status, 200);
+  AddReport("alpha", "24628-0");
+  card = CardIn(Order(OrderBody("info-" + patient_, "24628-0")));
+  EXPECT_FALSE(card.is_null());
+  EXPECT_EQ(card.Find("suggestions"), nullptr);
+}
+
+TEST_F(CdsHooksTest, SelectAndSignOfOneOrderAreOneOrder) {
+  AddEverything();
+  const TenantId& beta = world_->partition("beta").tenant.id;
+  const ExchangeCounts before = *hooks_->Counts(beta);
+  EXPECT_FALSE(CardIn(Order(OrderBody("s1-" + patient_, "29252-4", "order-select"))).is_null());
+  EXPECT_FALSE(CardIn(Order(OrderBody("s2-" + patient_, "29252-4", "order-sign"))).is_null());
+  const ExchangeCounts after = *hooks_->Counts(beta);
+  EXPECT_EQ(after.checked, before.checked + 1);
+  EXPECT_EQ(after.shown, before.shown + 1);
+}
+
+TEST_F(CdsHooksTest, SeveralOrdersInOneCallAreCheckedEachForItself) {
+  AddEverything();
+  auto body = *Json::Parse(OrderBody("many-" + patient_));
+  Json& orders = *body.Find("context")->Find("draftOrders")->Find("entry");
+  Json other = orders[0];
+  Json& resource = *other.Find("resource");
+  resource.Set("id", Json::String("other"));
+  resource.Find("identifier")->items()[0].Set("value", Json::String("other-" + patient_));
+  resource.Find("code")->Find("coding")->items()[0].Set("code", Json::String("36643-5"));
+  orders.items().insert(orders.items().begin(), other);
+  const std::uint64_t beta = SizeOf("beta");
+  const auto response = Order(body.Text());
+  EXPECT_EQ(CardIn(response)["suggestions"][0]["actions"][0].TextOf("resourceId"), "ServiceRequest/o-" + patient_);
+  EXPECT_EQ(Json::Parse(response.body).value()["cards"].items().size(), 1u);
+  const auto entries = Entries("beta", beta);
+  ASSERT_EQ(entries.size(), 3u);
+  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("outcome"), "off");
+  EXPECT_EQ(DetailOf("beta", entries[1]).TextOf("outcome"), "card");
+  EXPECT_EQ(entries[0].record_sha256(0), entries[1].record_sha256(0));
+  EXPECT_EQ(entries[2].kind(), ledger::v1::KIND_CARD_SHOWN);
+  // The card's row refers to its own entry.
+  EXPECT_EQ(
+      world_->database("beta").One(absl::StrCat("SELECT count(*) FROM exchange.card WHERE entry_index = ", SizeOf("beta") - 1)),
+      "1");
+}
+
+TEST_F(CdsHooksTest, AConsentRevokedWhileItIsDecidedOnIsDecidedAnew) {
+  AddEverything();
+  InterruptingKeys keys(world_->key_process().client(), world_->partition("alpha").tenant.id,
+                        [this] { AddConsent("permit", "inactive"); });
+  keys::Sealer sealer(keys, machine_clock_);
+  const PatientRecords records(world_->partitions(), sealer, machine_clock_);
+  const auto hooks =
+      MakeHooks(Patient(), {world_->partitions(), world_->registry(), sealer, keys, records, world_->locator(), world_->clock(), kPublicUrl});
+  const std::uint64_t beta = SizeOf("beta");
+  const std::uint64_t alpha = SizeOf("alpha");
+  const auto response = Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody("revoked-" + patient_));
+  EXPECT_EQ(response.body, "{\"cards\":[]}");
+  EXPECT_EQ(TestWorld::HeaderOf(response, "retry-after"), "");
+  const auto entries = Entries("beta", beta);
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("outcome"), "no-prior");
+  for (const Entry& entry : Entries("alpha", alpha)) EXPECT_NE(entry.kind(), ledger::v1::KIND_DISCLOSURE);
+}
+
+TEST_F(CdsHooksTest, ARefusalSetBeforeItsVersionIsReadBindsThoughTheCheckBeganEarlier) {
+  AddEverything();
+  // Looks at the clock, and before it goes on a second has passed and the patient has refused.
+  class LateClock final : public Clock {
+   public:
+    LateClock(const Clock& real, std::function<void()> then) : real_(real), then_(std::move(then)) {}
+    [[nodiscard]] absl::Time Now() const override {
+      const absl::Time now = real_.Now();
+      if (then_ != nullptr) std::exchange(then_, nullptr)();
+      return now;
+    }
+
+   private:
+    const Clock& real_;
+    mutable std::function<void()> then_;
+  };
+  const LateClock clock(world_->clock(), [this] {
+    world_->clock().Advance(absl::Seconds(1));
+    Put("alpha", "Consent", "refusal-" + patient_,
+        absl::StrCat(
+            R"({"resourceType":"Consent","id":"refusal-)", patient_,
+            R"(","status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},)",
+            R"("category":[{"text":"privacy"}],"policyRule":{"coding":[{"code":"OPTIN"}]},"patient":{"reference":"Patient/)",
+            patient_, R"("},"provision":{"type":"deny"}})"));
+  });
+  const auto hooks = MakeHooks(Patient(), {world_->partitions(), world_->registry(), world_->sealer(), world_->key_process().client(),
+                                           world_->records(), world_->locator(), clock, kPublicUrl});
+  const std::uint64_t alpha = SizeOf("alpha");
+  EXPECT_EQ(Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_)).body, "{\"cards\":[]}");
+  for (const Entry& entry : Entries("alpha", alpha)) EXPECT_NE(entry.kind(), ledger::v1::KIND_DISCLOSURE);
+}
+
+TEST_F(CdsHooksTest, ConsentsOfAllOfAPersonsChartsCount) {
+  AddPatient("beta"), AddPatient("alpha"), AddMergedReport();
+  const auto closed = Order(OrderBody("closed-" + patient_));
+  EXPECT_EQ(closed.body, "{\"cards\":[]}");
+  AddConsent();
+  const std::uint64_t alpha = SizeOf("alpha");
+  // The answer is lost once the disclosure stands.
+  ASSERT_TRUE(world_->database("beta").Sql("ALTER TABLE exchange.card RENAME TO away").ok());
+  EXPECT_EQ(Order(OrderBody("merged-" + patient_)).body, "{\"cards\":[]}");
+  ASSERT_TRUE(world_->database("beta").Sql("ALTER TABLE exchange.away RENAME TO card").ok());
+  const auto disclosures = [&] {
+    const auto entries = Entries("alpha", alpha);
+    return std::count_if(entries.begin(), entries.end(), [](const Entry& entry) { return entry.kind() == ledger::v1::KIND_DISCLOSURE; });
+  };
+  EXPECT_EQ(disclosures(), 1);
+  // A new word in the other chart: what is repeated is disclosed on that.
+  AddConsent();
+  EXPECT_FALSE(CardIn(Order(OrderBody("merged-" + patient_))).is_null());
+  EXPECT_EQ(disclosures(), 2);
+  AddConsent("deny");
+  EXPECT_EQ(Order(OrderBody("denied-" + patient_)).body, "{\"cards\":[]}");
+  EXPECT_EQ(disclosures(), 2);
+}
+
+// Whoever was found by a kept person that does not stand is judged anew, and the check is answered.
+TEST_F(CdsHooksTest, AKeptPersonThatDoesNotStandShowsNothingAndFailsNothing) {
+  AddEverything();
+  EXPECT_FALSE(CardIn(Order(OrderBody("stands-" + patient_))).is_null());
+  const auto link_at = [this](const char* tenant) -> PatientLink {
+    const TenantId& id = world_->partition(tenant).tenant.id;
+    return {id, world_->records().FindPatient(id, patient_).value()};
+  };
+  const PatientLink alpha = link_at("alpha"), beta = link_at("beta");
+  const std::string of_beta = absl::StrCat(" WHERE tenant_id = '", beta.tenant.text(), "' AND patient_id = decode('", beta.patient.hex(), "', 'hex')");
+  ASSERT_TRUE(world_->network().Sql("CREATE TABLE locator.before AS SELECT * FROM locator.person" + of_beta).ok());
+  ASSERT_TRUE(world_->locator().Decide(alpha, beta, /*link=*/false, 1).ok());
+  ASSERT_TRUE(world_->network().Sql("INSERT INTO locator.person SELECT * FROM locator.before; DROP TABLE locator.before").ok());
+  EXPECT_EQ(world_->locator().PersonOf(beta)->size(), 2u);
+  const auto response = Order(OrderBody("stands-no-more-" + patient_));
+  EXPECT_EQ(response.body, "{\"cards\":[]}");
+  EXPECT_EQ(TestWorld::HeaderOf(response, "retry-after"), "") << "no fault";
+  EXPECT_EQ(world_->locator().PersonOf(beta)->size(), 1u);
+}
+
+TEST_F(CdsHooksTest, AnotherTenantsUnreadableChartLooksLikeNone) {
+  AddPatient("beta");
+  const auto none = Order(OrderBody("none-" + patient_));
+  AddEverything();
+  ASSERT_TRUE(world_->database("alpha")
+                  .Sql(absl::StrCat("UPDATE exchange.record SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) "
+                                    "WHERE entry_index >= ",
+                                    SizeOf("alpha") - 2))
+                  .ok());
+  const std::uint64_t beta = SizeOf("beta");
+  const auto response = Order(OrderBody("damaged-" + patient_));
+  EXPECT_EQ(response.body, none.body);
+  EXPECT_EQ(response.headers, none.headers);
+  ASSERT_EQ(Entries("beta", beta).size(), 1u);
+  EXPECT_EQ(DetailOf("beta", Entries("beta", beta)[0]).TextOf("outcome"), "no-prior");
+}
+
+TEST_F(CdsHooksTest, AKeyMadeBeforeACrashIsRecordedByTheNextCheck) {
+  const TenantId tenant = world_->partition("alpha").tenant.id;
+  const PatientId pseudo = *TenantResources(tenant, world_->sealer());
+  ASSERT_TRUE(world_->key_process().client().CreatePatientKey(tenant, pseudo).ok());
+  EXPECT_EQ(Send(*hooks_, "alpha", "POST", "cds-services/prior-results", OrderBody("crash-" + patient_)).body, "{\"cards\":[]}");
+  EXPECT_EQ(Send(*hooks_, "alpha", "POST", "cds-services/prior-results", OrderBody("after-" + patient_)).body, "{\"cards\":[]}");
+  int recorded = 0;
+  for (const Entry& entry : Entries("alpha", 0))
+    recorded += entry.has_key_stored() && entry.key_stored().key_id() == pseudo.bytes() ? 1 : 0;
+  EXPECT_EQ(recorded, 1);
+}
+
+}  // namespace
+}  // namespace custodian::exchange
