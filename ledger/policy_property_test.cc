@@ -135,11 +135,11 @@ TEST(PolicyProperty, DeepNestingIsCountedOrRefused) {
     for (int i = 2; i <= depth; ++i) text += "group " + std::to_string(i) + " 1 " + std::to_string(i - 1) + "\n";
     return text + "quorum " + std::to_string(depth) + "\n";
   };
-  const absl::StatusOr<Policy> policy = Policy::Parse(nested(32));
+  const absl::StatusOr<Policy> policy = Policy::Parse(nested(64));
   ASSERT_TRUE(policy.ok()) << policy.status();
   EXPECT_FALSE(policy->IsMet({}));
   EXPECT_TRUE(policy->IsMet({"w0"}));
-  EXPECT_FALSE(Policy::Parse(nested(33)).ok());
+  EXPECT_FALSE(Policy::Parse(nested(65)).ok());
   EXPECT_FALSE(Policy::Parse(nested(50'000)).ok());
 }
 

@@ -27,8 +27,8 @@ const policies = [
   ['nested groups, met', 'accept', log, ...all, 'group x any w1 w3', 'group y all w2', 'group z 2 x y', 'quorum z'],
   ['nested groups, not met', 'refuse', log, ...all, 'group x all w1 w3', 'group y all w2', 'group z 2 x y', 'quorum z'],
   ['nested four deep', 'accept', log, ...all, 'group a any w1', 'group b any a', 'group c 1 b w2', 'group d 1 c', 'quorum d'],
-  ['nested 32 deep', 'accept', log, ...all, ...nested(32), 'quorum g32'],
-  ['nested 33 deep', 'refuse', log, ...all, ...nested(33), 'quorum g33'],
+  ['nested 64 deep', 'accept', log, ...all, ...nested(64), 'quorum g64'],
+  ['nested 65 deep', 'refuse', log, ...all, ...nested(65), 'quorum g65'],
   ['nested 20,000 deep', 'refuse', log, ...all, ...nested(20_000), 'quorum g20000'],
   ['a group that the quorum does not name', 'accept', log, ...all, 'group x all w1 w3', 'quorum w2'],
   ['empty lines, comments, tabs', 'accept', '', '  # quorum none', ` ${log}\t `, '\t', ...all, ' group\tq  2 w1\tw2', '#', 'quorum q'],
@@ -93,7 +93,7 @@ const policies = [
   ['a key cut short', 'refuse', log.slice(0, -4), 'quorum none'],
   ['a key without padding', undefined, log.replace(/=+$/, ''), 'quorum none'],
   ['a key with a plus in its name', 'refuse', log.replace('made.example', 'made+example'), 'quorum none'],
-  ['30 groups in a chain', 'accept', log, ...all, 'group g0 any w1', ...Array.from({ length: 30 }, (_, i) => `group g${i + 1} all g${i}`), 'quorum g30'],
+  ['40 groups in a chain', 'accept', log, ...all, 'group g0 any w1', ...Array.from({ length: 40 }, (_, i) => `group g${i + 1} all g${i}`), 'quorum g40'],
 ];
 
 const receipt = receiptBy(w1, w2);
