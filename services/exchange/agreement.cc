@@ -51,6 +51,10 @@ class Pair {
   [[nodiscard]] bool Cross(Slot one, Slot other) const {
     return CountShared(a_, one, b_, other) > 0 || CountShared(a_, other, b_, one) > 0;
   }
+  [[nodiscard]] bool OneOf(Slot slot) const {
+    const auto a = Range(a_, slot), b = Range(b_, slot);
+    return a.first != a.second || b.first != b.second;
+  }
   [[nodiscard]] int Count(Slot slot) const { return CountShared(a_, slot, b_, slot); }
   // One has the first, the other the second.
   [[nodiscard]] bool Differ(std::uint32_t one, std::uint32_t other) const {
@@ -211,7 +215,8 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
   if (agreement.given == Given::kDiffers) {
     // A number in common tells names alike from a twin's; a middle initial in common, a mistyped name, unless there is a twin.
     const bool alike = agreement.national == National::kSame && AreAlike(pair);
-    agreement.unless_twin_far = !alike && agreement.mistyped_given && agreement.middle == Said::kSame;
+    // An initial that is not the other's is no mistyped name.
+    agreement.unless_twin_far = !alike && agreement.mistyped_given && agreement.middle == Said::kSame && !pair.OneOf(Slot::kInitialBirth);
     if (alike || agreement.unless_twin_far) {
       agreement.given = Given::kClose;
       agreement.twins_given = true;

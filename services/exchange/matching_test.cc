@@ -263,6 +263,8 @@ TEST(Matching, AnInitialIsThePersonOfThatNameUnlessATwinIsKnown) {
   const auto mistyped = LocatedAt(kSouth, 'e', PatientJson("Roe", "Ezltbh\",\"Q", kAddress)), known = LocatedAt(kNorth, 'f', PatientJson("Roe", "Elizabeth\",\"Q", kAddress));
   EXPECT_EQ(Same(known, {known, mistyped}), "ef");
   EXPECT_EQ(Same(known, {known, mistyped, twin}), "f");
+  const auto another = LocatedAt(kSouth, 'h', PatientJson("Roe", "M\",\"Q", kAddress));
+  EXPECT_EQ(Same(known, {known, another}), "f") << "an initial that is not hers";
   const auto neighbour = LocatedAt(kSouth, 'g', PatientJson("Poe", "E", kAddress));
   EXPECT_EQ(Same(elizabeth, {elizabeth, neighbour}), "a");
 }
@@ -313,6 +315,8 @@ TEST(Matching, TheFirstOfJanuaryMayStandForTheYear) {
   // One of two surnames.
   EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", kAddress, "1971-06-17"), PatientJson("Miller", "Liz", kAddress, "1971-06-18")).grade, MatchGrade::kCertain);
   EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", kAddress, "1971-06-17"), PatientJson("Miller", "Elizabeth", kAddress, "1971-01-01")).grade, MatchGrade::kCertain);
+  // Sisters.
+  EXPECT_NE(Of(PatientJson("Roe", "Kathleen", kAddress, "1971-06-17"), PatientJson("Roe", "Cathy", kAddress, "1972-06-17")).grade, MatchGrade::kCertain);
   // Of two such nobody knows that they were born on one day.
   const auto alone = [](const char* born) {
     return Of(PatientJson("Roe", "Elizabeth", kAddress, born), PatientJson("Roe", "Elizabeth", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])", born), {2, 100'000}).grade;
