@@ -78,6 +78,8 @@ National NationalOf(const Pair& pair) {
 Birth BirthOf(const Pair& pair, bool same_birth) {
   if (!pair.BothHave(kHasBirth)) return Birth::kMissing;
   if (same_birth) return Birth::kSame;
+  // Two years, of which nothing is near.
+  if (pair.BothHave(kFirstOfYear)) return Birth::kDiffers;
   if (pair.Share(Slot::kNearBirthName) || pair.Share(Slot::kNearBirthGiven) || pair.Share(Slot::kNearBirthFamily)) return Birth::kNear;
   if (pair.EitherHas(kFirstOfYear) && pair.Share(Slot::kYearName)) return Birth::kNear;
   return pair.Share(Slot::kDayName) ? Birth::kDay : Birth::kDiffers;
@@ -186,7 +188,7 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
   agreement.full_name = pair.Share(Slot::kFullName);
   agreement.any_full_name = pair.Share(Slot::kAnyFullName);
   agreement.birth = BirthOf(pair, same_birth);
-  agreement.year_only = pair.BothHave(kFirstOfYear);
+  agreement.year_only = (agreement.birth == Birth::kSame || agreement.birth == Birth::kNear) && pair.EitherHas(kFirstOfYear);
   agreement.family = FamilyOf(pair, agreement.full_name);
   agreement.former_family = agreement.family == Family::kFormer && pair.Cross(Slot::kFamilyBirth, Slot::kAnyFamilyBirth);
   agreement.given = GivenOf(pair, agreement.full_name, same_birth, agreement.twins_given, agreement.unless_twin);

@@ -14,7 +14,7 @@ namespace custodian::exchange {
 namespace {
 
 // Raised with each change of how persons are judged (matching, match_weights, agreement): what was kept by other rules is judged again.
-constexpr char kRules[] = "rules 3\n";
+constexpr char kRules[] = "rules 4\n";
 
 // The rows as a source of candidates, each name and birth date counted once.
 MatchSource SourceOf(LocatorRows& rows, std::map<std::vector<std::int64_t>, NameCount>& counted) {

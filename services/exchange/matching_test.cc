@@ -24,6 +24,7 @@ std::string Ssn(const char* value) {
          R"({"system":"http://hl7.org/fhir/sid/us-ssn","value":")" +
          std::string(value) + "\"}]";
 }
+constexpr char kTelephone[] = R"("telecom":[{"system":"phone","value":"312-555-0142"}])";
 constexpr char kAddress[] = R"("address":[{"line":["12 Larkspur Street"],"city":"Zion","postalCode":"60099"}])";
 
 LocatedPatient LocatedAt(const TenantId& tenant, char id, const Json& patient) {
@@ -304,14 +305,18 @@ TEST(Matching, TheDayBeforeTheFirstOfAMonthIsNear) {
 }
 
 TEST(Matching, TheFirstOfJanuaryMayStandForTheYear) {
-  const Json known = PatientJson("Roe", "Elizabeth", kAddress, "1971-06-17"), year = PatientJson("Roe", "Elizabeth", kAddress, "1971-01-01");
+  const std::string home = std::string(kAddress) + "," + kTelephone;
+  const Json known = PatientJson("Roe", "Elizabeth", home, "1971-06-17"), year = PatientJson("Roe", "Elizabeth", home, "1971-01-01");
   EXPECT_EQ(Of(known, year).agreement.birth, Birth::kNear);
   EXPECT_EQ(Of(known, year).grade, MatchGrade::kCertain);
-  EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", kAddress, "1972-01-01")).agreement.birth, Birth::kDiffers);
-  EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", kAddress, "1971-08-22")).agreement.birth, Birth::kDiffers);
+  EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", home, "1972-01-01")).agreement.birth, Birth::kDiffers);
+  EXPECT_EQ(Of(year, PatientJson("Roe", "Elizabeth", home, "1972-01-01")).agreement.birth, Birth::kDiffers) << "two years";
+  EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", home, "1971-08-22")).agreement.birth, Birth::kDiffers);
   // One of two surnames.
   EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", kAddress, "1971-06-17"), PatientJson("Miller", "Liz", kAddress, "1971-06-18")).grade, MatchGrade::kCertain);
-  EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", kAddress, "1971-06-17"), PatientJson("Miller", "Elizabeth", kAddress, "1971-01-01")).grade, MatchGrade::kCertain);
+  const std::string number = std::string(kAddress) + "," + Ssn("123-45-6789");
+  EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", number, "1971-06-17"), PatientJson("Miller", "Elizabeth", number, "1971-01-01")).grade, MatchGrade::kCertain);
+  EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", home, "1971-06-17"), PatientJson("Miller", "Elizabeth", home, "1971-01-01")).grade, MatchGrade::kProbable);
   // Of two such nobody knows that they were born on one day.
   const auto alone = [](const char* born) {
     return Of(PatientJson("Roe", "Elizabeth", kAddress, born), PatientJson("Roe", "Elizabeth", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])", born), {2, 100'000}).grade;
@@ -335,6 +340,21 @@ TEST(Matching, ExchangedNamesAreOnePerson) {
   const auto a = LocatedAt(kNorth, 'a', PatientJson("Roe", "Elizabeth", kAddress));
   const auto b = LocatedAt(kSouth, 'b', PatientJson("Elizabeth", "Roe", kAddress));
   EXPECT_EQ(Same(a, {a, b}), "ab");
+}
+
+TEST(Matching, AYearOfBirthAndAShelterAreSharedByManyOfAName) {
+  const auto grade = [](const char* one, const char* other, const NameCount& name, const std::string& more = "") {
+    const std::string shelter = R"("address":[{"line":["100 Mission Street"],"city":"Zion","postalCode":"60099"}])" + more;
+    return Of(PatientJson("Mohamed", "Abdi", shelter, one), PatientJson("Mohamed", "Abdi", shelter, other), name).grade;
+  };
+  for (const NameCount& name : {NameCount{2, 500}, NameCount{2, 20'000}, NameCount{300, 20'000}}) {
+    EXPECT_NE(grade("1971-01-01", "1971-06-17", name), MatchGrade::kCertain);
+    EXPECT_NE(grade("1971-01-01", "1971-01-01", name), MatchGrade::kCertain);
+  }
+  EXPECT_EQ(grade("1971-01-01", "1971-01-01", kFew, std::string(",") + kTelephone), MatchGrade::kCertain);
+  EXPECT_NE(grade("1971-01-01", "1971-01-01", {300, 20'000}, std::string(",") + kTelephone), MatchGrade::kCertain) << "the shelter's telephone";
+  EXPECT_EQ(grade("1971-01-01", "1971-01-01", {300, 20'000}, "," + Ssn("123-45-6789")), MatchGrade::kCertain);
+  EXPECT_EQ(grade("1971-06-17", "1971-06-17", kFew), MatchGrade::kCertain);
 }
 
 TEST(Matching, ANewSurnameAtTheSameAddressIsAMarriageOfWhoWasBornThatDay) {
