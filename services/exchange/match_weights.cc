@@ -98,11 +98,11 @@ bool IsCorroborated(const Agreement& agreement, double score, const MatchWeights
 
 // Names that differ as twins' do are one person's by a middle initial in common, or where nobody is known who could be that twin.
 bool IsNoTwin(const Agreement& agreement, bool family_agrees, bool no_twin) {
-  if ((agreement.unless_twin || agreement.unless_twin_far) && no_twin && family_agrees && agreement.contact <= Contact::kTelephone &&
+  if (agreement.unless_twin && no_twin && family_agrees && agreement.contact <= Contact::kTelephone &&
       agreement.middle != Said::kDiffers && agreement.sex != Said::kDiffers)
     return true;
   // Where neither name is on the list of those that people bear, a middle initial is not enough.
-  return agreement.middle == Said::kSame && !agreement.unless_twin_far && (agreement.given != Given::kClose || agreement.mistyped_given);
+  return agreement.middle == Said::kSame && (agreement.given != Given::kClose || agreement.mistyped_given);
 }
 
 bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients, bool no_twin) {
