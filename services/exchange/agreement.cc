@@ -82,8 +82,10 @@ National NationalOf(const Pair& pair) {
 Birth BirthOf(const Pair& pair, bool same_birth) {
   if (!pair.BothHave(kHasBirth)) return Birth::kMissing;
   if (same_birth) return Birth::kSame;
+  // Two years, of which nothing is near.
+  if (pair.BothHave(kFirstOfYear)) return Birth::kDiffers;
   if (pair.Share(Slot::kNearBirthName) || pair.Share(Slot::kNearBirthGiven) || pair.Share(Slot::kNearBirthFamily)) return Birth::kNear;
-  if (pair.EitherHas(kFirstOfYear) && pair.Share(Slot::kYearName)) return Birth::kNear;
+  if (pair.BothHave(kTellsTwinsAndYears) && pair.EitherHas(kFirstOfYear) && pair.Share(Slot::kYearName)) return Birth::kNear;
   return pair.Share(Slot::kDayName) ? Birth::kDay : Birth::kDiffers;
 }
 
@@ -125,8 +127,10 @@ Given GivenOf(const Pair& pair, bool full_name, bool same_birth, bool& twins, bo
   twins = true;
   if (pair.Share(Slot::kOtherLeftOutBirth) || pair.Share(Slot::kOtherSoundBirth) || pair.Share(Slot::kFamilyOtherLeftOut)) return Given::kClose;
   if (pair.Cross(Slot::kKnownTwoLeftOutBirth, Slot::kOtherTwoLeftOutBirth)) return Given::kClose;
-  unless_twin = pair.Cross(Slot::kInitialBirth, Slot::kInitialOfBirth);
-  if (unless_twin) return Given::kClose;
+  if (pair.Cross(Slot::kInitialBirth, Slot::kInitialOfBirth)) {
+    unless_twin = pair.BothHave(kTellsTwinsAndYears);
+    return Given::kClose;
+  }
   twins = false;
   return Given::kDiffers;
 }
@@ -190,11 +194,12 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
   agreement.full_name = pair.Share(Slot::kFullName);
   agreement.any_full_name = pair.Share(Slot::kAnyFullName);
   agreement.birth = BirthOf(pair, same_birth);
-  agreement.year_only = pair.BothHave(kFirstOfYear);
+  agreement.year_only = (agreement.birth == Birth::kSame || agreement.birth == Birth::kNear) && pair.EitherHas(kFirstOfYear);
   agreement.family = FamilyOf(pair, agreement.full_name);
   agreement.former_family = agreement.family == Family::kFormer && pair.Cross(Slot::kFamilyBirth, Slot::kAnyFamilyBirth);
   agreement.given = GivenOf(pair, agreement.full_name, same_birth, agreement.twins_given, agreement.unless_twin);
-  agreement.mistyped_given = pair.Differ(kKnownGiven, kOtherGiven);
+  agreement.mistyped_given =
+      pair.Differ(kKnownGiven, kOtherGiven) && (agreement.given != Given::kDiffers || pair.Share(Slot::kInitialOfBirth));
   agreement.two_givens = agreement.given == Given::kDiffers && pair.BothHave(kKnownGiven);
   if (!agreement.full_name && pair.Share(Slot::kNamesBirth)) {
     // One wrote the family name where the other wrote the given name.
@@ -212,21 +217,18 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
   agreement.suffix = SaidOf(pair.BothHave(kHasSuffix) && agreement.full_name, pair.Share(Slot::kSuffixName));
   agreement.contact = ContactOf(pair);
   agreement.national = NationalOf(pair);
-  if (agreement.given == Given::kDiffers) {
-    // A number in common tells names alike from a twin's; a middle initial in common, a mistyped name, unless there is a twin.
-    const bool alike = agreement.national == National::kSame && AreAlike(pair);
-    // An initial that is not the other's is no mistyped name.
-    agreement.unless_twin_far = !alike && agreement.mistyped_given && agreement.middle == Said::kSame && !pair.OneOf(Slot::kInitialBirth);
-    if (alike || agreement.unless_twin_far) {
-      agreement.given = Given::kClose;
-      agreement.twins_given = true;
-      agreement.two_givens = false;
-    }
+  agreement.shows_twin = agreement.birth == Birth::kSame && agreement.given == Given::kDiffers &&
+                         (agreement.family <= Family::kFormer || agreement.contact <= Contact::kTelephone);
+  // A number in common tells names alike from a twin's.
+  if (agreement.given == Given::kDiffers && agreement.national == National::kSame && AreAlike(pair)) {
+    agreement.given = Given::kClose;
+    agreement.twins_given = true;
+    agreement.two_givens = false;
   }
   // Who is known to be a twin may have a twin's name.
   if (pair.EitherHas(kMultipleBirth) && agreement.given != Given::kSame) {
     agreement.twins_given = true;
-    agreement.unless_twin = agreement.unless_twin_far = false;
+    agreement.unless_twin = false;
   }
   return agreement;
 }

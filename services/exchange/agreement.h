@@ -42,15 +42,16 @@ struct Agreement {
   // Given names that agree no better than a twin's could: an initial, or all but one letter of two names that people bear or of two that
   // are on no list.
   bool twins_given = false;
-  // One given name is on the list of those that people bear, the other is not: one of them may be a typing error, however much they differ.
+  // One given name is on the list of those that people bear, the other is not, and they are alike or begin with one letter: one of them may be a
+  // typing error. Being on no list is none.
   bool mistyped_given = false;
   // Two given names that people bear, and neither stands for the other.
   bool two_givens = false;
   // Given names that are of one person unless a twin of another name is known: one is the other's initial.
   bool unless_twin = false;
-  // Also one that is on no list and has nothing in common with the other but the middle initial.
-  bool unless_twin_far = false;
-  // Both birth dates are the first of January: perhaps only the year is known.
+  // Born on one day into one family or home, under names that are not alike, whatever else makes one person of them.
+  bool shows_twin = false;
+  // Birth dates that are the same or near, and one is the first of January: perhaps only the year is known.
   bool year_only = false;
 
   friend auto operator<=>(const Agreement&, const Agreement&) = default;
@@ -65,10 +66,6 @@ struct Agreement {
   [[nodiscard]] bool AreTwins() const {
     return birth == Birth::kSame && family != Family::kDiffers && family != Family::kMissing &&
            (two_givens || (given != Given::kSame && given != Given::kMissing && middle == Said::kDiffers));
-  }
-  // Born on one day into one family or home, under names that have nothing in common.
-  [[nodiscard]] bool ShowsTwin() const {
-    return birth == Birth::kSame && given == Given::kDiffers && (family <= Family::kFormer || contact <= Contact::kTelephone);
   }
   // Level of a field by number.
   [[nodiscard]] std::size_t Level(CompareField field) const;

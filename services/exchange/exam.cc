@@ -351,7 +351,8 @@ namespace {
 
 constexpr std::string_view kSnomed = "http://snomed.info/sct";
 
-// The class that a procedure makes of one body site; null unless all that SNOMED CT says of the site is of that class.
+// The class that a procedure makes of one body site; null unless all that SNOMED CT says of the site is of that class, and something is. What other
+// systems say is not read.
 const ExamClass* ClassAtSite(std::string_view procedure, const Json& site, const ExamTable& table) {
   const ExamClass* found = nullptr;
   for (const Json& coding : site["coding"].items()) {
@@ -363,8 +364,8 @@ const ExamClass* ClassAtSite(std::string_view procedure, const Json& site, const
   return found;
 }
 
-// What the order's procedures are at its body sites: one class, or none. A coding or a site that is not known may narrow what is ordered, so it is never
-// passed over.
+// What the order's procedures are at its body sites: one class, or none. A procedure's coding or a site that is not known may narrow what is ordered, so
+// neither is passed over, but billing codes, mere sides, and what other systems than SNOMED CT say of a site that it knows.
 const ExamClass* ClassBySites(const Json& order, const ExamTable& table) {
   const ExamClass* found = nullptr;
   for (const Json& coding : order["code"]["coding"].items()) {

@@ -14,7 +14,7 @@ namespace custodian::exchange {
 namespace {
 
 // Raised with each change of how persons are judged (matching, match_weights, agreement): what was kept by other rules is judged again.
-constexpr char kRules[] = "rules 3\n";
+constexpr char kRules[] = "rules 4\n";
 
 // The rows as a source of candidates, each name and birth date counted once.
 MatchSource SourceOf(LocatorRows& rows, std::map<std::vector<std::int64_t>, NameCount>& counted) {
@@ -77,10 +77,11 @@ absl::StatusOr<std::set<PatientLink>> ConnectedWith(const std::set<PatientLink>&
   return connected;
 }
 
-// Those gathered, and everyone connected with their twins, of whom less may be certain with them than without.
-absl::Status AddConcerned(const MatchedPatients& among, LocatorRows& rows, const MatchWeights& weights, std::set<PatientLink>& concerned) {
+// Those gathered, and of their twins those whom an initial may join to somebody: less is certain of them with these than without. The twins are not
+// judged, for everyone of one surname and birth date is among them.
+absl::Status AddConcerned(const MatchedPatients& among, LocatorRows& rows, std::set<PatientLink>& concerned) {
   AddLinks(among, concerned);
-  const auto with_twins = ConnectedWith(among.twins, rows, weights);
+  const auto with_twins = rows.JoinedByInitial(among.twins);
   if (!with_twins.ok()) return with_twins.status();
   concerned.insert(with_twins->begin(), with_twins->end());
   return absl::OkStatus();
@@ -147,12 +148,12 @@ absl::Status Locator::Register(const PatientLink& patient, std::string_view pati
       if (SameRow(**before, *located)) return absl::OkStatus();
       const auto judged = Judge(**before, rows, *weights);
       if (!judged.ok()) return judged.status();
-      if (absl::Status added = AddConcerned(judged->among, rows, *weights, concerned); !added.ok()) return added;
+      if (absl::Status added = AddConcerned(judged->among, rows, concerned); !added.ok()) return added;
       vetoed_before = !judged->judgement.vetoed_by.empty() && !(*before)->muted;
     }
     const auto judged = Judge(*located, rows, *weights);
     if (!judged.ok()) return judged.status();
-    if (absl::Status added = AddConcerned(judged->among, rows, *weights, concerned); !added.ok()) return added;
+    if (absl::Status added = AddConcerned(judged->among, rows, concerned); !added.ok()) return added;
     if (!judged->judgement.vetoed_by.contains(patient.tenant) || vetoed_before) {
       rows.Replace(*located, concerned, LocatorChanges::Veto::kNone);
       return absl::OkStatus();

@@ -139,7 +139,7 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Candidates(const std::v
                   "ORDER BY muted, (SELECT count(*) FROM unnest(keys) AS key WHERE key = ANY ($1::bigint[])) DESC, "
                   "tenant_id, patient_id LIMIT $2",
                   kColumns, kTables),
-      ArrayOf(keys), kCandidatesMax));
+      ArrayOf(keys), static_cast<int>(kCandidatesMax)));
 }
 
 absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::CandidatesAt(const TenantId& tenant, const LocatedPatient& of) {
@@ -148,7 +148,7 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::CandidatesAt(const Tena
       fmt::format("SELECT {} FROM {} WHERE keys && $1::bigint[] AND tenant_id = $2 "
                   "ORDER BY (SELECT count(*) FROM unnest(keys) AS key WHERE key = ANY ($1::bigint[])) DESC, patient_id LIMIT $3",
                   kColumns, kTables),
-      ArrayOf(of.keys), tenant.text(), kCandidatesMax));
+      ArrayOf(of.keys), tenant.text(), static_cast<int>(kCandidatesMax)));
 }
 
 absl::StatusOr<NameCount> LocatorRows::Count(const LocatedPatient& patient) {
@@ -211,6 +211,25 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Decided(const std::vect
     }
   }
   return found;
+}
+
+absl::StatusOr<std::set<PatientLink>> LocatorRows::JoinedByInitial(const std::set<PatientLink>& patients) {
+  std::set<PatientLink> joined;
+  if (patients.empty()) return joined;
+  const LinkArrays asked = ArraysOf(patients);
+  for (const pqxx::row& row : Execute(transaction_,
+           "WITH asked (tenant_id, patient_id) AS (SELECT tenant, decode(id, 'hex') FROM unnest($1::text[], $2::text[]) AS one (tenant, id)), "
+           "member AS (SELECT tenant_id, patient_id FROM asked UNION "
+           "SELECT one.tenant_id, one.patient_id FROM asked JOIN locator.person AS kept USING (tenant_id, patient_id), "
+           "unnest(kept.tenant_ids, kept.patient_ids) AS one (tenant_id, patient_id)) "
+           "SELECT tenant_id, patient_id FROM member WHERE EXISTS "
+           "(SELECT FROM member JOIN locator.patient USING (tenant_id, patient_id) WHERE fields & $3 <> 0)",
+           asked.tenants, asked.patients, static_cast<int>(kInitialGiven))) {
+    auto link = LinkOf(row);
+    if (!link.ok()) return link.status();
+    joined.insert(*std::move(link));
+  }
+  return joined;
 }
 
 absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Sample(int count) {

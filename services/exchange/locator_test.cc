@@ -285,6 +285,25 @@ TEST_F(LocatorTest, ATwinEndsWhatWasKeptOfWhoIsKnownByAnInitial) {
   EXPECT_EQ(last(alpha), 2u);
 }
 
+// Of one surname and birth date there are many in a large network.
+TEST_F(LocatorTest, WhoMayBeATwinConcernsOnlyWhomAnInitialJoins) {
+  const auto called = [](const PatientLink& link, const char* given, const char* line) {
+    EXPECT_TRUE(locator().Register(link, absl::StrCat(R"({"resourceType":"Patient","gender":"female","birthDate":"1949-08-24","name":[{"family":"Namesake","given":[")",
+                                                      given, R"("]}],"address":[{"line":[")", line, R"("],"city":"Zion"}]})")).ok());
+  };
+  const PatientLink alpha = Link("alpha"), beta = Link("beta"), stranger = Link("alpha"), initial = Link("beta"), other = Link("alpha");
+  called(alpha, "Josephine", "12 Larkspur Street");
+  called(beta, "Josephine", "12 Larkspur Street");
+  EXPECT_THAT(Followed(beta), ::testing::UnorderedElementsAre(alpha, beta));
+  called(stranger, "Ruth", "9 Yarrow Lane");
+  EXPECT_THAT(Followed(stranger), ::testing::ElementsAre(stranger));
+  EXPECT_EQ(SameAs(alpha), 2u);
+  called(initial, "R", "9 Yarrow Lane");
+  EXPECT_THAT(Followed(initial), ::testing::IsSupersetOf({stranger, initial}));
+  called(other, "Olga", "7 Elm Street");
+  EXPECT_THAT(Followed(other), ::testing::IsSupersetOf({stranger, initial, other}));
+}
+
 // A check is not held up by who registers, nor by a database that takes no writes.
 TEST_F(LocatorTest, WhileRowsChangeAPersonIsJudgedWithoutBeingKept) {
   const PatientLink alpha = Link("alpha"), beta = Link("beta");

@@ -211,10 +211,12 @@ void SortUnique(std::vector<T>& list) {
 
 LocatorValues LocatorValuesOf(const Demographics& of) {
   Builder to;
+  to.Has(kTellsTwinsAndYears);
   if (!of.family.empty()) to.Has(kHasFamily);
   if (!of.given.empty()) {
     to.Has(kHasGiven);
     to.Has(IsGivenName(of.given.front()) ? kKnownGiven : kOtherGiven);
+    if (of.given.front().size() == 1) to.Has(kInitialGiven);
   }
   if (!of.birth_date.empty()) to.Has(kHasBirth);
   if (of.birth_date.ends_with("-01-01")) to.Has(kFirstOfYear);

@@ -102,6 +102,10 @@ enum Field : std::uint32_t {
   kMultipleBirth = 4096,
   // Born on the first of January, which often says that only the year is known.
   kFirstOfYear = 8192,
+  // Kept since those two are: without it, their absence says nothing.
+  kTellsTwinsAndYears = 16384,
+  // A given name of one letter.
+  kInitialGiven = 32768,
 };
 
 struct LocatorValue {

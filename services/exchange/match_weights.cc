@@ -59,12 +59,15 @@ constexpr double kPatientsOfWeights = 20'000;
 constexpr double kNotAsWrittenBits = 2;
 double LargerNetworkBits(std::int64_t patients) { return std::max(0.0, std::log2(static_cast<double>(patients) / kPatientsOfWeights)); }
 
+// What a year of birth is worth at most: some sixty of them are usual.
+constexpr double kYearBits = 6;
+
 // Who lives at one address or telephone is not born on one day, twins apart, whom their given names tell; and who bears one whole name there is
 // of another generation. Where that agrees, an address or telephone in common is a stranger's coincidence, not a household's.
 constexpr double kHouseholdBits = 4;
 constexpr double kHouseholdNearBits = 8;
 double NoHouseholdBits(const Agreement& agreement) {
-  if (agreement.contact > Contact::kStreet || agreement.twins_given) return 0;
+  if (agreement.contact > Contact::kStreet || agreement.twins_given || agreement.year_only) return 0;
   if (agreement.birth == Birth::kNear && agreement.full_name) return kHouseholdBits;
   // Sisters may be Kathleen and Cathy, born a year apart, but not with one of two surnames in common.
   if (agreement.birth == Birth::kNear && agreement.family == Family::kFormer && agreement.any_full_name && agreement.contact <= Contact::kTelephone)
@@ -96,11 +99,11 @@ bool IsCorroborated(const Agreement& agreement, double score, const MatchWeights
 
 // Names that differ as twins' do are one person's by a middle initial in common, or where nobody is known who could be that twin.
 bool IsNoTwin(const Agreement& agreement, bool family_agrees, bool no_twin) {
-  if ((agreement.unless_twin || agreement.unless_twin_far) && no_twin && family_agrees && agreement.contact <= Contact::kTelephone &&
+  if (agreement.unless_twin && no_twin && family_agrees && agreement.contact <= Contact::kTelephone &&
       agreement.middle != Said::kDiffers && agreement.sex != Said::kDiffers)
     return true;
   // Where neither name is on the list of those that people bear, a middle initial is not enough.
-  return agreement.middle == Said::kSame && !agreement.unless_twin_far && (agreement.given != Given::kClose || agreement.mistyped_given);
+  return agreement.middle == Said::kSame && (agreement.given != Given::kClose || agreement.mistyped_given);
 }
 
 bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& weights, std::int64_t patients, bool no_twin) {
@@ -116,6 +119,8 @@ bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& 
     return family_agrees || (agreement.birth == Birth::kNear && agreement.contact <= Contact::kStreet);
   }
   if (!given_agrees || agreement.family == Family::kMissing || agreement.suffix == Said::kDiffers) return false;
+  // Many of one name have one year of birth, and one shelter's address.
+  if (agreement.year_only && agreement.contact != Contact::kBoth && agreement.contact != Contact::kTelephone && agreement.national != National::kClose) return false;
   if (agreement.twins_given && !IsNoTwin(agreement, family_agrees, no_twin)) return false;
   if (agreement.given != Given::kSame && (agreement.sex == Said::kDiffers || agreement.middle == Said::kDiffers)) return false;
   // A new surname under the same telephone is a marriage; at the same address alone, perhaps somebody else who lives there, unless that one
@@ -202,7 +207,7 @@ double ScoreOf(const Agreement& agreement, const MatchWeights& weights, const Na
       // A form that nobody else bears is this name's own, however rarely it is written: only how common the name is tells.
       score += std::log2(name.own_form ? weights.chances[f][0].m : chances.m);
     } else {
-      score += WeightOf(chances);
+      score += field == CompareField::kBirth && agreement.year_only ? std::min(kYearBits, WeightOf(chances)) : WeightOf(chances);
     }
   }
   score += NoHouseholdBits(agreement);

@@ -41,7 +41,7 @@ class Ties {
         ties.ties_[{a, b}] = {TieOf(among.patients[a], among.patients[b], *match, among.decisions), Decided(among.decisions.unlinked, one, other) ||
                                                                     (!Decided(among.decisions.linked, one, other) &&
                                                                      match->agreement.national == National::kDiffers),
-                              match->agreement.AreTwins(), match->agreement.ShowsTwin()};
+                              match->agreement.AreTwins(), match->agreement.shows_twin};
       }
     return ties;
   }
@@ -132,7 +132,7 @@ absl::StatusOr<Match> CountedMatchOf(const LocatedPatient& a, const LocatedPatie
   if (counts && match.agreement.full_name && match.agreement.birth != Birth::kSame) ++name.born_that_day;
   match.score = ScoreOf(match.agreement, weights, name);
   match.grade = GradeOf(match.agreement, match.score, weights, name.patients);
-  match.certain_unless_twin = (match.agreement.unless_twin || match.agreement.unless_twin_far) && match.grade != MatchGrade::kCertain &&
+  match.certain_unless_twin = match.agreement.unless_twin && match.grade != MatchGrade::kCertain &&
                               GradeOf(match.agreement, match.score, weights, name.patients, /*no_twin=*/true) == MatchGrade::kCertain;
   return match;
 }
@@ -163,6 +163,7 @@ absl::StatusOr<MatchedPatients> Gather(const LocatedPatient& of, const MatchSour
   while (!newest.empty()) {
     auto candidates = source.candidates(newest, among.decisions);
     if (!candidates.ok()) return candidates.status();
+    among.twins_unseen = among.twins_unseen || candidates->size() >= kCandidatesMax;
     std::vector<LocatedPatient> next;
     for (LocatedPatient& candidate : *candidates) {
       if (found.contains(candidate.link)) continue;
@@ -171,7 +172,7 @@ absl::StatusOr<MatchedPatients> Gather(const LocatedPatient& of, const MatchSour
         const auto match = CountedMatchOf(from, candidate, weights, source.count);
         if (!match.ok()) return match.status();
         tied = tied || TieOf(from, candidate, *match, among.decisions) != Tie::kNone;
-        if (!candidate.muted && match->agreement.ShowsTwin()) among.twins.insert(candidate.link);
+        if (match->agreement.shows_twin) among.twins.insert(candidate.link);
       }
       if (!tied) continue;
       if (found.size() >= kConnectedMax) {
@@ -205,7 +206,7 @@ absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const Match
   Group same = ties->Closure(self, Tie::kUnlessTwin);
   for (const Tie at_least : {Tie::kUnlessTwin, Tie::kAlike, Tie::kNamed, Tie::kIdentified}) {
     same = ties->Closure(self, at_least, &same);
-    if (at_least == Tie::kUnlessTwin && (!among.twins.empty() || ties->ShowTwins(same))) continue;
+    if (at_least == Tie::kUnlessTwin && (!among.twins.empty() || among.twins_unseen || ties->ShowTwins(same))) continue;
     // Twins whom a name between theirs connects stay connected each with those of the same name.
     if (at_least < Tie::kNamed && ties->HasTwins(same)) continue;
     std::set<TenantId> vetoes = ties->Contradicting(same);

@@ -49,6 +49,8 @@ struct MatchedPatients {
   MatchDecisions decisions;
   // Others who were born the same day as one of these into the same family or home, under another name.
   std::set<PatientLink> twins = {};
+  // A source told as many candidates as it may: a twin may be among the others.
+  bool twins_unseen = false;
   // These are kConnectedMax of more.
   bool too_many = false;
 };
@@ -56,12 +58,13 @@ struct MatchedPatients {
 // Where the patients come from: rows of a store, or a population in memory.
 struct MatchSource {
   // Patients that share a key with one of these, or are linked with one by decision; what was decided is added to `decisions`. The
-  // asked ones may be among them.
+  // asked ones may be among them. From kCandidatesMax on, some may be left out.
   std::function<absl::StatusOr<std::vector<LocatedPatient>>(const std::vector<LocatedPatient>& of, MatchDecisions& decisions)> candidates;
   // How common a patient's full name is.
   CountName count;
 };
 
+inline constexpr std::size_t kCandidatesMax = 256;
 // No person is more patients than this.
 inline constexpr std::size_t kConnectedMax = 64;
 

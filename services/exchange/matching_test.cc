@@ -24,6 +24,7 @@ std::string Ssn(const char* value) {
          R"({"system":"http://hl7.org/fhir/sid/us-ssn","value":")" +
          std::string(value) + "\"}]";
 }
+constexpr char kTelephone[] = R"("telecom":[{"system":"phone","value":"312-555-0142"}])";
 constexpr char kAddress[] = R"("address":[{"line":["12 Larkspur Street"],"city":"Zion","postalCode":"60099"}])";
 
 LocatedPatient LocatedAt(const TenantId& tenant, char id, const Json& patient) {
@@ -255,18 +256,35 @@ TEST(Matching, AnInitialIsThePersonOfThatNameUnlessATwinIsKnown) {
   const auto emma = LocatedAt(kEast, 'd', PatientJson("Roe", "Emma", kAddress));
   EXPECT_EQ(Same(initial, {elizabeth, initial, emma}), "b");
   EXPECT_EQ(Same(elizabeth, {elizabeth, initial, emma}), "a");
-  // A muted registration is no twin.
+  // Nor may a twin be overlooked whose registration is muted.
   auto muted = twin;
   muted.muted = true;
-  EXPECT_EQ(Same(elizabeth, {elizabeth, initial, muted}), "ab");
-  // A name that is no name beside the same middle initial.
-  const auto mistyped = LocatedAt(kSouth, 'e', PatientJson("Roe", "Ezltbh\",\"Q", kAddress)), known = LocatedAt(kNorth, 'f', PatientJson("Roe", "Elizabeth\",\"Q", kAddress));
-  EXPECT_EQ(Same(known, {known, mistyped}), "ef");
-  EXPECT_EQ(Same(known, {known, mistyped, twin}), "f");
-  const auto another = LocatedAt(kSouth, 'h', PatientJson("Roe", "M\",\"Q", kAddress));
-  EXPECT_EQ(Same(known, {known, another}), "f") << "an initial that is not hers";
+  EXPECT_EQ(Same(elizabeth, {elizabeth, initial, muted}), "a");
+  // Of a row of before that is kept, nobody knows whether it is a twin's.
+  auto former = initial;
+  former.fields &= ~static_cast<std::uint32_t>(kTellsTwinsAndYears);
+  EXPECT_EQ(Same(elizabeth, {elizabeth, former}), "a");
+  // Of more candidates than are told, one may be a twin.
+  std::vector<LocatedPatient> crowd(kCandidatesMax, LocatedAt(kEast, 'h', PatientJson("Poe", "Ruth", kAddress, "1980-11-12")));
+  crowd.push_back(elizabeth);
+  crowd.push_back(initial);
+  EXPECT_EQ(Same(elizabeth, crowd), "a");
+  const auto another = LocatedAt(kSouth, 'i', PatientJson("Roe", "M\",\"Q", kAddress));
+  EXPECT_EQ(Same(elizabeth, {elizabeth, another}), "a") << "an initial that is not hers";
   const auto neighbour = LocatedAt(kSouth, 'g', PatientJson("Poe", "E", kAddress));
   EXPECT_EQ(Same(elizabeth, {elizabeth, neighbour}), "a");
+}
+
+TEST(Matching, ANameOnNoListIsNoMistakeForAnother) {
+  // Sisters with their father's name for a middle name; and of one first letter.
+  for (const char* other : {"Vaidehi", "Mithila"}) {
+    const auto maya = LocatedAt(kNorth, 'a', PatientJson("Rao", "Maya\",\"Kiran", kAddress)), sister = LocatedAt(kSouth, 'b', PatientJson("Rao", other + std::string("\",\"Kiran"), kAddress));
+    EXPECT_EQ(Same(maya, {maya, sister}), "a") << other;
+    EXPECT_EQ(Same(sister, {maya, sister}), "b") << other;
+  }
+  EXPECT_NE(Of(PatientJson("Rao", "Maya", std::string(kAddress) + "," + Ssn("123-45-6789")), PatientJson("Rao", "Vaidehi", std::string(kAddress) + "," + Ssn("123-45-6789"))).grade,
+            MatchGrade::kCertain)
+      << "their mother's number";
 }
 
 TEST(Matching, WhoIsSaidToBeATwinHasNoNickname) {
@@ -307,22 +325,41 @@ TEST(Matching, TheDayBeforeTheFirstOfAMonthIsNear) {
 }
 
 TEST(Matching, TheFirstOfJanuaryMayStandForTheYear) {
-  const Json known = PatientJson("Roe", "Elizabeth", kAddress, "1971-06-17"), year = PatientJson("Roe", "Elizabeth", kAddress, "1971-01-01");
+  const std::string home = std::string(kAddress) + "," + kTelephone;
+  const Json known = PatientJson("Roe", "Elizabeth", home, "1971-06-17"), year = PatientJson("Roe", "Elizabeth", home, "1971-01-01");
   EXPECT_EQ(Of(known, year).agreement.birth, Birth::kNear);
   EXPECT_EQ(Of(known, year).grade, MatchGrade::kCertain);
-  EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", kAddress, "1972-01-01")).agreement.birth, Birth::kDiffers);
-  EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", kAddress, "1971-08-22")).agreement.birth, Birth::kDiffers);
+  EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", home, "1972-01-01")).agreement.birth, Birth::kDiffers);
+  EXPECT_EQ(Of(year, PatientJson("Roe", "Elizabeth", home, "1972-01-01")).agreement.birth, Birth::kDiffers) << "two years";
+  EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", home, "1971-08-22")).agreement.birth, Birth::kDiffers);
   // One of two surnames.
   EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", kAddress, "1971-06-17"), PatientJson("Miller", "Liz", kAddress, "1971-06-18")).grade, MatchGrade::kCertain);
-  EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", kAddress, "1971-06-17"), PatientJson("Miller", "Elizabeth", kAddress, "1971-01-01")).grade, MatchGrade::kCertain);
   // Sisters.
   EXPECT_NE(Of(PatientJson("Roe", "Kathleen", kAddress, "1971-06-17"), PatientJson("Roe", "Cathy", kAddress, "1972-06-17")).grade, MatchGrade::kCertain);
+  const std::string number = std::string(kAddress) + "," + Ssn("123-45-6789");
+  EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", number, "1971-06-17"), PatientJson("Miller", "Elizabeth", number, "1971-01-01")).grade, MatchGrade::kCertain);
+  EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", home, "1971-06-17"), PatientJson("Miller", "Elizabeth", home, "1971-01-01")).grade, MatchGrade::kProbable);
   // Of two such nobody knows that they were born on one day.
   const auto alone = [](const char* born) {
     return Of(PatientJson("Roe", "Elizabeth", kAddress, born), PatientJson("Roe", "Elizabeth", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])", born), {2, 100'000}).grade;
   };
   EXPECT_EQ(alone("1971-06-17"), MatchGrade::kCertain);
   EXPECT_NE(alone("1971-01-01"), MatchGrade::kCertain);
+}
+
+TEST(Matching, AYearOfBirthAndAShelterAreSharedByManyOfAName) {
+  const auto grade = [](const char* one, const char* other, const NameCount& name, const std::string& more = "") {
+    const std::string shelter = R"("address":[{"line":["100 Mission Street"],"city":"Zion","postalCode":"60099"}])" + more;
+    return Of(PatientJson("Mohamed", "Abdi", shelter, one), PatientJson("Mohamed", "Abdi", shelter, other), name).grade;
+  };
+  for (const NameCount& name : {NameCount{2, 500}, NameCount{2, 20'000}, NameCount{300, 20'000}}) {
+    EXPECT_NE(grade("1971-01-01", "1971-06-17", name), MatchGrade::kCertain);
+    EXPECT_NE(grade("1971-01-01", "1971-01-01", name), MatchGrade::kCertain);
+  }
+  EXPECT_EQ(grade("1971-01-01", "1971-01-01", kFew, std::string(",") + kTelephone), MatchGrade::kCertain);
+  EXPECT_NE(grade("1971-01-01", "1971-01-01", {300, 20'000}, std::string(",") + kTelephone), MatchGrade::kCertain) << "the shelter's telephone";
+  EXPECT_EQ(grade("1971-01-01", "1971-01-01", {300, 20'000}, "," + Ssn("123-45-6789")), MatchGrade::kCertain);
+  EXPECT_EQ(grade("1971-06-17", "1971-06-17", kFew), MatchGrade::kCertain);
 }
 
 TEST(Matching, ANameBetweenThoseOfTwinsJoinsThemNot) {

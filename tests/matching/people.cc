@@ -84,6 +84,8 @@ class Maker {
     name += sex == "female" ? "a" : "o";
     return Capital(std::move(name));
   }
+  // No dice where it never does: people stay who they are when a rate is added.
+  bool Happens(double percent) { return percent > 0 && Chance(random_, percent); }
   int AgeMin() { return Chance(random_, rates_.elderly) ? 70 : 30; }
   std::string NewNational() {
     // In the order in which they are drawn, never twice.
@@ -171,6 +173,7 @@ class Maker {
         for (Person& other : people)
           if (other.national == father.national) other.suffix = "Sr";
       }
+      if (Happens(rates_.middle_of_father)) one.middle = father.given;
       people.push_back(one);
       if (!Chance(random_, rates_.twins)) continue;
       Person twin = Someone(random_.Chance(65) ? one.sex : (one.sex == "male" ? "female" : "male"), family, 0, 1, home);
@@ -181,6 +184,9 @@ class Maker {
       twin.national = NextNational(one.national);
       if (twin.sex == one.sex && Chance(random_, rates_.twins_alike)) twin.given = NameLike(one.given, one.sex);
       while (twin.given == one.given) twin.given = Given(twin.sex);
+      if (Happens(rates_.twins_initial))
+        while (twin.given == one.given || twin.given[0] != one.given[0]) twin.given = Given(twin.sex);
+      if (one.middle == father.given) twin.middle = one.middle;
       people.push_back(twin);
     }
     for (std::size_t i = first; i < people.size(); ++i) {

@@ -292,6 +292,18 @@ std::vector<PopulationRates> Populations() {
   families.surname_changed = 10;
   families.surname_joined = 50;
   all.push_back(families);
+
+  PopulationRates fathers;
+  fathers.name = "fathers-names";
+  fathers.unlisted_given = 50;
+  fathers.middle_of_father = 100;
+  fathers.has_middle = 90;
+  fathers.twins = 15;
+  fathers.twins_initial = 20;
+  fathers.twins_alike = 0;
+  fathers.has_national = 25;
+  fathers.day_unknown = 3;
+  all.push_back(fathers);
   return all;
 }
 

@@ -59,6 +59,9 @@ struct PopulationRates {
   double elderly = 0;
   double in_institution = 0;
   double compound_given = 0;
+  // Children whose middle name is the father's given name; twins whose given names begin with one letter.
+  double middle_of_father = 0;
+  double twins_initial = 0;
   // Women who put the surname before the marriage in front of the new one, of those whose surname changed.
   double surname_joined = 20;
   // Only so many of the commonest surnames, 0 for all.
