@@ -23,6 +23,12 @@ std::string Digest(const std::string& text) { return std::string(ledger::AsBytes
 
 absl::Status Stopped() { return absl::CancelledError("the map of subjects is brought on at the next start"); }
 
+// The SUBJECT_MAP entry at `index` is the newest, unless it is one that verifiers refuse, and after which none is held against it.
+void Remember(const ledger::v1::SubjectMap& map, std::uint64_t index, SubjectMapState& state) {
+  const auto root = ledger::HashFromBytes(map.root());
+  if (root.ok() && map.size() <= index && (!state.entered || map.size() > state.entered->size)) state.entered = {map.size(), *root, index};
+}
+
 absl::Status NotYet(const char* why) { return absl::UnavailableError(std::string("no list of this log's subjects can be proved now: ") + why); }
 
 }  // namespace
@@ -42,9 +48,7 @@ absl::Status SubjectIndex::Step() {
   const absl::Time now = clock_.Now();
   // A clock that is set back holds nothing up.
   if (stepped_ <= now && now - stepped_ < options_.period && size < state_->size + options_.entries_max) return absl::OkStatus();
-  // Taken in by an earlier step, which did not come to its end.
-  const bool waits = !is_entered && (!state_->entered || state_->size > state_->entered->size) && size <= state_->size + kLagMax;
-  const absl::Status status = size < state_->size ? JudgeLonger() : BringOn(!waits);
+  const absl::Status status = size < state_->size ? JudgeLonger() : BringOn();
   if (status.ok())
     stepped_ = now;
   else
@@ -52,10 +56,10 @@ absl::Status SubjectIndex::Step() {
   return status;
 }
 
-// What an earlier step took in is entered as it is, for it may have been entered already and not remembered.
-absl::Status SubjectIndex::BringOn(bool catches_up) {
-  if (catches_up)
-    if (absl::Status status = CatchUp(); !status.ok()) return status;
+// All entries are passed before a map is entered: among them may be one that was entered and not remembered, or that covers more than what was
+// taken in so far.
+absl::Status SubjectIndex::BringOn() {
+  if (absl::Status status = CatchUp(); !status.ok()) return status;
   return Enter();
 }
 
@@ -82,16 +86,17 @@ absl::Status SubjectIndex::TakeIn(std::uint64_t count) {
   if (!leaves.ok()) return leaves.status();
   ledger::SubjectChanges changes;
   std::vector<std::pair<std::string, std::uint64_t>> entries;
+  SubjectMapState next = *state_;
   for (std::uint64_t i = 0; i < leaves->size(); ++i) {
     const auto leaf = ledger::ParseLeaf((*leaves)[i]);
     if (!leaf.ok()) return absl::InternalError("entry " + std::to_string(state_->size + i) + " cannot be read, so its subject is not known");
+    if (leaf->entry.has_subject_map()) Remember(leaf->entry.subject_map(), state_->size + i, next);
     if (leaf->entry.subject().empty()) continue;
     ledger::SubjectValue& value = changes[ledger::SubjectKey(leaf->entry.subject())];
     ++value.count;
     value.last_index = state_->size + i;
     entries.emplace_back(leaf->entry.subject(), value.last_index);
   }
-  SubjectMapState next = *state_;
   const absl::Status status = database_.Write([&](tenants::WriteTransaction& transaction) -> absl::Status {
     const auto stored = LockSubjectMap(transaction);
     if (!stored.ok()) return stored.status();
@@ -122,7 +127,7 @@ absl::Status SubjectIndex::BeginAnew(absl::Status why) const {
 absl::Status SubjectIndex::Enter() {
   SubjectMapState next = *state_;
   if (next.root == (next.entered ? next.entered->root : ledger::EmptySubjectRoot())) return absl::OkStatus();
-  if (next.entered && next.size <= next.entered->size) return absl::InternalError("a map of subjects was entered that the entries do not make");
+  if (next.entered && next.size <= next.entered->size) return BeginAnew(absl::DataLossError("a map of subjects is remembered that the log has not"));
   tenants::Write write;
   ledger::v1::Entry entry;
   entry.set_kind(ledger::v1::KIND_SUBJECT_MAP);

@@ -4,7 +4,7 @@
 //
 // A step is entries taken in, one transaction for some thousand of them, then the SUBJECT_MAP entry under an idempotency key of its content, then where
 // that entry lies. A crash between two of these is picked up by the next step, in any process: what was taken in is committed with the
-// size it stands for, and the same root is entered once. Pages that do not make the root that is stored are never entered: all of it is made anew.
+// size it stands for and the newest SUBJECT_MAP entry among it, and a map is entered only when all of the log is taken in, so that none goes back. Pages that do not make the root that is stored are never entered: all of it is made anew.
 #ifndef CUSTODIAN_SERVICES_LOG_SUBJECT_INDEX_H_
 #define CUSTODIAN_SERVICES_LOG_SUBJECT_INDEX_H_
 
@@ -44,7 +44,7 @@ class SubjectIndex {
 
  private:
   [[nodiscard]] absl::Status JudgeLonger() const;
-  [[nodiscard]] absl::Status BringOn(bool catches_up);
+  [[nodiscard]] absl::Status BringOn();
   [[nodiscard]] absl::Status CatchUp();
   [[nodiscard]] absl::Status TakeIn(std::uint64_t count);
   // Forgets what was taken in, and says why; the next step takes all of it in again.

@@ -54,8 +54,17 @@ class SubjectIndexOf : public ::testing::Test {
     writer_.reset();
   }
   // As a new process would begin.
-  void Restart() {
-    index_ = std::make_unique<SubjectIndex>(database_->database(), *log_, *writer_, clock_, SubjectIndex::Options{.period = absl::Minutes(1), .entries_max = 100});
+  void Restart(std::function<bool()> stopped = [] { return false; }) {
+    index_ = std::make_unique<SubjectIndex>(database_->database(), *log_, *writer_, clock_,
+                                            SubjectIndex::Options{.period = absl::Minutes(1), .entries_max = 100, .stopped = std::move(stopped)});
+  }
+  // As in a database that was filled again from a mirror.
+  void ForgetMap() {
+    ASSERT_TRUE(database_->Sql("DELETE FROM ledger.subject_page").ok());
+    ASSERT_TRUE(database_->Sql("DELETE FROM ledger.subject_entry").ok());
+    ASSERT_TRUE(database_->Sql("UPDATE ledger.subject_map SET size = 0, root = decode(repeat('00', 32), 'hex'), entered_size = NULL, "
+                               "entered_root = NULL, entered_index = NULL")
+                    .ok());
   }
   // One entry a letter; '-' is of nobody.
   void Append(const std::string& subjects) {
@@ -191,6 +200,43 @@ TEST_F(SubjectIndexOf, WhatWasEnteredAndNotRememberedIsFoundAgainAndNotEnteredTw
   ASSERT_TRUE(index_->Step().ok());
   EXPECT_EQ(Maps(), (std::vector<std::uint64_t>{3}));
   EXPECT_EQ(database_->One("SELECT entered_index FROM ledger.subject_map"), "3");
+}
+
+TEST_F(SubjectIndexOf, ACatchUpThatIsInterruptedEntersNoMapThatGoesBack) {
+  // More than one transaction takes in, and a map that covers all of it.
+  for (int i = 0; i < 10; ++i) Append(std::string(600, static_cast<char>('a' + i)));
+  ASSERT_TRUE(index_->Step().ok());
+  Append("a");
+  ASSERT_TRUE(StepAMinuteLater().ok());
+  ASSERT_EQ(Maps(), (std::vector<std::uint64_t>{6'000, 6'002}));
+  ForgetMap();
+  int asked = 0;
+  Restart([&asked] { return ++asked == 2; });
+  EXPECT_TRUE(absl::IsCancelled(index_->Step()));
+  EXPECT_EQ(database_->One("SELECT size FROM ledger.subject_map"), "4000");
+  Restart();
+  ASSERT_TRUE(index_->Step().ok());
+  EXPECT_EQ(Maps(), (std::vector<std::uint64_t>{6'000, 6'002}));
+  EXPECT_EQ(database_->One("SELECT entered_index FROM ledger.subject_map"), "6002");
+  Append("b");
+  ASSERT_TRUE(StepAMinuteLater().ok());
+  EXPECT_EQ(Maps(), (std::vector<std::uint64_t>{6'000, 6'002, 6'004}));
+  Publish();
+  EXPECT_EQ(ListOf('b').entries.size(), 601u);
+}
+
+TEST_F(SubjectIndexOf, ARefilledLogWhoseMapWasEnteredUnderAnotherDigestGoesOn) {
+  Append("abc");
+  ASSERT_TRUE(index_->Step().ok());
+  // The entry is in the log, and what was asked for it is not known any more.
+  ASSERT_TRUE(database_->Sql("UPDATE ledger.idempotency SET request_digest = decode(repeat('77', 32), 'hex')").ok());
+  ASSERT_TRUE(database_->Sql("UPDATE ledger.subject_map SET entered_size = NULL, entered_root = NULL, entered_index = NULL").ok());
+  Restart();
+  ASSERT_TRUE(index_->Step().ok());
+  EXPECT_EQ(database_->One("SELECT entered_index FROM ledger.subject_map"), "3");
+  Append("a");
+  ASSERT_TRUE(StepAMinuteLater().ok());
+  EXPECT_EQ(Maps(), (std::vector<std::uint64_t>{3, 5}));
 }
 
 TEST_F(SubjectIndexOf, AStepThatTheDatabaseRefusesChangesNothing) {
