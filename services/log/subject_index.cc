@@ -34,6 +34,16 @@ absl::Status NotYet(const char* why) { return absl::UnavailableError(std::string
 }  // namespace
 
 absl::Status SubjectIndex::Step() {
+  const absl::Status status = entering_ ? Conclude(absl::ZeroDuration()) : StepOn();
+  if (!status.ok()) {
+    state_.reset();
+    // Due at once.
+    stepped_ = absl::InfinitePast();
+  }
+  return status;
+}
+
+absl::Status SubjectIndex::StepOn() {
   if (!state_) {
     const absl::Status status = database_.ReadOne([this](tenants::ReadTransaction& transaction) -> absl::Status {
       auto state = ReadSubjectMap(transaction);
@@ -48,11 +58,8 @@ absl::Status SubjectIndex::Step() {
   const absl::Time now = clock_.Now();
   // A clock that is set back holds nothing up.
   if (stepped_ <= now && now - stepped_ < options_.period && size < state_->size + options_.entries_max) return absl::OkStatus();
-  const absl::Status status = size < state_->size ? JudgeLonger() : BringOn();
-  if (status.ok())
-    stepped_ = now;
-  else
-    state_.reset();
+  absl::Status status = size < state_->size ? JudgeLonger() : BringOn();
+  if (status.ok()) stepped_ = now;
   return status;
 }
 
@@ -125,7 +132,7 @@ absl::Status SubjectIndex::BeginAnew(absl::Status why) const {
 }
 
 absl::Status SubjectIndex::Enter() {
-  SubjectMapState next = *state_;
+  const SubjectMapState& next = *state_;
   if (next.root == (next.entered ? next.entered->root : ledger::EmptySubjectRoot())) return absl::OkStatus();
   if (next.entered && next.size <= next.entered->size) return BeginAnew(absl::DataLossError("a map of subjects is remembered that the log has not"));
   tenants::Write write;
@@ -136,11 +143,16 @@ absl::Status SubjectIndex::Enter() {
   write.request_digest = Digest("custodian/subject-map/v1\n" + writer_.origin() + "\n" + entry.subject_map().SerializeAsString());
   write.idempotency_key = write.request_digest;
   write.entries.push_back(std::move(entry));
-  // A writer that waits for its witnesses takes its time, and must not hold up the end of the process.
-  auto answer = writer_.Submit(std::move(write));
-  while (answer.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready)
-    if (options_.stopped()) return Stopped();
-  const auto admitted = answer.get();
+  entering_.emplace(Entering{next, writer_.Submit(std::move(write))});
+  return Conclude(options_.wait);
+}
+
+// A writer that waits for its database takes its time, and must not hold up the maps of others: what it answers later, a later step takes.
+absl::Status SubjectIndex::Conclude(absl::Duration wait) {
+  if (entering_->answer.wait_for(absl::ToChronoMilliseconds(wait)) != std::future_status::ready) return absl::OkStatus();
+  SubjectMapState next = entering_->state;
+  const auto admitted = entering_->answer.get();
+  entering_.reset();
   if (!admitted.ok()) return admitted.status();
   next.entered = {next.size, next.root, admitted->first_index};
   const absl::Status status = database_.Write([&](tenants::WriteTransaction& transaction) -> absl::Status {

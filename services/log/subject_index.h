@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,8 @@ class SubjectIndex {
     absl::Duration period = absl::Minutes(1);
     // So many new entries do not wait for the period.
     std::uint64_t entries_max = 10'000;
+    // How long a step waits for the writer; what it answers later, a later step takes.
+    absl::Duration wait = absl::Milliseconds(50);
     // True once the process is to end: a step is given up then, Cancelled.
     std::function<bool()> stopped = [] { return false; };
   };
@@ -39,10 +42,12 @@ class SubjectIndex {
   SubjectIndex(const tenants::Database& database, const tenants::LogReader& log, tenants::PartitionWriter& writer, const Clock& clock, Options options)
       : database_(database), log_(log), writer_(writer), clock_(clock), options_(std::move(options)) {}
 
-  // Brings the map up to the log and enters its root, when that is due; costs nothing when it is not. After an error: call again.
+  // Brings the map up to the log and enters its root, when that is due; costs nothing when it is not, or while the writer has not answered. After an
+  // error: call again.
   [[nodiscard]] absl::Status Step();
 
  private:
+  [[nodiscard]] absl::Status StepOn();
   [[nodiscard]] absl::Status JudgeLonger() const;
   [[nodiscard]] absl::Status BringOn();
   [[nodiscard]] absl::Status CatchUp();
@@ -50,6 +55,8 @@ class SubjectIndex {
   // Forgets what was taken in, and says why; the next step takes all of it in again.
   [[nodiscard]] absl::Status BeginAnew(absl::Status why) const;
   [[nodiscard]] absl::Status Enter();
+  // Waits for the writer's answer and stores it.
+  [[nodiscard]] absl::Status Conclude(absl::Duration wait);
 
   const tenants::Database& database_;
   const tenants::LogReader& log_;
@@ -58,6 +65,12 @@ class SubjectIndex {
   const Options options_;
   // As stored; none before it was read, and after anything failed.
   std::optional<SubjectMapState> state_;
+  // A map that the writer was given and has not answered, and the state that it is of.
+  struct Entering {
+    SubjectMapState state;
+    std::future<absl::StatusOr<tenants::Admitted>> answer;
+  };
+  std::optional<Entering> entering_;
   absl::Time stepped_ = absl::InfinitePast();
 };
 

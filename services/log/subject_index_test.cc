@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "ledger/entry.h"
 #include "ledger/subject_audit.h"
 #include "ledger/subject_list.h"
@@ -56,7 +57,7 @@ class SubjectIndexOf : public ::testing::Test {
   // As a new process would begin.
   void Restart(std::function<bool()> stopped = [] { return false; }) {
     index_ = std::make_unique<SubjectIndex>(database_->database(), *log_, *writer_, clock_,
-                                            SubjectIndex::Options{.period = absl::Minutes(1), .entries_max = 100, .stopped = std::move(stopped)});
+                                            SubjectIndex::Options{.period = absl::Minutes(1), .entries_max = 100, .wait = absl::Seconds(20), .stopped = std::move(stopped)});
   }
   // As in a database that was filled again from a mirror.
   void ForgetMap() {
@@ -237,6 +238,27 @@ TEST_F(SubjectIndexOf, ARefilledLogWhoseMapWasEnteredUnderAnotherDigestGoesOn) {
   Append("a");
   ASSERT_TRUE(StepAMinuteLater().ok());
   EXPECT_EQ(Maps(), (std::vector<std::uint64_t>{3, 5}));
+}
+
+TEST_F(SubjectIndexOf, AWriterThatDoesNotAnswerHoldsNoStepUpAndGetsTheMapOnce) {
+  Append("abc");
+  StopWriter();
+  // It takes what it is given, and commits nothing.
+  writer_ = Value(tenants::PartitionWriter::Create({.origin = kOrigin, .author = kAuthor}, database_->database(), *author_, roster_, clock_));
+  index_ = std::make_unique<SubjectIndex>(database_->database(), *log_, *writer_, clock_, SubjectIndex::Options{});
+  const absl::Time begun = absl::Now();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(StepAMinuteLater().ok());
+  EXPECT_LT(absl::Now() - begun, absl::Seconds(10));
+  EXPECT_EQ(Maps().size(), 0u);
+  EXPECT_EQ(database_->One("SELECT size FROM ledger.subject_map"), "3");
+  thread_ = std::thread([this] { writer_->Run(); });
+  for (int i = 0; i < 200 && database_->One("SELECT entered_index FROM ledger.subject_map").empty(); ++i) {
+    ASSERT_TRUE(index_->Step().ok());
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_EQ(Maps(), (std::vector<std::uint64_t>{3}));
+  Append("a");
+  ASSERT_TRUE(StepAMinuteLater().ok());
 }
 
 TEST_F(SubjectIndexOf, AStepThatTheDatabaseRefusesChangesNothing) {
