@@ -44,12 +44,14 @@ absl::Status SubjectIndex::Step() {
 }
 
 absl::Status SubjectIndex::StepOn() {
+  if (is_damaged_.exchange(false)) return BeginAnew(absl::DataLossError("a list could not be proved by it"));
   if (!state_) {
     const absl::Status status = database_.ReadOne([this](tenants::ReadTransaction& transaction) -> absl::Status {
       auto state = ReadSubjectMap(transaction);
       if (state.ok()) state_ = *state;
       return state.status();
     });
+    if (absl::IsDataLoss(status)) return BeginAnew(status);
     if (!status.ok()) return status;
   }
   const std::uint64_t size = writer_.size();
@@ -175,6 +177,12 @@ struct Listed {
   std::vector<std::uint64_t> indexes;
 };
 
+const absl::Status& TooLong() {
+  static const absl::Status& status = *new absl::Status(absl::FailedPreconditionError("this subject has more entries than one list may show"));
+  return status;
+}
+
+// DataLoss when the map and the places of the entries do not fit together.
 absl::StatusOr<Listed> ReadListed(const tenants::Database& database, const std::string& subject) {
   Listed listed;
   const absl::Status status = database.Read([&](tenants::ReadTransaction& transaction) -> absl::Status {
@@ -185,9 +193,13 @@ absl::StatusOr<Listed> ReadListed(const tenants::Database& database, const std::
     StoredSubjectPages pages(transaction);
     auto proof = ledger::ProveSubject(pages, state->root, subject);
     if (!proof.ok()) return proof.status();
+    const auto value = proof->Verify(state->root, subject);
+    if (!value.ok()) return absl::DataLossError(value.status().message());
+    if (value->count > ledger::kSubjectListEntriesMax) return TooLong();
     listed.map = *std::move(proof);
     listed.map_index = state->entered->index;
     listed.indexes = SubjectEntries(transaction, subject, state->entered->size, ledger::kSubjectListEntriesMax + 1);
+    if (listed.indexes.size() != value->count) return absl::DataLossError("the places of a subject's entries are not as many as its map counts");
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -205,14 +217,14 @@ absl::StatusOr<ledger::SubjectList::Entry> ReadEntry(const tenants::LogReader& l
 
 }  // namespace
 
-absl::StatusOr<std::string> MakeSubjectList(const tenants::Database& database, const tenants::LogReader& log, std::string_view subject) {
+absl::StatusOr<std::string> MakeSubjectList(const tenants::Database& database, const tenants::LogReader& log, std::string_view subject,
+                                            const std::function<void()>& found_damaged) {
   if (subject.size() != ledger::kSubjectBytes) return absl::InvalidArgumentError("a subject has 16 bytes");
-  const absl::Status too_long = absl::FailedPreconditionError("this subject has more entries than one list may show");
   ledger::SubjectList list;
   list.subject = std::string(subject);
   auto listed = ReadListed(database, list.subject);
+  if (absl::IsDataLoss(listed.status())) found_damaged();
   if (!listed.ok()) return listed.status();
-  if (listed->indexes.size() > ledger::kSubjectListEntriesMax) return too_long;
   list.map = std::move(listed->map);
   auto checkpoint = log.PublishedCheckpoint();
   if (absl::IsNotFound(checkpoint.status())) return NotYet("nothing of it is witnessed yet");
@@ -231,7 +243,7 @@ absl::StatusOr<std::string> MakeSubjectList(const tenants::Database& database, c
     if (!entry.ok()) return entry.status();
     // In Base64, with the hashes of its proof.
     bytes += entry->leaf.size() * 4 / 3 + 64 * 46;
-    if (bytes > ledger::kSubjectListBytesMax - ledger::kLeafBytesMax * 2) return too_long;
+    if (bytes > ledger::kSubjectListBytesMax - ledger::kLeafBytesMax * 2) return TooLong();
     list.entries.push_back(*std::move(entry));
   }
   return list.Serialize();

@@ -1,6 +1,6 @@
 // Keeps a partition's map of subjects (ledger/subject_map.h) in its database, some steps behind the log and off the commit path, and enters its
-// root in the log: SUBJECT_MAP, at most once a minute or for every 10,000 entries, and only when it changed. Step() is for one thread;
-// MakeSubjectList() for any.
+// root in the log: SUBJECT_MAP, at most once a minute or for every 10,000 entries, and only when it changed. Step() is for one thread,
+// the rest for any.
 //
 // A step is entries taken in, one transaction for some thousand of them, then the SUBJECT_MAP entry under an idempotency key of its content, then where
 // that entry lies. A crash between two of these is picked up by the next step, in any process: what was taken in is committed with the
@@ -8,6 +8,7 @@
 #ifndef CUSTODIAN_SERVICES_LOG_SUBJECT_INDEX_H_
 #define CUSTODIAN_SERVICES_LOG_SUBJECT_INDEX_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <future>
@@ -45,6 +46,8 @@ class SubjectIndex {
   // Brings the map up to the log and enters its root, when that is due; costs nothing when it is not, or while the writer has not answered. After an
   // error: call again.
   [[nodiscard]] absl::Status Step();
+  // What is stored was found to be damaged: the next step forgets it, and those after make it anew. From any thread.
+  void MakeAnew() { is_damaged_ = true; }
 
  private:
   [[nodiscard]] absl::Status StepOn();
@@ -71,13 +74,16 @@ class SubjectIndex {
     std::future<absl::StatusOr<tenants::Admitted>> answer;
   };
   std::optional<Entering> entering_;
+  std::atomic<bool> is_damaged_ = false;
   absl::Time stepped_ = absl::InfinitePast();
 };
 
 // The complete list of a subject's entries (ledger/subject_list.h), as of the newest SUBJECT_MAP entry and under the newest published checkpoint. `subject`:
 // 16 bytes, else InvalidArgument. Unavailable while no such entry is witnessed, or the map is being brought up to the next: try again in a second.
-// FailedPrecondition when the list is past its limits.
-[[nodiscard]] absl::StatusOr<std::string> MakeSubjectList(const tenants::Database& database, const tenants::LogReader& log, std::string_view subject);
+// FailedPrecondition when the list is past its limits. DataLoss, after `found_damaged` was called, when the stored map proves nothing or does not count what is
+// stored beside it.
+[[nodiscard]] absl::StatusOr<std::string> MakeSubjectList(const tenants::Database& database, const tenants::LogReader& log, std::string_view subject,
+                                                          const std::function<void()>& found_damaged);
 
 }  // namespace custodian::log
 
