@@ -70,8 +70,11 @@ struct SubjectList {
     // True when the checkpoint has no entry that the map does not cover, but the map's own.
     [[nodiscard]] bool CoversAll() const { return covered == map_index && checkpoint.size == map_index + 1; }
     // What is new since then is not in the list: the older of `witnessed_at` and `covered_at`, which the map's author claims; of a map that covers all,
-    // `witnessed_at`. A checkpoint of today says nothing new of a map of last year.
-    [[nodiscard]] absl::Time AsOf() const { return CoversAll() ? witnessed_at : std::min(witnessed_at, covered_at); }
+    // `witnessed_at`, where a quorum says one. A checkpoint of today says nothing new of a map of last year.
+    [[nodiscard]] absl::Time AsOf() const {
+      if (witnessed_at == absl::InfinitePast()) return covered_at;
+      return CoversAll() ? witnessed_at : std::min(witnessed_at, covered_at);
+    }
   };
   // Unauthenticated or InvalidArgument that says what does not fit.
   [[nodiscard]] absl::StatusOr<Verified> Verify(const Policy& policy) const;

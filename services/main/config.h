@@ -84,6 +84,8 @@ struct Config {
   std::string policy_file;
   // f: how many of the policy's witnesses may lie (those that the custodian runs itself count).
   int lying_witnesses_max = 0;
+  // Whether `serve` enters maps of subjects in the logs (SUBJECT_MAP), which mirrors and verifiers of before do not know.
+  bool subject_maps = false;
   // Batches of refusals (services/exchange/refusals.h): records each, time between them, how many may wait.
   int refusals_batch = 16;
   absl::Duration refusals_period = absl::Minutes(5);

@@ -683,7 +683,7 @@ void Platform::Run() {
     key_sets_.RefreshDue();
     return absl::OkStatus();
   });
-  Repeat(kStepSubjectsEvery, "maps of subjects", [this] { return StepSubjects(); });
+  if (config_.subject_maps) Repeat(kStepSubjectsEvery, "maps of subjects", [this] { return StepSubjects(); });
   Repeat(kForgetTokensEvery, "used tokens", [this] { return ForgetTokens(); });
   if (!config_.simulated_time) Repeat(kSettleEvery, "savings", [this] { return evaluator_.Settle(); });
   threads_.emplace_back([this] { https_->Run(); });

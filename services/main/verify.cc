@@ -65,10 +65,15 @@ void Run(VerifyOptions options) {
     options.max_age = max_age;
   }
   const bool databases = !options.config.file.empty() || !options.config.home.empty();
-  if ((options.tiles.empty() ? 0 : 1) + (options.receipt.empty() ? 0 : 1) + (options.subject_list.empty() ? 0 : 1) + (databases ? 1 : 0) != 1)
+  // With a list a receipt says whose it must be.
+  const bool receipt_alone = !options.receipt.empty() && options.subject_list.empty();
+  if ((options.tiles.empty() ? 0 : 1) + (receipt_alone ? 1 : 0) + (options.subject_list.empty() ? 0 : 1) + (databases ? 1 : 0) != 1)
     throw CommandFailed{2, "give one of --tiles URL, --receipt FILE, --subject-list FILE, --config FILE or --home DIR (see custodian verify --help)"};
-  if (options.tiles.empty() && (!options.state.empty() || !options.since.empty() || !options.subject.empty() || options.jobs != 0))
-    throw CommandFailed{2, "--state, --since, --subject and --jobs go with --tiles URL"};
+  if (options.tiles.empty() && (!options.state.empty() || !options.since.empty() || options.jobs != 0))
+    throw CommandFailed{2, "--state, --since and --jobs go with --tiles URL"};
+  if (options.tiles.empty() && options.subject_list.empty() && !options.subject.empty())
+    throw CommandFailed{2, "--subject goes with --tiles URL or --subject-list FILE"};
+  if (options.subject_list.empty() && !options.origin.empty()) throw CommandFailed{2, "--origin goes with --subject-list FILE"};
   if (databases) {
     const Config config = options.config.Load();
     VerifyReport report = VerifyDatabases(config);
@@ -77,12 +82,12 @@ void Run(VerifyOptions options) {
     return;
   }
   if (options.policy.empty()) throw CommandFailed{2, "--policy FILE is needed: the logs, witnesses and quorum that you believe"};
-  if (!options.receipt.empty()) {
-    VerifyReceipt(options);
+  if (!options.subject_list.empty()) {
+    VerifySubjectList(options, ReadPolicy(options.policy));
     return;
   }
-  if (!options.subject_list.empty()) {
-    VerifySubjectList(options.subject_list, ReadPolicy(options.policy), options.max_age, options.json);
+  if (!options.receipt.empty()) {
+    VerifyReceipt(options);
     return;
   }
   if (options.ca.empty()) throw CommandFailed{2, "--ca FILE is needed: the CA of the server's certificate"};
@@ -103,14 +108,14 @@ void AddVerify(CLI::App& app) {
       "  custodian verify --tiles https://127.0.0.1:8443/log/0123456789abcdef/ --policy policy --cert auditor.crt --key "
       "auditor.key --ca ca.crt\n"
       "  custodian verify --receipt entry.tlog-proof --policy policy\n"
-      "  custodian verify --subject-list patient.list --policy policy\n"
+      "  custodian verify --subject-list patient.list --policy policy --receipt entry.tlog-proof\n"
       "  custodian verify --home .quickstart --max-age 2h\n"
       "  custodian verify --tiles URL --policy policy --ca ca.crt --state clinic.state --jobs 4 --json\n"
       "  custodian verify --tiles URL --policy policy --ca ca.crt --since 2026-07-01\n"
       "Each finding names the log, the position and the fault (services/main/README.md lists the faults); exit 1 with any.");
   options->config.AddTo(*command);
   command->add_option("--tiles", options->tiles, "URL of a log's tiles");
-  command->add_option("--receipt", options->receipt, "a tlog-proof file");
+  command->add_option("--receipt", options->receipt, "a tlog-proof file; with --subject-list: of an entry that is known to be the patient's");
   command->add_option("--subject-list", options->subject_list, "a subject's complete list, from /log/<16 hex>/subject/<32 hex>");
   command->add_option("--policy", options->policy, "tlog-policy: logs, witnesses, quorum");
   command->add_option("--cert", options->certificate, "client certificate of an admitted reader, PEM");
@@ -126,7 +131,8 @@ void AddVerify(CLI::App& app) {
   command->add_option("--since", options->since,
                       "judge entries from this one on only: a number of entries, or the day or time (2026-07-01, RFC 3339) that entries "
                       "claim; of those before it is only shown that the signed log holds them");
-  command->add_option("--subject", options->subject, "list the entries of this subject (32 hex digits), with the indices of their receipts");
+  command->add_option("--subject", options->subject, "list the entries of this subject (32 hex digits), with the indices of their receipts; with --subject-list: whose it must be");
+  command->add_option("--origin", options->origin, "the log that a --subject-list must be of");
   command->add_option("--jobs", options->jobs, "threads that fetch and check (default: one a processor)")->check(CLI::Range(1, 256));
   command->add_flag("--json", options->json, "print JSON");
   command->callback([options] { Run(*options); });

@@ -29,8 +29,10 @@ struct VerifyOptions {
   std::string state;
   // A size, or a date; empty: from the beginning.
   std::string since;
-  // 32 hex digits; empty: none.
+  // 32 hex digits; empty: none. Of tiles, or what the list must be of.
   std::string subject;
+  // What the list must be of; empty: any log.
+  std::string origin;
 };
 
 }  // namespace custodian::main

@@ -2,16 +2,15 @@
 #ifndef CUSTODIAN_SERVICES_MAIN_VERIFY_SUBJECT_LIST_H_
 #define CUSTODIAN_SERVICES_MAIN_VERIFY_SUBJECT_LIST_H_
 
-#include <optional>
-#include <string>
-
-#include "absl/time/time.h"
 #include "ledger/checkpoint.h"
 
 namespace custodian::main {
 
-// Prints what is proved. CommandFailed when nothing is, or when its checkpoint was cosigned longer ago than `max_age`.
-void VerifySubjectList(const std::string& file, const ledger::Policy& policy, std::optional<absl::Duration> max_age, bool json);
+struct VerifyOptions;
+
+// Prints what `options.subject_list` proves. CommandFailed when that is nothing, when it is as of longer ago than `options.max_age`
+// (SubjectList::Verified::AsOf()), or when it is of another subject or log than the options name, or than the entry of `options.receipt`.
+void VerifySubjectList(const VerifyOptions& options, const ledger::Policy& policy);
 
 }  // namespace custodian::main
 

@@ -133,7 +133,7 @@ async function since({ sides, policy }) {
   for (const from of [1, 256, 304, 711, 1309, 2000]) {
     const answer = await sides.askCustodian([...args, '--since', `${from}`]);
     const log = answer.report?.logs[1];
-    if (log?.judged_from !== from || log.read_from !== 0) return `--since ${from}: ${told(answer)}, ${JSON.stringify(log)}`;
+    if (log?.judged_from !== from || log.read_from !== 0 || log.subject_maps_judged !== false) return `--since ${from}: ${told(answer)}, ${JSON.stringify(log)}`;
     const behind = ({ position, fault }) => Number(position.slice(5)) >= from && fault === 'author_refused';
     const wanted = whole.report.findings.filter(behind);
     if (JSON.stringify(answer.report.findings.filter(behind)) !== JSON.stringify(wanted)) return `--since ${from}: ${told(answer)}`;
