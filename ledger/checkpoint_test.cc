@@ -321,14 +321,14 @@ TEST_F(PolicyOf, GroupsAreNestedToALimit) {
     for (int level = 2; level <= depth; ++level) text += "group g" + std::to_string(level) + " any g" + std::to_string(level - 1) + "\n";
     return Policy::Parse(text + "quorum g" + std::to_string(depth) + "\n");
   };
-  const absl::StatusOr<Policy> deepest = nested(32);
+  const absl::StatusOr<Policy> deepest = nested(64);
   ASSERT_TRUE(deepest.ok()) << deepest.status();
   EXPECT_TRUE(deepest->IsMet({"w1"}));
   EXPECT_FALSE(deepest->IsMet({"w2"}));
-  for (const int depth : {33, 20'000}) {
+  for (const int depth : {65, 20'000}) {
     const absl::StatusOr<Policy> refused = nested(depth);
     EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(refused.status().message()), testing::HasSubstr("groups are nested more than 32 deep"));
+    EXPECT_THAT(std::string(refused.status().message()), testing::HasSubstr("groups are nested more than 64 deep"));
   }
 }
 

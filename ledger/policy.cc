@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kPolicyBytesMax = 1u << 20;
 // Groups within groups. What judges them calls itself once a level, and a file's author must not choose how deep.
-constexpr unsigned kGroupDepthMax = 32;
+constexpr unsigned kGroupDepthMax = 64;
 
 std::vector<std::string> Words(std::string_view line) {
   std::vector<std::string> words;

@@ -128,19 +128,19 @@ TEST(PolicyProperty, QuorumIsThatOfTheWrittenOutSets) {
   EXPECT_GT(missed, 1000);
 }
 
-// As many groups as a file holds, one in the other.
-TEST(PolicyProperty, DeepNestingIsCounted) {
-  std::string text = "witness w0 " + WitnessKeys()[0].ToString() + "\ngroup 0 any w0\n";
-  int groups = 0;
-  while (text.size() < 1'000'000) {
-    text += "group " + std::to_string(groups + 1) + " 1 " + std::to_string(groups) + "\n";
-    ++groups;
-  }
-  text += "quorum " + std::to_string(groups) + "\n";
-  const absl::StatusOr<Policy> policy = Policy::Parse(text);
+// One in the other: as deep as is taken, one deeper, and as many as a file holds.
+TEST(PolicyProperty, DeepNestingIsCountedOrRefused) {
+  const auto nested = [](int depth) {
+    std::string text = "witness w0 " + WitnessKeys()[0].ToString() + "\ngroup 1 any w0\n";
+    for (int i = 2; i <= depth; ++i) text += "group " + std::to_string(i) + " 1 " + std::to_string(i - 1) + "\n";
+    return text + "quorum " + std::to_string(depth) + "\n";
+  };
+  const absl::StatusOr<Policy> policy = Policy::Parse(nested(64));
   ASSERT_TRUE(policy.ok()) << policy.status();
   EXPECT_FALSE(policy->IsMet({}));
   EXPECT_TRUE(policy->IsMet({"w0"}));
+  EXPECT_FALSE(Policy::Parse(nested(65)).ok());
+  EXPECT_FALSE(Policy::Parse(nested(50'000)).ok());
 }
 
 }  // namespace

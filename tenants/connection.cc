@@ -22,9 +22,9 @@ std::string Quoted(std::string_view value) {
   return out;
 }
 
-// Statements look up by keys and are planned once in a session, whatever their parameters: a plan made when a table was small, of reading all of it,
-// must not outlive that. (What has no index is read whole all the same, and would seem so dear then that JIT compiled it.) A list of keys is looked up
-// by LATERAL subqueries with a LIMIT, which are never made into a join that reads the table.
+// Statements look up by keys and are planned once in a session: a plan made when a table was small, of reading all of it, must not outlive that. (What
+// has no index is read whole all the same, and would seem so dear then that JIT compiled it.) A list of keys is looked up by LATERAL subqueries with a
+// LIMIT, which are never made into a join that reads the table.
 // Our own deadlines: a lock or a forgotten transaction never hangs the partition. There is no statement_timeout, for it could
 // cancel a COMMIT that waits for its standby.
 std::string ConnectionString(const ConnectionSpec& spec) {
@@ -32,7 +32,7 @@ std::string ConnectionString(const ConnectionSpec& spec) {
       "host={} port={} dbname={} user={} connect_timeout=5 application_name=custodian client_encoding=UTF8 "
       "tcp_user_timeout=10000 keepalives_idle=10 keepalives_interval=5 keepalives_count=3 "
       "options='-c search_path= -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c bytea_output=hex "
-      "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan'",
+      "-c enable_seqscan=off -c jit=off'",
       Quoted(spec.host), spec.port, Quoted(spec.database), Quoted(spec.user));
   if (!spec.password.empty()) text += " password=" + Quoted(spec.password);
   if (!spec.options.empty()) text += " " + spec.options;

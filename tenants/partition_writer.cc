@@ -107,7 +107,7 @@ class PartitionWriter::Core {
   std::vector<std::unique_ptr<QueuedWrite>> TakeBatch();
   void FailQueue(const absl::Status& status);
   bool Ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); }
-  bool Gathered() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || queue_.size() >= options_.gather_writes; }
+  bool Gathered() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || queue_.size() >= std::min(last_writes_, options_.gather_writes); }
   void NoteBatch(std::size_t writes);
 
   // The rest is the writer thread's own.
@@ -145,8 +145,8 @@ class PartitionWriter::Core {
   std::vector<std::function<void()>> callbacks_ ABSL_GUARDED_BY(mutex_);
 
   LogState state_;
-  // What is to be expected: whether the last batch was of several writes, and how many came in a second, of late.
-  bool several_ = false;
+  // What is to be expected: how many writes the last batch was of, and how many came in a second, of late.
+  std::size_t last_writes_ = 0;
   double writes_per_second_ = 0;
   absl::Time last_batch_ = absl::Now();
   // False after a doubt that could not be settled: the next commit begins with Reload().
@@ -181,7 +181,7 @@ std::vector<std::unique_ptr<QueuedWrite>> PartitionWriter::Core::TakeBatch() {
   std::size_t bytes = 0;
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &Core::Ready));
-  if (several_ && writes_per_second_ * absl::ToDoubleSeconds(options_.gather) >= kExpectedMin)
+  if (last_writes_ > 1 && writes_per_second_ * absl::ToDoubleSeconds(options_.gather) >= kExpectedMin)
     mutex_.AwaitWithTimeout(absl::Condition(this, &Core::Gathered), options_.gather);
   while (!queue_.empty()) {
     const QueuedWrite& next = *queue_.front();
@@ -207,7 +207,7 @@ void PartitionWriter::Core::NoteBatch(std::size_t writes) {
   // A clock that was set back ends nothing but the estimate.
   const double seconds = std::max(absl::ToDoubleSeconds(now - last_batch_), 1e-4);
   last_batch_ = now;
-  several_ = writes > 1;
+  last_writes_ = writes;
   writes_per_second_ += kNewShare * (static_cast<double>(writes) / seconds - writes_per_second_);
 }
 

@@ -122,7 +122,8 @@ class PartitionWriter {
     std::size_t queue_max = 10'000;
     std::size_t batch_entries_max = 1'000;
     // While writes come several at a time, and so fast that two more are to be expected within this time, a commit waits for them, this long at
-    // most and until `gather_writes` are there: fewer and larger commits cost less each write, and a slow stream is not held up.
+    // most and until there are as many as last time, or `gather_writes`: fewer and larger commits cost less each write, and neither a slow stream
+    // nor a few who wait for each answer are held up.
     absl::Duration gather = absl::ZeroDuration();
     std::size_t gather_writes = 4;
     // False for the governance log only, which is judged by itself.

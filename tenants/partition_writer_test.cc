@@ -573,9 +573,9 @@ TEST_F(PartitionWriterTest, WhatComesFastIsGatheredAndWhatComesAloneIsNotHeldUp)
   for (int i = 0; i < 4; ++i) answers.push_back(writer->Submit(OneOf(fmt::format("first {}", i))));
   std::thread thread([&writer] { writer->Run(); });
   for (auto& answer : answers) EXPECT_TRUE(answer.get().ok());
-  // After several at once the next are waited for, however late each comes, until there are enough of them.
+  // After several at once the next are waited for, however late each comes, until there are as many.
   answers.clear();
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 4; ++i) {
     answers.push_back(writer->Submit(OneOf(fmt::format("second {}", i))));
     absl::SleepFor(absl::Milliseconds(1));
   }

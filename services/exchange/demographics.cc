@@ -20,8 +20,9 @@ constexpr std::size_t kIdentifierMin = 5;
 constexpr std::size_t kPartMin = 3;
 
 // What registration desks write where there is no name.
-constexpr std::array<std::string_view, 14> kNoNames{"unknown", "unk",     "none",    "noname", "baby",   "babyboy", "babygirl",
-                                                    "boy",     "newborn", "infant",  "female", "male",   "test",    "patient"};
+constexpr std::array<std::string_view, 20> kNoNames{"unknown", "unk",     "none",    "noname", "baby",   "babyboy", "babygirl",
+                                                    "boy",     "girl",    "babya",   "babyb",  "twin",   "twina",   "twinb",
+                                                    "newborn", "infant",  "female", "male",   "test",    "patient"};
 constexpr std::array<std::string_view, 16> kParticles{"al", "bin", "da", "das", "de", "del", "den", "der",
                                                       "di", "do",  "dos", "du", "el", "la",  "van", "von"};
 constexpr std::array<std::string_view, 5> kNoBirthDates{"1800-01-01", "1900-01-01", "1901-01-01", "1970-01-01", "2000-01-01"};

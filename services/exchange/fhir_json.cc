@@ -12,9 +12,6 @@
 #include "absl/strings/str_cat.h"
 
 #define RAPIDJSON_HAS_STDSTRING 1
-#ifdef __SSE2__
-#define RAPIDJSON_SSE2
-#endif
 #include "rapidjson/error/en.h"
 #include "rapidjson/reader.h"
 #include "rapidjson/stringbuffer.h"
@@ -268,13 +265,14 @@ absl::StatusOr<Json> Json::Parse(std::string_view text, const Limits& limits) {
   if (text.find('\0') != std::string_view::npos) return absl::InvalidArgumentError("not well-formed JSON: it contains a NUL byte");
   if (const std::size_t broken = FindBrokenUtf8(text); broken != std::string_view::npos) return NotWellFormed(text, broken, "Invalid encoding in string.");
   // A byte order mark may be ignored (RFC 8259, section 8.1).
-  const std::string ended(text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text);
+  const std::size_t mark = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  const std::string ended(text.substr(mark));
   rapidjson::StringStream stream(ended.c_str());
   rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>> reader;
   JsonBuilder builder(limits.depth_max);
   const rapidjson::ParseResult result = reader.Parse<rapidjson::kParseNumbersAsStringsFlag>(stream, builder);
   if (result.IsError()) {
-    return NotWellFormed(text, result.Offset(), builder.fault() != nullptr ? absl::StrCat("There is ", builder.fault(), ".")
+    return NotWellFormed(text, mark + result.Offset(), builder.fault() != nullptr ? absl::StrCat("There is ", builder.fault(), ".")
                                                                            : std::string(rapidjson::GetParseError_En(result.Code())));
   }
   return builder.Take();

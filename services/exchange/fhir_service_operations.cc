@@ -1,5 +1,7 @@
 // The operations of HL7's that a tenant's own clients may ask for: Patient/$match, Patient/$everything and $validate.
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,6 +12,8 @@
 
 namespace custodian::exchange {
 namespace {
+
+constexpr std::string_view kNoProfiles = "Only R4 itself is validated against, no profile.";
 
 // Of a Parameters resource, as they would stand in a query.
 Parameters PrimitivesOf(const Json& body) {
@@ -47,13 +51,16 @@ rpc::HttpResponse FhirService::Everything(const FhirCall& call) const {
 
 // http://hl7.org/fhir/R4/resource-operation-validate.html: 200 whatever is found. Nothing is looked up, and nothing stored.
 rpc::HttpResponse FhirService::Validate(const FhirCall& call) const {
+  const auto is_profile = [](const auto& parameter) { return parameter.first == "profile"; };
+  const Parameters given_by_url = call.request.Parameters();
+  if (std::any_of(given_by_url.begin(), given_by_url.end(), is_profile)) return FhirResponse(Refuse(422, "not-supported", std::string(kNoProfiles)));
   const auto body = ReadBody(call);
   if (const auto* refusal = std::get_if<exchange::Refusal>(&body)) return FhirResponse(*refusal);
   const Json* resource = &std::get<Json>(body);
   if (resource->TextOf("resourceType") == "Parameters" && call.type() != "Parameters") {
     const Json* given = nullptr;
     for (const Json& parameter : (*resource)["parameter"].items()) {
-      if (parameter.TextOf("name") == "profile") return FhirResponse(Refuse(422, "not-supported", "Only R4 itself is validated against, no profile."));
+      if (parameter.TextOf("name") == "profile") return FhirResponse(Refuse(422, "not-supported", std::string(kNoProfiles)));
       if (parameter.TextOf("name") == "resource") given = &parameter["resource"];
     }
     if (given == nullptr) {

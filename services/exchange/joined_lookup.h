@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 
@@ -38,16 +39,22 @@ class JoinedLookup {
       is_asking_ = true;
       gathering_ = nullptr;
     }
-    Answer answer = ask_({round->keys.begin(), round->keys.end()});
-    const absl::MutexLock lock(&mutex_);
-    is_asking_ = false;
-    round->answer = std::move(answer);
+    Answer answer = absl::InternalError("a lookup was broken off");
+    {
+      // Whatever ask_ throws: those who wait are let go.
+      const absl::Cleanup publish = [&] {
+        const absl::MutexLock lock(&mutex_);
+        is_asking_ = false;
+        round->answer = std::move(answer);
+      };
+      answer = ask_({round->keys.begin(), round->keys.end()});
+    }
     return ValueIn(*round->answer, key);
   }
 
  private:
   using Answer = absl::StatusOr<std::map<Key, Value>>;
-  // Those who are asked for together; shared by them, under the mutex.
+  // Those who are asked for together; shared by them, under the mutex until it is answered, and constant from then on.
   struct Round {
     std::set<Key> keys;
     std::optional<Answer> answer;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -85,6 +86,17 @@ TEST(JoinedLookup, AFailureIsToldAndTheNextQuestionIsAskedAnew) {
   });
   EXPECT_EQ(lookup.Find(1).status().code(), absl::StatusCode::kUnavailable);
   fails = false;
+  EXPECT_EQ(lookup.Find(1).value(), "one");
+}
+
+TEST(JoinedLookup, AQuestionThatThrowsHoldsUpNobody) {
+  bool throws = true;
+  Lookup lookup([&](const std::vector<int>&) -> absl::StatusOr<std::map<int, std::string>> {
+    if (throws) throw std::runtime_error("broken");
+    return std::map<int, std::string>{{1, "one"}};
+  });
+  EXPECT_THROW((void)lookup.Find(1).ok(), std::runtime_error);
+  throws = false;
   EXPECT_EQ(lookup.Find(1).value(), "one");
 }
 

@@ -363,6 +363,7 @@ absl::Status LocatorStore::Change(const std::function<absl::Status(LocatorChange
 absl::StatusOr<std::map<PatientLink, LocatorStore::Person>> LocatorStore::KeptPersons(const std::vector<PatientLink>& patients,
                                                                                       const ledger::Hash& weights_sha256) const {
   std::map<PatientLink, Person> persons;
+  std::set<PatientLink> broken;
   const LinkArrays asked = ArraysOf(patients);
   const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) -> absl::Status {
     const std::string_view weights = ledger::AsBytes(weights_sha256);
@@ -375,12 +376,14 @@ absl::StatusOr<std::map<PatientLink, LocatorStore::Person>> LocatorStore::KeptPe
       const auto patient = LinkOf(row);
       auto link = LinkOf(row, 2);
       if (!patient.ok()) return patient.status();
-      if (!link.ok()) return link.status();
-      persons[*patient].push_back(*std::move(link));
+      if (!link.ok()) broken.insert(*patient);
+      else persons[*patient].push_back(*std::move(link));
     }
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
+  // Judged anew, and then kept as they should be.
+  for (const PatientLink& patient : broken) persons.erase(patient);
   return persons;
 }
 

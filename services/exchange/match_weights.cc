@@ -69,8 +69,9 @@ constexpr double kHouseholdNearBits = 8;
 double NoHouseholdBits(const Agreement& agreement) {
   if (agreement.contact > Contact::kStreet || agreement.twins_given || agreement.year_only) return 0;
   if (agreement.birth == Birth::kNear && agreement.full_name) return kHouseholdBits;
-  // Neither name is told to be the same; that both are, in some form, and two birth dates near, happens in no household.
-  if (agreement.birth == Birth::kNear && agreement.any_full_name && agreement.contact <= Contact::kTelephone) return kHouseholdNearBits;
+  // Sisters may be Kathleen and Cathy, born a year apart, but not with one of two surnames in common.
+  if (agreement.birth == Birth::kNear && agreement.family == Family::kFormer && agreement.any_full_name && agreement.contact <= Contact::kTelephone)
+    return kHouseholdNearBits;
   return agreement.birth == Birth::kSame && agreement.given != Given::kDiffers && agreement.given != Given::kMissing ? kHouseholdBits : 0;
 }
 

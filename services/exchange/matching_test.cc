@@ -94,7 +94,8 @@ TEST(Demographics, NamesAreReadHoweverTheyAreWritten) {
   EXPECT_THAT(of.family, ::testing::ElementsAre("roe"));
   EXPECT_THAT(of.other_family, ::testing::ElementsAre("doe"));
   EXPECT_EQ(of.suffix, "iii");
-  EXPECT_THAT(read(R"({"family":"Roe","given":["Baby Boy"]})").given, ::testing::IsEmpty());
+  for (const char* nobody : {"Baby Boy", "Girl", "Twin B", "Infant"})
+    EXPECT_THAT(read((std::string(R"({"family":"Roe","given":[")") + nobody + "\"]}").c_str()).given, ::testing::IsEmpty()) << nobody;
   // A surname of an earlier version is one given up.
   const std::vector<Json> earlier{PatientJson("Miller", "Jane", "")};
   EXPECT_THAT(ReadDemographics(PatientJson("Roe", "Jane", ""), earlier).other_family, ::testing::ElementsAre("miller"));
@@ -268,6 +269,8 @@ TEST(Matching, AnInitialIsThePersonOfThatNameUnlessATwinIsKnown) {
   crowd.push_back(elizabeth);
   crowd.push_back(initial);
   EXPECT_EQ(Same(elizabeth, crowd), "a");
+  const auto another = LocatedAt(kSouth, 'i', PatientJson("Roe", "M\",\"Q", kAddress));
+  EXPECT_EQ(Same(elizabeth, {elizabeth, another}), "a") << "an initial that is not hers";
   const auto neighbour = LocatedAt(kSouth, 'g', PatientJson("Poe", "E", kAddress));
   EXPECT_EQ(Same(elizabeth, {elizabeth, neighbour}), "a");
 }
@@ -331,6 +334,8 @@ TEST(Matching, TheFirstOfJanuaryMayStandForTheYear) {
   EXPECT_EQ(Of(known, PatientJson("Roe", "Elizabeth", home, "1971-08-22")).agreement.birth, Birth::kDiffers);
   // One of two surnames.
   EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", kAddress, "1971-06-17"), PatientJson("Miller", "Liz", kAddress, "1971-06-18")).grade, MatchGrade::kCertain);
+  // Sisters.
+  EXPECT_NE(Of(PatientJson("Roe", "Kathleen", kAddress, "1971-06-17"), PatientJson("Roe", "Cathy", kAddress, "1972-06-17")).grade, MatchGrade::kCertain);
   const std::string number = std::string(kAddress) + "," + Ssn("123-45-6789");
   EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", number, "1971-06-17"), PatientJson("Miller", "Elizabeth", number, "1971-01-01")).grade, MatchGrade::kCertain);
   EXPECT_EQ(Of(PatientJson("Roe Miller", "Elizabeth", home, "1971-06-17"), PatientJson("Miller", "Elizabeth", home, "1971-01-01")).grade, MatchGrade::kProbable);

@@ -235,7 +235,10 @@ absl::StatusOr<std::vector<std::string>> KeyService::LocatorTokens(const TenantI
   }
   // Asked even when nothing is missing, so that a token that is away or has lost the key gives nothing.
   auto made = token_.LocatorTokens(missing);
-  if (!made.ok()) return made.status();
+  if (!made.ok()) {
+    recent_tokens_.Forget();
+    return made.status();
+  }
   for (std::size_t i = 0; i < missing.size(); ++i) {
     recent_tokens_.Keep(tenant, missing[i], (*made)[i]);
     tokens[places[i]] = std::move((*made)[i]);

@@ -33,6 +33,12 @@ void RecentTokens::Keep(const TenantId& tenant, std::string_view value, std::str
   newer_.insert_or_assign(std::move(name), std::move(token));
 }
 
+void RecentTokens::Forget() {
+  const absl::MutexLock lock(&mutex_);
+  newer_.clear();
+  older_.clear();
+}
+
 std::string RecentTokens::NameOf(const TenantId& tenant, std::string_view value) const {
   return std::string(ledger::AsBytes(ledger::Sha256(BoundName(salt_, {tenant.text(), value}))));
 }

@@ -22,6 +22,8 @@ class RecentTokens {
 
   [[nodiscard]] std::optional<std::string> Find(const TenantId& tenant, std::string_view value) const;
   void Keep(const TenantId& tenant, std::string_view value, std::string token);
+  // The key that made them may be another from now on.
+  void Forget();
 
  private:
   // Values are health data: they are known by their SHA-256 under a salt of this process only.

@@ -8,7 +8,7 @@ import {
 
 const policyBytesMax = 1 << 20;
 // Groups within groups: judging them takes a call a level.
-const groupDepthMax = 32;
+const groupDepthMax = 64;
 
 export interface Log {
   key: VerifierKey;
