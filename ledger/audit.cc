@@ -226,10 +226,19 @@ bool LogAuditor::Judge(const Leaf& leaf, bool signature_holds) {
   }
   CountEntry(entry, author.ok());
   // The governance log is about nobody.
-  if (governance_ != nullptr)
-    if (const absl::Status subjects = subjects_.Add(range_.size(), entry); !subjects.ok())
-      findings_.Add(Fault::kSubjectMapWrong, Position(), std::string(subjects.message()));
+  if (governance_ != nullptr) JudgeSubjects(entry);
   return author.ok();
+}
+
+void LogAuditor::JudgeSubjects(const v1::Entry& entry) {
+  const absl::Status status = subjects_.Add(range_.size(), entry);
+  if (status.ok()) return;
+  if (absl::IsInvalidArgument(status)) {
+    findings_.Add(Fault::kSubjectMapWrong, Position(), std::string(status.message()));
+    return;
+  }
+  failed_.Update(status);
+  subjects_.AddUnread();
 }
 
 void LogAuditor::MoveAnchor(const v1::Anchor& anchor) {

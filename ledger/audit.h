@@ -177,11 +177,11 @@ class LogAuditor {
   // The next leaf is known only by its hash: it enters the tree unjudged (the caller has a finding for it).
   void AddUnread(const Hash& hash);
 
-  // Goes on with a partition behind leaves that were judged before. FailedPrecondition when the governance log is another than the one
+  // Goes on with a partition behind leaves that were judged before; no map of subjects is judged then. FailedPrecondition when the governance log is another than the one
   // they were judged by, or lacks entries that they name.
   [[nodiscard]] absl::Status Resume(CompactRange range, const Judged& judged);
   // Begins a partition behind leaves that are not judged: of those below `judge_from` only anchors are. The custodian's first counter
-  // says where its counting is.
+  // says where its counting is. No map of subjects is judged, unless `judge_from` is 0.
   void BeginAt(CompactRange range, std::uint64_t judge_from);
 
   [[nodiscard]] const CompactRange& range() const { return range_; }
@@ -197,11 +197,14 @@ class LogAuditor {
   [[nodiscard]] bool governance_is_behind() const { return governance_is_behind_; }
   // How far the log's maps of subjects go.
   [[nodiscard]] const SubjectAuditor& subjects() const { return subjects_; }
+  // Not OK once the map of subjects could not be kept, or was read back damaged: a fault of where it is kept, not of the log. No later map is judged.
+  [[nodiscard]] const absl::Status& failed() const { return failed_; }
 
  private:
   // True when the author may have written it.
   bool Judge(const Leaf& leaf, bool signature_holds);
   void Enter(const absl::StatusOr<Leaf>& leaf, const Hash& hash, bool signature_holds);
+  void JudgeSubjects(const v1::Entry& entry);
   void MoveAnchor(const v1::Anchor& anchor);
   // The key that the entry's author must have signed with.
   [[nodiscard]] absl::StatusOr<PublicKey> KeyFor(const Leaf& leaf) const;
@@ -224,6 +227,7 @@ class LogAuditor {
   bool governance_is_behind_ = false;
   std::unique_ptr<SeenKeys> seen_;
   SubjectAuditor subjects_;
+  absl::Status failed_;
   BatchVerifier batches_;
 };
 

@@ -302,6 +302,30 @@ TEST_F(ReceiptOf, AnyChangedByteIsRefused) {
   EXPECT_FALSE(Receipt::Parse(bare.Serialize())->Verify(policy).ok());
 }
 
+class FailingPages final : public SubjectPages {
+ public:
+  absl::StatusOr<std::map<std::string, std::string>> Read(const std::vector<std::string>& /*prefixes*/) override { return absl::DataLossError("the disk"); }
+  absl::Status Write(const std::map<std::string, std::string>& /*pages*/) override { return absl::DataLossError("the disk"); }
+};
+
+TEST_F(Audit, AFaultOfWhereTheMapIsKeptIsNoneOfTheLog) {
+  v1::Entry entry = partition_.NewEntry(v1::KIND_DISCLOSURE);
+  entry.set_subject(std::string(kSubjectBytes, 'a'));
+  v1::Entry map = partition_.NewEntry(v1::KIND_SUBJECT_MAP);
+  map.mutable_subject_map()->set_size(partition_.leaves.size() + 1);
+  map.mutable_subject_map()->set_root(std::string(32, 'r'));
+  partition_.Add({entry, map}, *author_);
+  const auto served = Serve(governance_);
+  Findings governing(kGovernance), findings(kPartition);
+  const auto governance = AuditTiles(PolicyText(), nullptr, SourceOf(served), governing);
+  ASSERT_TRUE(governance.ok()) << governance.status();
+  LogAuditor auditor(findings, governance->history);
+  auditor.KeepSubjectsIn(std::make_unique<FailingPages>());
+  for (const std::string& leaf : partition_.leaves) auditor.Add(leaf, LeafHash(leaf));
+  for (const Finding& finding : findings.Take()) ADD_FAILURE() << finding.position << ": " << finding.message;
+  EXPECT_TRUE(absl::IsDataLoss(auditor.failed()));
+}
+
 TEST_F(Audit, GoesOnFromAStateAtAnySize) {
   other_ = NewSigner();
   // Faults on both sides: a wrong signature, and a key that comes again.

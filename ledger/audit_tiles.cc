@@ -228,6 +228,7 @@ absl::StatusOr<bool> TilesAuditor::Take(const PreparedBundle& bundle) {
     tiles_.Append(leaf.hash);
   }
   if (!failed_.ok()) return failed_;
+  if (!auditor_.failed().ok()) return auditor_.failed();
   return true;
 }
 

@@ -1,7 +1,7 @@
 // Audits a served log of any length, bundle by bundle: the parts that AuditTiles() (audit.h) is made of, for callers that fetch ahead, keep
 // a state between audits, or begin late. PrepareBundle() may run on any thread, in any order; a TilesAuditor takes the bundles in order,
 // on one. What an audit holds in memory: the edge of the tree (at most 8 levels of 255 hashes), the counters of each author, at
-// most 200 findings; and, unless told otherwise by SeenKeys, every idempotency key.
+// most 200 findings; and, unless told otherwise by SeenKeys and KeepSubjectsIn(), every idempotency key and the map of subjects.
 #ifndef CUSTODIAN_LEDGER_AUDIT_TILES_H_
 #define CUSTODIAN_LEDGER_AUDIT_TILES_H_
 
@@ -63,6 +63,8 @@ class TilesAuditor {
   TilesAuditor(const TilesAuditor&) = delete;
   TilesAuditor& operator=(const TilesAuditor&) = delete;
 
+  // As LogAuditor's, before all else.
+  void KeepSubjectsIn(std::unique_ptr<SubjectPages> pages) { auditor_.KeepSubjectsIn(std::move(pages)); }
   // As LogAuditor's, with the findings so far. InvalidArgument when the state is none that Save() wrote.
   [[nodiscard]] absl::Status Resume(const v1::AuditState& state);
   [[nodiscard]] absl::Status BeginAt(const TreeEdge& edge, std::uint64_t judge_from);

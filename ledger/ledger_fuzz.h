@@ -213,7 +213,72 @@ inline void FuzzMapProof(std::string_view bytes) {
   }
 }
 
-// A subject's list. The known log has no map, so none is true.
+// A log with entries of a, b and nobody, a map of the first five, and one entry behind it; the same in every run, as KnownLog is.
+struct KnownSubjectLog {
+  static constexpr char kOrigin[] = "known.example/p/00000000000000cc";
+  static constexpr std::string_view kSubjects = "ab-aa";
+  std::vector<std::string> leaves;
+  std::vector<Hash> leaf_hashes;
+  std::unique_ptr<SubjectPages> pages = NewSubjectPagesInMemory();
+  Hash root{};
+  Policy policy;
+  std::string checkpoint;
+
+  KnownSubjectLog() {
+    std::vector<std::string> entries;
+    SubjectChanges values;
+    for (std::uint64_t i = 0; i < kSubjects.size() + 2; ++i) {
+      v1::Entry entry;
+      entry.set_origin(kOrigin);
+      entry.set_kind(v1::KIND_DISCLOSURE);
+      entry.set_author("spiffe://known.example/author");
+      entry.set_counter(i + 1);
+      entry.mutable_time()->set_seconds(KnownLog::kCosignedAtSeconds - 60);
+      entry.set_idempotency_key(std::string(AsBytes(Sha256("subject entry " + std::to_string(i)))));
+      const char subject = i < kSubjects.size() ? kSubjects[i] : 'a';
+      if (i == kSubjects.size()) {
+        root = ApplySubjectChanges(*pages, EmptySubjectRoot(), values).value();
+        entry.set_kind(v1::KIND_SUBJECT_MAP);
+        entry.mutable_subject_map()->set_size(i);
+        entry.mutable_subject_map()->set_root(std::string(AsBytes(root)));
+      } else if (subject != '-') {
+        entry.set_subject(std::string(kSubjectBytes, subject));
+        SubjectValue& value = values[SubjectKey(entry.subject())];
+        value = {value.count + 1, i};
+      }
+      entries.push_back(entry.SerializeAsString());
+    }
+    leaves = SignBatch(kOrigin, entries, *custodian::testing::KnownSigner("author")).value();
+    for (const std::string& leaf : leaves) leaf_hashes.push_back(LeafHash(leaf));
+    const std::unique_ptr<Signer> log = custodian::testing::KnownSigner("subject log");
+    const NoteVerifier key = NoteVerifier::Create(kOrigin, kNoteEd25519, log->public_key().ed25519()).value();
+    Note note{Checkpoint{kOrigin, leaves.size(), RootOf(leaf_hashes)}.Serialize(), {}};
+    note.signatures.push_back(LogSignature(key, log->Sign(note.text).value()));
+    checkpoint = note.Serialize();
+    policy = Policy::Parse("log " + key.ToString() + "\nquorum none\n").value();
+  }
+  // The indexes that a true list of the subject shows.
+  [[nodiscard]] static std::vector<std::uint64_t> Of(const std::string& subject) {
+    std::vector<std::uint64_t> indexes;
+    for (std::uint64_t i = 0; i < kSubjects.size(); ++i)
+      if (subject == std::string(kSubjectBytes, kSubjects[i])) indexes.push_back(i);
+    return indexes;
+  }
+  [[nodiscard]] SubjectList ListOf(const std::string& subject, const std::vector<std::uint64_t>& indexes) const {
+    const auto entry_at = [this](std::uint64_t index) {
+      return SubjectList::Entry{index, leaves[index], InclusionProof(index, leaves.size(), custodian::testing::ReaderOf(leaf_hashes)).value()};
+    };
+    SubjectList list{subject, ProveSubject(*pages, root, subject).value(), entry_at(kSubjects.size()), {}, checkpoint};
+    for (const std::uint64_t index : indexes) list.entries.push_back(entry_at(index));
+    return list;
+  }
+  static const KnownSubjectLog& Get() {
+    static const KnownSubjectLog& log = *new KnownSubjectLog();
+    return log;
+  }
+};
+
+// A subject's list. What verifies shows that subject's entries in the known log, all of them and as they are there.
 inline void FuzzSubjectList(std::string_view bytes) {
   const auto list = SubjectList::Parse(bytes);
   if (!list.ok()) {
@@ -221,7 +286,13 @@ inline void FuzzSubjectList(std::string_view bytes) {
     return;
   }
   Require(list->Serialize() == bytes);
-  Require(!list->Verify(KnownLog::Get().policy).ok());
+  const KnownSubjectLog& known = KnownSubjectLog::Get();
+  const auto verified = list->Verify(known.policy);
+  if (!verified.ok()) return;
+  const std::vector<std::uint64_t> indexes = KnownSubjectLog::Of(list->subject);
+  Require(verified->covered == KnownSubjectLog::kSubjects.size() && list->entries.size() == indexes.size());
+  for (std::size_t i = 0; i < indexes.size(); ++i)
+    Require(list->entries[i].index == indexes[i] && list->entries[i].leaf == known.leaves[indexes[i]]);
 }
 
 // A leaf: SignedEntry and, in it, Entry.

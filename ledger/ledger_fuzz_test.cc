@@ -25,7 +25,7 @@ TEST(LedgerFuzz, ReceiptsHold) { EXPECT_GE(FuzzCorpus("receipt", kNoteCharacters
 TEST(LedgerFuzz, PoliciesHold) { EXPECT_GE(FuzzCorpus("policy", "\n\t #0123allynowitqurmgp+", 1000, FuzzPolicy), 5u); }
 TEST(LedgerFuzz, EntriesHold) { EXPECT_GE(FuzzCorpus("entry", kProtobufBytes, 1000, FuzzEntry), 14u); }
 TEST(LedgerFuzz, MapProofsHold) { EXPECT_GE(FuzzCorpus("map-proof", std::string_view("\0\1\x80\xff", 4), 1000, FuzzMapProof), 8u); }
-TEST(LedgerFuzz, SubjectListsHold) { EXPECT_GE(FuzzCorpus("subject-list", kNoteCharacters, 1000, FuzzSubjectList), 3u); }
+TEST(LedgerFuzz, SubjectListsHold) { EXPECT_GE(FuzzCorpus("subject-list", kNoteCharacters, 1000, FuzzSubjectList), 6u); }
 TEST(LedgerFuzz, BundlesHold) { EXPECT_GE(FuzzCorpus("bundle", std::string_view("\0\1\2\xff", 4), 400, FuzzBundle), 5u); }
 
 TEST(LedgerFuzz, NoChangedSignatureVerifies) {
@@ -41,6 +41,14 @@ TEST(LedgerFuzz, KnownLogIsBelieved) {
   for (std::uint64_t index = 0; index < KnownLog::kSize; ++index) {
     EXPECT_TRUE(log.ReceiptOf(index).Verify(log.policy).ok());
     EXPECT_TRUE(VerifyLeafSignature(KnownLog::kOrigin, ParseLeaf(log.leaves[index])->signed_entry, log.author->public_key()).ok());
+  }
+}
+
+TEST(LedgerFuzz, KnownSubjectListsAreBelieved) {
+  const KnownSubjectLog& log = KnownSubjectLog::Get();
+  for (const char c : {'a', 'b', 'z'}) {
+    const std::string subject(kSubjectBytes, c);
+    EXPECT_TRUE(log.ListOf(subject, KnownSubjectLog::Of(subject)).Verify(log.policy).ok()) << c;
   }
 }
 
@@ -162,13 +170,16 @@ std::map<std::string, std::string> MadeSeeds() {
   const KnownSubjects& subjects = KnownSubjects::Get();
   for (const char c : {'a', 'b', 'g', 'p', 'q', 'r', 's', 'z'})
     seeds[std::string("map-proof/") + c] = ProveSubject(*subjects.pages, subjects.root, std::string(kSubjectBytes, c)).value().Serialize();
-  for (const int entries : {0, 1, 3}) {
-    SubjectList list{std::string(kSubjectBytes, 'a'), ProveSubject(*subjects.pages, subjects.root, std::string(kSubjectBytes, 'a')).value(), {}, {}, signed_note};
-    const auto entry_at = [&log](std::uint64_t index) { return SubjectList::Entry{index, log.leaves[index], log.ReceiptOf(index).proof}; };
-    list.map_entry = entry_at(5);
-    for (int i = 0; i < entries; ++i) list.entries.push_back(entry_at(static_cast<std::uint64_t>(i)));
-    seeds["subject-list/" + std::to_string(entries)] = list.Serialize();
+  const KnownSubjectLog& listed = KnownSubjectLog::Get();
+  for (const char c : {'a', 'b', 'z'}) {
+    const std::string subject(kSubjectBytes, c);
+    seeds[std::string("subject-list/") + c] = listed.ListOf(subject, KnownSubjectLog::Of(subject)).Serialize();
   }
+  // With one too few, one of another, and one that the map does not cover.
+  const std::string subject(kSubjectBytes, 'a');
+  seeds["subject-list/short"] = listed.ListOf(subject, {0, 4}).Serialize();
+  seeds["subject-list/other"] = listed.ListOf(subject, {0, 1, 4}).Serialize();
+  seeds["subject-list/late"] = listed.ListOf(subject, {0, 3, 6}).Serialize();
   for (const std::uint64_t index : {0, 2}) seeds["entry/known-" + std::to_string(index)] = log.leaves[index];
   for (const auto& [name, leaf] : UnsignedLeaves()) seeds["entry/" + name] = leaf;
   return seeds;

@@ -16,8 +16,8 @@ SubjectAuditor::SubjectAuditor(std::unique_ptr<SubjectPages> pages)
 absl::Status SubjectAuditor::Add(std::uint64_t index, const v1::Entry& entry) {
   absl::Status status = entry.has_subject_map() ? Check(index, entry.subject_map()) : absl::OkStatus();
   if (!entry.subject().empty()) uncovered_.emplace_back(index, SubjectKey(entry.subject()));
-  // No map may leave them out any more.
-  if (uncovered_.size() > kSubjectMapLagMax && index > kSubjectMapLagMax) status.Update(Cover(index - kSubjectMapLagMax));
+  // No map may leave the oldest out any more. Many at once: each call makes a path of pages anew.
+  if (uncovered_.size() >= kSubjectMapLagMax + kChangesMax) status.Update(Cover(index - kSubjectMapLagMax));
   return status;
 }
 
@@ -36,6 +36,8 @@ absl::Status SubjectAuditor::Check(std::uint64_t index, const v1::SubjectMap& ma
 }
 
 absl::Status SubjectAuditor::Cover(std::uint64_t size) {
+  // Of a map that is not judged nothing needs to be made.
+  while (is_blind_ && !uncovered_.empty() && uncovered_.front().first < size) uncovered_.pop_front();
   while (!uncovered_.empty() && uncovered_.front().first < size) {
     SubjectChanges changes;
     std::size_t taken = 0;

@@ -18,6 +18,7 @@
 #ifndef CUSTODIAN_LEDGER_SUBJECT_LIST_H_
 #define CUSTODIAN_LEDGER_SUBJECT_LIST_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -66,6 +67,11 @@ struct SubjectList {
     absl::Time covered_at = absl::InfinitePast();
     // Empty when the subject has none.
     std::vector<std::pair<std::uint64_t, Leaf>> entries;
+    // True when the checkpoint has no entry that the map does not cover, but the map's own.
+    [[nodiscard]] bool CoversAll() const { return covered == map_index && checkpoint.size == map_index + 1; }
+    // What is new since then is not in the list: the older of `witnessed_at` and `covered_at`, which the map's author claims; of a map that covers all,
+    // `witnessed_at`. A checkpoint of today says nothing new of a map of last year.
+    [[nodiscard]] absl::Time AsOf() const { return CoversAll() ? witnessed_at : std::min(witnessed_at, covered_at); }
   };
   // Unauthenticated or InvalidArgument that says what does not fit.
   [[nodiscard]] absl::StatusOr<Verified> Verify(const Policy& policy) const;

@@ -92,6 +92,24 @@ TEST_F(SubjectListOf, ACompleteListIsBelieved) {
   EXPECT_EQ(verified->entries[2].second.entry.subject(), Subject('a'));
 }
 
+TEST_F(SubjectListOf, AnOldMapIsOldUnderANewCheckpoint) {
+  const auto verified = ListOf('a', {0, 3, 5}).Verify(BelievedPolicy());
+  ASSERT_TRUE(verified.ok()) << verified.status();
+  EXPECT_GT(verified->witnessed_at, verified->covered_at);
+  EXPECT_FALSE(verified->CoversAll());
+  EXPECT_EQ(verified->AsOf(), verified->covered_at);
+  AddMap(8, {4, 7}, b_count_);
+  const auto all = ListOf('a', {0, 3, 5, 7}).Verify(BelievedPolicy());
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_TRUE(all->CoversAll());
+  EXPECT_EQ(all->AsOf(), all->witnessed_at);
+  // Nothing but an entry of nobody came, which the list cannot know.
+  AddEntry('-');
+  EXPECT_FALSE(ListOf('a', {0, 3, 5, 7}).Verify(BelievedPolicy())->CoversAll());
+  AddMap(7, {3, 5}, b_count_);
+  EXPECT_FALSE(ListOf('a', {0, 3, 5}).Verify(BelievedPolicy())->CoversAll());
+}
+
 TEST_F(SubjectListOf, ASubjectWithoutEntriesIsProvedToHaveNone) {
   EXPECT_EQ(Judge(ListOf('c', {})), "");
   EXPECT_THAT(Judge(ListOf('c', {1})), HasSubstr("shows 1 entries, the map counts 0"));

@@ -51,10 +51,6 @@ class Pair {
   [[nodiscard]] bool Cross(Slot one, Slot other) const {
     return CountShared(a_, one, b_, other) > 0 || CountShared(a_, other, b_, one) > 0;
   }
-  [[nodiscard]] bool OneOf(Slot slot) const {
-    const auto a = Range(a_, slot), b = Range(b_, slot);
-    return a.first != a.second || b.first != b.second;
-  }
   [[nodiscard]] int Count(Slot slot) const { return CountShared(a_, slot, b_, slot); }
   // One has the first, the other the second.
   [[nodiscard]] bool Differ(std::uint32_t one, std::uint32_t other) const {

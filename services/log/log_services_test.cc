@@ -154,7 +154,7 @@ class LogServicesTest : public ::testing::Test {
   FeedService feed_service_{guard_, partitions_, clock_};
   TileService tiles_{kNetwork, readers_,
                      [this](std::string_view origin) { return origin == kOrigin ? partition_->log.get() : nullptr; }, make_receipt_,
-                     [this](std::string_view, std::string_view subject) { return MakeSubjectList(*partition_->database, *partition_->log, subject); }};
+                     [this](std::string_view, std::string_view subject) { return MakeSubjectList(*partition_->database, *partition_->log, subject, [] {}); }};
   std::unique_ptr<rpc::GrpcServer> server_;
 };
 

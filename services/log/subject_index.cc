@@ -23,17 +23,35 @@ std::string Digest(const std::string& text) { return std::string(ledger::AsBytes
 
 absl::Status Stopped() { return absl::CancelledError("the map of subjects is brought on at the next start"); }
 
+// The SUBJECT_MAP entry at `index` is the newest, unless it is one that verifiers refuse, and after which none is held against it.
+void Remember(const ledger::v1::SubjectMap& map, std::uint64_t index, SubjectMapState& state) {
+  const auto root = ledger::HashFromBytes(map.root());
+  if (root.ok() && map.size() <= index && (!state.entered || map.size() > state.entered->size)) state.entered = {map.size(), *root, index};
+}
+
 absl::Status NotYet(const char* why) { return absl::UnavailableError(std::string("no list of this log's subjects can be proved now: ") + why); }
 
 }  // namespace
 
 absl::Status SubjectIndex::Step() {
+  const absl::Status status = entering_ ? Conclude(absl::ZeroDuration()) : StepOn();
+  if (!status.ok()) {
+    state_.reset();
+    // Due at once.
+    stepped_ = absl::InfinitePast();
+  }
+  return status;
+}
+
+absl::Status SubjectIndex::StepOn() {
+  if (is_damaged_.exchange(false)) return BeginAnew(absl::DataLossError("a list could not be proved by it"));
   if (!state_) {
     const absl::Status status = database_.ReadOne([this](tenants::ReadTransaction& transaction) -> absl::Status {
       auto state = ReadSubjectMap(transaction);
       if (state.ok()) state_ = *state;
       return state.status();
     });
+    if (absl::IsDataLoss(status)) return BeginAnew(status);
     if (!status.ok()) return status;
   }
   const std::uint64_t size = writer_.size();
@@ -42,20 +60,15 @@ absl::Status SubjectIndex::Step() {
   const absl::Time now = clock_.Now();
   // A clock that is set back holds nothing up.
   if (stepped_ <= now && now - stepped_ < options_.period && size < state_->size + options_.entries_max) return absl::OkStatus();
-  // Taken in by an earlier step, which did not come to its end.
-  const bool waits = !is_entered && (!state_->entered || state_->size > state_->entered->size) && size <= state_->size + kLagMax;
-  const absl::Status status = size < state_->size ? JudgeLonger() : BringOn(!waits);
-  if (status.ok())
-    stepped_ = now;
-  else
-    state_.reset();
+  absl::Status status = size < state_->size ? JudgeLonger() : BringOn();
+  if (status.ok()) stepped_ = now;
   return status;
 }
 
-// What an earlier step took in is entered as it is, for it may have been entered already and not remembered.
-absl::Status SubjectIndex::BringOn(bool catches_up) {
-  if (catches_up)
-    if (absl::Status status = CatchUp(); !status.ok()) return status;
+// All entries are passed before a map is entered: among them may be one that was entered and not remembered, or that covers more than what was
+// taken in so far.
+absl::Status SubjectIndex::BringOn() {
+  if (absl::Status status = CatchUp(); !status.ok()) return status;
   return Enter();
 }
 
@@ -82,16 +95,17 @@ absl::Status SubjectIndex::TakeIn(std::uint64_t count) {
   if (!leaves.ok()) return leaves.status();
   ledger::SubjectChanges changes;
   std::vector<std::pair<std::string, std::uint64_t>> entries;
+  SubjectMapState next = *state_;
   for (std::uint64_t i = 0; i < leaves->size(); ++i) {
     const auto leaf = ledger::ParseLeaf((*leaves)[i]);
     if (!leaf.ok()) return absl::InternalError("entry " + std::to_string(state_->size + i) + " cannot be read, so its subject is not known");
+    if (leaf->entry.has_subject_map()) Remember(leaf->entry.subject_map(), state_->size + i, next);
     if (leaf->entry.subject().empty()) continue;
     ledger::SubjectValue& value = changes[ledger::SubjectKey(leaf->entry.subject())];
     ++value.count;
     value.last_index = state_->size + i;
     entries.emplace_back(leaf->entry.subject(), value.last_index);
   }
-  SubjectMapState next = *state_;
   const absl::Status status = database_.Write([&](tenants::WriteTransaction& transaction) -> absl::Status {
     const auto stored = LockSubjectMap(transaction);
     if (!stored.ok()) return stored.status();
@@ -120,9 +134,9 @@ absl::Status SubjectIndex::BeginAnew(absl::Status why) const {
 }
 
 absl::Status SubjectIndex::Enter() {
-  SubjectMapState next = *state_;
+  const SubjectMapState& next = *state_;
   if (next.root == (next.entered ? next.entered->root : ledger::EmptySubjectRoot())) return absl::OkStatus();
-  if (next.entered && next.size <= next.entered->size) return absl::InternalError("a map of subjects was entered that the entries do not make");
+  if (next.entered && next.size <= next.entered->size) return BeginAnew(absl::DataLossError("a map of subjects is remembered that the log has not"));
   tenants::Write write;
   ledger::v1::Entry entry;
   entry.set_kind(ledger::v1::KIND_SUBJECT_MAP);
@@ -131,11 +145,16 @@ absl::Status SubjectIndex::Enter() {
   write.request_digest = Digest("custodian/subject-map/v1\n" + writer_.origin() + "\n" + entry.subject_map().SerializeAsString());
   write.idempotency_key = write.request_digest;
   write.entries.push_back(std::move(entry));
-  // A writer that waits for its witnesses takes its time, and must not hold up the end of the process.
-  auto answer = writer_.Submit(std::move(write));
-  while (answer.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready)
-    if (options_.stopped()) return Stopped();
-  const auto admitted = answer.get();
+  entering_.emplace(Entering{next, writer_.Submit(std::move(write))});
+  return Conclude(options_.wait);
+}
+
+// A writer that waits for its database takes its time, and must not hold up the maps of others: what it answers later, a later step takes.
+absl::Status SubjectIndex::Conclude(absl::Duration wait) {
+  if (entering_->answer.wait_for(absl::ToChronoMilliseconds(wait)) != std::future_status::ready) return absl::OkStatus();
+  SubjectMapState next = entering_->state;
+  const auto admitted = entering_->answer.get();
+  entering_.reset();
   if (!admitted.ok()) return admitted.status();
   next.entered = {next.size, next.root, admitted->first_index};
   const absl::Status status = database_.Write([&](tenants::WriteTransaction& transaction) -> absl::Status {
@@ -158,6 +177,12 @@ struct Listed {
   std::vector<std::uint64_t> indexes;
 };
 
+const absl::Status& TooLong() {
+  static const absl::Status& status = *new absl::Status(absl::FailedPreconditionError("this subject has more entries than one list may show"));
+  return status;
+}
+
+// DataLoss when the map and the places of the entries do not fit together.
 absl::StatusOr<Listed> ReadListed(const tenants::Database& database, const std::string& subject) {
   Listed listed;
   const absl::Status status = database.Read([&](tenants::ReadTransaction& transaction) -> absl::Status {
@@ -168,9 +193,13 @@ absl::StatusOr<Listed> ReadListed(const tenants::Database& database, const std::
     StoredSubjectPages pages(transaction);
     auto proof = ledger::ProveSubject(pages, state->root, subject);
     if (!proof.ok()) return proof.status();
+    const auto value = proof->Verify(state->root, subject);
+    if (!value.ok()) return absl::DataLossError(value.status().message());
+    if (value->count > ledger::kSubjectListEntriesMax) return TooLong();
     listed.map = *std::move(proof);
     listed.map_index = state->entered->index;
     listed.indexes = SubjectEntries(transaction, subject, state->entered->size, ledger::kSubjectListEntriesMax + 1);
+    if (listed.indexes.size() != value->count) return absl::DataLossError("the places of a subject's entries are not as many as its map counts");
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -188,14 +217,14 @@ absl::StatusOr<ledger::SubjectList::Entry> ReadEntry(const tenants::LogReader& l
 
 }  // namespace
 
-absl::StatusOr<std::string> MakeSubjectList(const tenants::Database& database, const tenants::LogReader& log, std::string_view subject) {
+absl::StatusOr<std::string> MakeSubjectList(const tenants::Database& database, const tenants::LogReader& log, std::string_view subject,
+                                            const std::function<void()>& found_damaged) {
   if (subject.size() != ledger::kSubjectBytes) return absl::InvalidArgumentError("a subject has 16 bytes");
-  const absl::Status too_long = absl::FailedPreconditionError("this subject has more entries than one list may show");
   ledger::SubjectList list;
   list.subject = std::string(subject);
   auto listed = ReadListed(database, list.subject);
+  if (absl::IsDataLoss(listed.status())) found_damaged();
   if (!listed.ok()) return listed.status();
-  if (listed->indexes.size() > ledger::kSubjectListEntriesMax) return too_long;
   list.map = std::move(listed->map);
   auto checkpoint = log.PublishedCheckpoint();
   if (absl::IsNotFound(checkpoint.status())) return NotYet("nothing of it is witnessed yet");
@@ -214,7 +243,7 @@ absl::StatusOr<std::string> MakeSubjectList(const tenants::Database& database, c
     if (!entry.ok()) return entry.status();
     // In Base64, with the hashes of its proof.
     bytes += entry->leaf.size() * 4 / 3 + 64 * 46;
-    if (bytes > ledger::kSubjectListBytesMax - ledger::kLeafBytesMax * 2) return too_long;
+    if (bytes > ledger::kSubjectListBytesMax - ledger::kLeafBytesMax * 2) return TooLong();
     list.entries.push_back(*std::move(entry));
   }
   return list.Serialize();

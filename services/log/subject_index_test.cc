@@ -1,12 +1,12 @@
 // The map of subjects over a real partition: entered, proved, and picked up wherever a process stopped.
 #include "services/log/subject_index.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <stdexcept>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "ledger/entry.h"
 #include "ledger/subject_audit.h"
 #include "ledger/subject_list.h"
@@ -16,8 +16,6 @@
 
 namespace custodian::log {
 namespace {
-
-using ::testing::HasSubstr;
 
 constexpr char kOrigin[] = "custodian.example/p/00000000000000aa";
 constexpr char kAuthor[] = "spiffe://custodian.example/custodian/serve";
@@ -54,8 +52,17 @@ class SubjectIndexOf : public ::testing::Test {
     writer_.reset();
   }
   // As a new process would begin.
-  void Restart() {
-    index_ = std::make_unique<SubjectIndex>(database_->database(), *log_, *writer_, clock_, SubjectIndex::Options{.period = absl::Minutes(1), .entries_max = 100});
+  void Restart(std::function<bool()> stopped = [] { return false; }) {
+    index_ = std::make_unique<SubjectIndex>(database_->database(), *log_, *writer_, clock_,
+                                            SubjectIndex::Options{.period = absl::Minutes(1), .entries_max = 100, .wait = absl::Seconds(20), .stopped = std::move(stopped)});
+  }
+  // As in a database that was filled again from a mirror.
+  void ForgetMap() {
+    ASSERT_TRUE(database_->Sql("DELETE FROM ledger.subject_page").ok());
+    ASSERT_TRUE(database_->Sql("DELETE FROM ledger.subject_entry").ok());
+    ASSERT_TRUE(database_->Sql("UPDATE ledger.subject_map SET size = 0, root = decode(repeat('00', 32), 'hex'), entered_size = NULL, "
+                               "entered_root = NULL, entered_index = NULL")
+                    .ok());
   }
   // One entry a letter; '-' is of nobody.
   void Append(const std::string& subjects) {
@@ -95,9 +102,12 @@ class SubjectIndexOf : public ::testing::Test {
   }
   ledger::SubjectList::Verified ListOf(char subject) const {
     const ledger::Policy policy = Value(ledger::Policy::Parse("log " + key_.ToString() + "\nquorum none\n"));
-    return Value(Value(ledger::SubjectList::Parse(Value(MakeSubjectList(database_->database(), *log_, SubjectOf(subject))))).Verify(policy));
+    return Value(Value(ledger::SubjectList::Parse(Value(List(SubjectOf(subject))))).Verify(policy));
   }
-  absl::Status TryList(char subject) const { return MakeSubjectList(database_->database(), *log_, SubjectOf(subject)).status(); }
+  absl::StatusOr<std::string> List(const std::string& subject) const {
+    return MakeSubjectList(database_->database(), *log_, subject, [this] { index_->MakeAnew(); });
+  }
+  absl::Status TryList(char subject) const { return List(SubjectOf(subject)).status(); }
 
   std::unique_ptr<custodian::testing::TestDatabase> database_;
   custodian::testing::FakeClock clock_;
@@ -131,7 +141,7 @@ TEST_F(SubjectIndexOf, ListsAreCompleteAsOfTheNewestMap) {
   EXPECT_EQ(ListOf('a').entries.size(), 4u);
   EXPECT_EQ(ListOf('c').entries.size(), 1u);
   EXPECT_EQ(ListOf('c').covered, 9u);
-  EXPECT_TRUE(absl::IsInvalidArgument(MakeSubjectList(database_->database(), *log_, "short").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(List("short").status()));
 }
 
 TEST_F(SubjectIndexOf, AMapIsEnteredOnceAMinuteOrForManyEntriesAndOnlyWhenItChanged) {
@@ -193,6 +203,64 @@ TEST_F(SubjectIndexOf, WhatWasEnteredAndNotRememberedIsFoundAgainAndNotEnteredTw
   EXPECT_EQ(database_->One("SELECT entered_index FROM ledger.subject_map"), "3");
 }
 
+TEST_F(SubjectIndexOf, ACatchUpThatIsInterruptedEntersNoMapThatGoesBack) {
+  // More than one transaction takes in, and a map that covers all of it.
+  for (int i = 0; i < 10; ++i) Append(std::string(600, static_cast<char>('a' + i)));
+  ASSERT_TRUE(index_->Step().ok());
+  Append("a");
+  ASSERT_TRUE(StepAMinuteLater().ok());
+  ASSERT_EQ(Maps(), (std::vector<std::uint64_t>{6'000, 6'002}));
+  ForgetMap();
+  int asked = 0;
+  Restart([&asked] { return ++asked == 2; });
+  EXPECT_TRUE(absl::IsCancelled(index_->Step()));
+  EXPECT_EQ(database_->One("SELECT size FROM ledger.subject_map"), "4000");
+  Restart();
+  ASSERT_TRUE(index_->Step().ok());
+  EXPECT_EQ(Maps(), (std::vector<std::uint64_t>{6'000, 6'002}));
+  EXPECT_EQ(database_->One("SELECT entered_index FROM ledger.subject_map"), "6002");
+  Append("b");
+  ASSERT_TRUE(StepAMinuteLater().ok());
+  EXPECT_EQ(Maps(), (std::vector<std::uint64_t>{6'000, 6'002, 6'004}));
+  Publish();
+  EXPECT_EQ(ListOf('b').entries.size(), 601u);
+}
+
+TEST_F(SubjectIndexOf, ARefilledLogWhoseMapWasEnteredUnderAnotherDigestGoesOn) {
+  Append("abc");
+  ASSERT_TRUE(index_->Step().ok());
+  // The entry is in the log, and what was asked for it is not known any more.
+  ASSERT_TRUE(database_->Sql("UPDATE ledger.idempotency SET request_digest = decode(repeat('77', 32), 'hex')").ok());
+  ASSERT_TRUE(database_->Sql("UPDATE ledger.subject_map SET entered_size = NULL, entered_root = NULL, entered_index = NULL").ok());
+  Restart();
+  ASSERT_TRUE(index_->Step().ok());
+  EXPECT_EQ(database_->One("SELECT entered_index FROM ledger.subject_map"), "3");
+  Append("a");
+  ASSERT_TRUE(StepAMinuteLater().ok());
+  EXPECT_EQ(Maps(), (std::vector<std::uint64_t>{3, 5}));
+}
+
+TEST_F(SubjectIndexOf, AWriterThatDoesNotAnswerHoldsNoStepUpAndGetsTheMapOnce) {
+  Append("abc");
+  StopWriter();
+  // It takes what it is given, and commits nothing.
+  writer_ = Value(tenants::PartitionWriter::Create({.origin = kOrigin, .author = kAuthor}, database_->database(), *author_, roster_, clock_));
+  index_ = std::make_unique<SubjectIndex>(database_->database(), *log_, *writer_, clock_, SubjectIndex::Options{});
+  const absl::Time begun = absl::Now();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(StepAMinuteLater().ok());
+  EXPECT_LT(absl::Now() - begun, absl::Seconds(10));
+  EXPECT_EQ(Maps().size(), 0u);
+  EXPECT_EQ(database_->One("SELECT size FROM ledger.subject_map"), "3");
+  thread_ = std::thread([this] { writer_->Run(); });
+  for (int i = 0; i < 200 && database_->One("SELECT entered_index FROM ledger.subject_map").empty(); ++i) {
+    ASSERT_TRUE(index_->Step().ok());
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_EQ(Maps(), (std::vector<std::uint64_t>{3}));
+  Append("a");
+  ASSERT_TRUE(StepAMinuteLater().ok());
+}
+
 TEST_F(SubjectIndexOf, AStepThatTheDatabaseRefusesChangesNothing) {
   Append("ab");
   ASSERT_TRUE(index_->Step().ok());
@@ -246,15 +314,33 @@ TEST_F(SubjectIndexOf, AMapOfMoreThanTheLogHasIsMadeAnew) {
   EXPECT_EQ(Maps().size(), 2u);
 }
 
-TEST_F(SubjectIndexOf, AnEntryHiddenFromTheListDoesNotVerify) {
-  Append("aaa");
+TEST_F(SubjectIndexOf, WhatAReaderFindsDamagedIsMadeAnew) {
+  Append("aaab");
   ASSERT_TRUE(index_->Step().ok());
   Publish();
-  ASSERT_TRUE(database_->Sql("DELETE FROM ledger.subject_entry WHERE entry_index = 1").ok());
-  const ledger::Policy policy = Value(ledger::Policy::Parse("log " + key_.ToString() + "\nquorum none\n"));
-  const auto list = ledger::SubjectList::Parse(Value(MakeSubjectList(database_->database(), *log_, SubjectOf('a'))));
-  ASSERT_TRUE(list.ok()) << list.status();
-  EXPECT_THAT(std::string(list->Verify(policy).status().message()), HasSubstr("shows 2 entries, the map counts 3"));
+  for (const char* damage : {"DELETE FROM ledger.subject_entry WHERE entry_index = 1", "DELETE FROM ledger.subject_page",
+                             "INSERT INTO ledger.subject_entry (subject, entry_index) VALUES (decode(repeat('61', 16), 'hex'), 3)"}) {
+    ASSERT_TRUE(database_->Sql(damage).ok());
+    EXPECT_TRUE(absl::IsDataLoss(TryList('a'))) << damage;
+    // Nobody else writes meanwhile.
+    EXPECT_TRUE(absl::IsDataLoss(index_->Step()));
+    ASSERT_TRUE(index_->Step().ok());
+    EXPECT_EQ(ListOf('a').entries.size(), 3u) << damage;
+  }
+  EXPECT_EQ(Maps().size(), 1u);
+}
+
+TEST_F(SubjectIndexOf, AStateThatIsMissingIsMadeAnew) {
+  Append("ab");
+  ASSERT_TRUE(index_->Step().ok());
+  Publish();
+  ASSERT_TRUE(database_->Sql("DELETE FROM ledger.subject_map").ok());
+  EXPECT_TRUE(absl::IsDataLoss(TryList('a')));
+  Restart();
+  EXPECT_TRUE(absl::IsDataLoss(index_->Step()));
+  ASSERT_TRUE(index_->Step().ok());
+  EXPECT_EQ(ListOf('a').entries.size(), 1u);
+  EXPECT_EQ(Maps().size(), 1u);
 }
 
 TEST_F(SubjectIndexOf, ALongLogIsTakenInByManyTransactions) {

@@ -50,7 +50,8 @@ void StoreSubjectMap(WriteTransaction& transaction, const SubjectMapState& state
 void ClearSubjectMap(WriteTransaction& transaction) {
   Execute(transaction, "DELETE FROM ledger.subject_page");
   Execute(transaction, "DELETE FROM ledger.subject_entry");
-  Execute(transaction, "UPDATE ledger.subject_map SET size = 0, root = $1", Parameter(ledger::EmptySubjectRoot()));
+  Execute(transaction, "DELETE FROM ledger.subject_map");
+  Execute(transaction, "INSERT INTO ledger.subject_map (size, root) VALUES (0, $1)", Parameter(ledger::EmptySubjectRoot()));
 }
 
 void AddSubjectEntries(WriteTransaction& transaction, const std::vector<std::pair<std::string, std::uint64_t>>& entries) {

@@ -35,7 +35,7 @@ struct SubjectMapState {
 // The same; nobody else changes it before this transaction ends.
 [[nodiscard]] absl::StatusOr<SubjectMapState> LockSubjectMap(tenants::WriteTransaction& transaction);
 void StoreSubjectMap(tenants::WriteTransaction& transaction, const SubjectMapState& state);
-// Forgets pages and places, to begin anew; what was entered stays known.
+// Forgets all of it, to begin anew; which maps were entered, the log says.
 void ClearSubjectMap(tenants::WriteTransaction& transaction);
 
 // Subject and index of entries. One that is there already stays.

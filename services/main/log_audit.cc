@@ -13,6 +13,7 @@
 #include "services/main/progress_bar.h"
 #include "services/main/verify_report.h"
 #include "services/node/bundle_queue.h"
+#include "services/node/page_table.h"
 
 namespace custodian::main {
 namespace {
@@ -105,6 +106,9 @@ void LogAudit::Begin(const ledger::Checkpoint& checkpoint) {
   if (!keys.ok()) throw CommandFailed{1, "the idempotency keys: " + std::string(keys.status().message())};
   keys_ = keys->get();
   auditor_ = std::make_unique<ledger::TilesAuditor>(findings_, &governance_, read_, *std::move(keys), options_.visit);
+  auto subjects = node::PageTable::Create(std::filesystem::temp_directory_path());
+  if (!subjects.ok()) throw CommandFailed{1, "the map of subjects: " + std::string(subjects.status().message())};
+  auditor_->KeepSubjectsIn(*std::move(subjects));
   if (state_) {
     keys_compared_ = state_->keys_compared();
     const absl::Status resumed = auditor_->Resume(*state_);

@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "prometheus/text_serializer.h"
 #include "rapidjson/stringbuffer.h"
@@ -123,6 +125,12 @@ class Platform {
   [[nodiscard]] absl::Status ForgetTokens() const;
   // The complete list of a subject's entries; the governance log is about nobody.
   [[nodiscard]] absl::StatusOr<std::string> ListSubject(std::string_view origin, std::string_view subject) const;
+  struct Subjects {
+    std::unique_ptr<log::SubjectIndex> index;
+    // Said last, so that the same is not said every second.
+    std::string trouble;
+  };
+  [[nodiscard]] Subjects& SubjectsOf(const tenants::Partition& partition);
   // Each partition's map of subjects. For one thread.
   [[nodiscard]] absl::Status StepSubjects();
   void Repeat(absl::Duration every, const char* what, std::function<absl::Status()> body);
@@ -171,8 +179,9 @@ class Platform {
   // None when the configuration names none.
   std::unique_ptr<rpc::MllpServer> mllp_;
   absl::Notification stop_;
-  // Of the thread that steps them.
-  std::map<const tenants::Partition*, std::unique_ptr<log::SubjectIndex>> subject_indexes_;
+  mutable absl::Mutex subjects_mutex_;
+  // Only added to, by the thread that steps them.
+  std::map<const tenants::Partition*, Subjects> subjects_ ABSL_GUARDED_BY(subjects_mutex_);
   std::vector<std::thread> threads_;
 };
 
@@ -544,19 +553,30 @@ absl::Status Platform::ForgetTokens() const {
 absl::StatusOr<std::string> Platform::ListSubject(std::string_view origin, std::string_view subject) const {
   const tenants::Partition* partition = network_->partitions.FindByOrigin(origin);
   if (partition == nullptr) return absl::NotFoundError("this log is about nobody");
-  return log::MakeSubjectList(*partition->database, *partition->log, subject);
+  return log::MakeSubjectList(*partition->database, *partition->log, subject, [this, partition] {
+    const absl::MutexLock lock(&subjects_mutex_);
+    if (const auto found = subjects_.find(partition); found != subjects_.end()) found->second.index->MakeAnew();
+  });
+}
+
+Platform::Subjects& Platform::SubjectsOf(const tenants::Partition& partition) {
+  const absl::MutexLock lock(&subjects_mutex_);
+  Subjects& subjects = subjects_[&partition];
+  if (subjects.index == nullptr)
+    subjects.index = std::make_unique<log::SubjectIndex>(*partition.database, *partition.log, *partition.writer, machine_clock_,
+                                                         log::SubjectIndex::Options{.stopped = [this] { return stop_.HasBeenNotified(); }});
+  return subjects;
 }
 
 absl::Status Platform::StepSubjects() {
-  absl::Status first_failure;
   for (tenants::Partition* partition : network_->partitions.All()) {
-    std::unique_ptr<log::SubjectIndex>& index = subject_indexes_[partition];
-    if (index == nullptr)
-      index = std::make_unique<log::SubjectIndex>(*partition->database, *partition->log, *partition->writer, machine_clock_,
-                                                  log::SubjectIndex::Options{.stopped = [this] { return stop_.HasBeenNotified(); }});
-    first_failure.Update(index->Step());
+    Subjects& subjects = SubjectsOf(*partition);
+    const absl::Status status = subjects.index->Step();
+    const std::string trouble = status.ok() || absl::IsCancelled(status) ? "" : std::string(status.message());
+    if (trouble == std::exchange(subjects.trouble, trouble) || trouble.empty()) continue;
+    spdlog::warn("event=subject_map_waits origin={} reason=\"{}\"", partition->tenant.origin, trouble);
   }
-  return first_failure;
+  return absl::OkStatus();
 }
 
 // Runs `body` every `every` until Stop(); a failure is logged once until it succeeds again.

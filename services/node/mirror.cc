@@ -94,8 +94,6 @@ absl::Status Mirror::Follow() {
   if (governance_log_ == nullptr || !governance_log_->IsWhole()) return first;
   Keep(first, RestorePartitions());
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
-    // While nothing of the log is served nothing is held up either.
-    if (!notes[i].ok()) partitions_[i].uncovered.reset();
     if (stopped_ || clock_.Now() < partitions_[i].not_before) continue;
     const absl::Status status = notes[i].ok() ? FollowPartition(partitions_[i], *notes[i]) : notes[i].status();
     Remember(partitions_[i], status);
@@ -181,19 +179,23 @@ absl::Status Mirror::FollowPartition(Followed& followed, const ledger::Note& not
   }
   absl::Status status = (*log)->Advance(*checkpoint, policy->KnownSignatures(note), followed.source.read, stopped_);
   if (absl::IsDataLoss(status)) (*log)->Forget();
-  return status.ok() ? JudgeSubjects(followed, (*log)->FirstUncovered()) : status;
+  return status.ok() ? JudgeSubjects(followed, (*log)->size(), (*log)->FirstUncovered()) : status;
 }
 
-absl::Status Mirror::JudgeSubjects(Followed& followed, std::optional<std::uint64_t> uncovered) const {
-  if (!uncovered || uncovered != followed.uncovered) followed.uncovered_since = clock_.Now();
-  followed.uncovered = uncovered;
-  if (!uncovered || clock_.Now() - followed.uncovered_since <= options_.uncovered_max) return absl::OkStatus();
+absl::Status Mirror::JudgeSubjects(Followed& followed, std::uint64_t size, std::optional<std::uint64_t> uncovered) const {
+  const absl::Time now = clock_.Now();
+  std::deque<Followed::Seen>& seen = followed.seen;
+  if (seen.empty() || (seen.back().size < size && now - seen.back().time >= options_.uncovered_max / 10)) seen.push_back({size, now});
+  // Of those that are old enough to judge by, the last says it all.
+  while (seen.size() > 1 && now - seen[1].time > options_.uncovered_max) seen.pop_front();
+  const bool waits = uncovered && *uncovered < seen.front().size && now - seen.front().time > options_.uncovered_max;
+  if (!waits) return absl::OkStatus();
   return absl::FailedPreconditionError("entry " + std::to_string(*uncovered) + " waits for more than " + absl::FormatDuration(options_.uncovered_max) +
                                        " for a map of subjects to cover it: no list of a subject's entries can be proved to be complete");
 }
 
 void Mirror::Remember(Followed& followed, const absl::Status& status) {
-  if (absl::IsDataLoss(status)) followed.not_before = clock_.Now() + options_.retry;
+  if (absl::IsDataLoss(status) || absl::IsInternal(status)) followed.not_before = clock_.Now() + options_.retry;
   const std::string trouble = status.ok() || absl::IsCancelled(status) ? "" : std::string(status.message());
   if (trouble == std::exchange(followed.trouble, trouble)) return;
   if (trouble.empty())

@@ -6,6 +6,7 @@
 #define CUSTODIAN_SERVICES_NODE_MIRROR_H_
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -65,9 +66,12 @@ class Mirror {
     // Empty until a checkpoint of it was believed.
     std::string origin;
     absl::Time not_before = absl::InfinitePast();
-    // The first entry of a subject that no map of subjects covers, and when this mirror first saw it so.
-    std::optional<std::uint64_t> uncovered;
-    absl::Time uncovered_since;
+    // What size the log had when, by this mirror's clock: the oldest first, at most a dozen.
+    struct Seen {
+      std::uint64_t size = 0;
+      absl::Time time;
+    };
+    std::deque<Seen> seen;
     // Said last, so that the same is not said every second.
     std::string trouble;
   };
@@ -86,8 +90,9 @@ class Mirror {
   [[nodiscard]] absl::Status FollowGovernance(const absl::StatusOr<ledger::Note>& note);
   [[nodiscard]] absl::Status RestorePartitions();
   [[nodiscard]] absl::Status FollowPartition(Followed& followed, const ledger::Note& note);
-  // FailedPrecondition when the log goes on and its newest entries enter no map of subjects: it is held and cosigned nevertheless.
-  [[nodiscard]] absl::Status JudgeSubjects(Followed& followed, std::optional<std::uint64_t> uncovered) const;
+  // FailedPrecondition when an entry of a subject was there for longer than `uncovered_max` and no map of subjects covers it: the log is held and cosigned
+  // nevertheless.
+  [[nodiscard]] absl::Status JudgeSubjects(Followed& followed, std::uint64_t size, std::optional<std::uint64_t> uncovered) const;
   void Remember(Followed& followed, const absl::Status& status);
   [[nodiscard]] bool MayRead(const std::string& spiffe_id, const Served& served) const;
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include "ledger/subject_map.h"
@@ -476,19 +477,43 @@ class MirrorOfSubjects : public MirrorOf {
   void AddOf(char subject) {
     ledger::v1::Entry entry = partition_.NewEntry(ledger::v1::KIND_DISCLOSURE);
     entry.set_subject(std::string(ledger::kSubjectBytes, subject));
+    of_.emplace_back(partition_.leaves.size(), ledger::SubjectKey(entry.subject()));
     value_of_[ledger::SubjectKey(entry.subject())].count += 1;
     value_of_[ledger::SubjectKey(entry.subject())].last_index = partition_.leaves.size();
     partition_.Add({entry}, *author_);
   }
   // Of all entries so far, with values that may lie.
-  void AddMap(const ledger::SubjectChanges& values) {
+  void AddMap(const ledger::SubjectChanges& values) { AddMap(partition_.leaves.size(), values); }
+  // A true one of the first `size` entries.
+  void AddMapOver(std::uint64_t size) {
+    ledger::SubjectChanges values;
+    for (const auto& [index, key] : of_)
+      if (index < size) values[key] = {values[key].count + 1, index};
+    AddMap(size, values);
+  }
+  void AddMap(std::uint64_t size, const ledger::SubjectChanges& values) {
     const auto pages = ledger::NewSubjectPagesInMemory();
     ledger::v1::Entry map = partition_.NewEntry(ledger::v1::KIND_SUBJECT_MAP);
-    map.mutable_subject_map()->set_size(partition_.leaves.size());
+    covered_ = size;
+    map.mutable_subject_map()->set_size(size);
     map.mutable_subject_map()->set_root(std::string(ledger::AsBytes(ledger::ApplySubjectChanges(*pages, ledger::EmptySubjectRoot(), values).value())));
     partition_.Add({map}, *author_);
   }
+  // Adds an entry and a map that leaves the last `behind` entries of subjects out, and follows, two minutes and a failure after the step before.
+  absl::Status FollowBehind(std::size_t behind) {
+    AddOf('b');
+    if (of_.size() > behind && of_[of_.size() - behind - 1].first >= covered_) AddMapOver(of_[of_.size() - behind - 1].first + 1);
+    ServeAll();
+    fail_at_ = 0;
+    EXPECT_TRUE(absl::IsUnavailable(mirror_->Follow()));
+    fail_at_ = std::numeric_limits<decltype(fail_at_)>::max();
+    return Follow();
+  }
   ledger::SubjectChanges value_of_;
+  // By the newest map.
+  std::uint64_t covered_ = 0;
+  // Index and subject's key of each entry of a subject.
+  std::vector<std::pair<std::uint64_t, ledger::Hash>> of_;
 };
 
 TEST_F(MirrorOfSubjects, AnHonestMapIsFollowedAcrossARestart) {
@@ -524,6 +549,8 @@ TEST_F(MirrorOfSubjects, AMapThatLeavesAnEntryOutIsRefusedAndNotCosigned) {
 
 TEST_F(MirrorOfSubjects, EntriesThatEnterNoMapRaiseAnAlarmAndAreHeldNevertheless) {
   AddOf('a');
+  AddMap(value_of_);
+  AddOf('a');
   ServeAll();
   Start();
   ASSERT_TRUE(Follow().ok());
@@ -533,12 +560,34 @@ TEST_F(MirrorOfSubjects, EntriesThatEnterNoMapRaiseAnAlarmAndAreHeldNevertheless
   for (; times < 20 && status.ok(); ++times) status = Follow();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_EQ(times, 6);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("entry 300 waits"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("entry 302 waits"));
   EXPECT_EQ(mirror_->SizeOf(kPartition), partition_.leaves.size());
   AddMap(value_of_);
   ServeAll();
   status = Follow();
   EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(MirrorOfSubjects, MapsThatStayTooFarBehindRaiseTheAlarmWhateverMovesOrFails) {
+  AddOf('a');
+  AddMap(value_of_);
+  ServeAll();
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  for (int i = 0; i < 20; ++i) {
+    const absl::Status status = FollowBehind(3);
+    EXPECT_TRUE(status.ok()) << i << ": " << status;
+  }
+  for (int i = 0; i < 20; ++i) (void)FollowBehind(8);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(absl::IsFailedPrecondition(FollowBehind(8))) << i;
+  EXPECT_TRUE(FollowBehind(1).ok());
+}
+
+TEST_F(MirrorOfSubjects, ALogThatHasNoMapYetRaisesNoAlarm) {
+  AddOf('a');
+  ServeAll();
+  Start();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Follow().ok());
 }
 
 }  // namespace

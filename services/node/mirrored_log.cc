@@ -111,7 +111,8 @@ void MirroredLog::Forget() { reading_.reset(); }
 bool MirroredLog::IsWhole() const { return reading_ != nullptr && reading_->auditor->range().size() == size(); }
 
 std::optional<std::uint64_t> MirroredLog::FirstUncovered() const {
-  return reading_ == nullptr ? std::nullopt : reading_->auditor->subjects().first_uncovered();
+  const bool has_map = reading_ != nullptr && reading_->auditor->subjects().covered() > 0;
+  return has_map ? reading_->auditor->subjects().first_uncovered() : std::nullopt;
 }
 
 const ledger::RosterHistory& MirroredLog::history() const { return reading_->auditor->history(); }
@@ -196,6 +197,8 @@ absl::Status MirroredLog::AddLeaves(const std::vector<std::string>& leaves, std:
       return Wrong("the first " + std::to_string(held.size) + " entries make another root than this mirror has cosigned");
   }
   if (reading.edge.size() == kTileWidth) reading.edge.clear();
+  if (const absl::Status& failed = reading.auditor->failed(); !failed.ok())
+    return absl::InternalError("this mirror's own copy of the map of subjects is damaged and made again: " + std::string(failed.message()));
   if (reading.findings.empty()) return absl::OkStatus();
   const std::vector<ledger::Finding> findings = reading.findings.Take();
   for (const ledger::Finding& finding : findings)
@@ -211,6 +214,7 @@ absl::Status MirroredLog::Advance(const ledger::Checkpoint& target, const ledger
   const absl::Status status = GoOn(target, note, read, stopped);
   // Perhaps what an earlier step left behind, unverified, is at fault and not the log.
   if (absl::IsDataLoss(status) && reading_->resumed > 0) pending_is_damaged_ = true;
+  if (!reading_->auditor->failed().ok()) Forget();
   return status;
 }
 

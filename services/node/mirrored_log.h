@@ -44,7 +44,7 @@ class MirroredLog {
   [[nodiscard]] absl::Status Restore(const ledger::RosterHistory* governance);
   // Goes on to a checkpoint whose signatures the caller has verified, with what `read` gives. After Restore(). DataLoss when the log is not what
   // it claims (rolled back, forked, an entry or tile that does not verify): nothing of it is cosigned, what was held before is still
-  // served, and Forget() must follow. Aborted when the governance log must be read further first. Cancelled once `stopped`. Whatever `read`
+  // served, and Forget() must follow. Internal when the mirror's own map of subjects is damaged, which the next Restore() makes again. Aborted when the governance log must be read further first. Cancelled once `stopped`. Whatever `read`
   // fails with: call again.
   [[nodiscard]] absl::Status Advance(const ledger::Checkpoint& target, const ledger::Note& note, const ledger::ByteSource& read,
                                      const std::atomic<bool>& stopped);
@@ -53,7 +53,7 @@ class MirroredLog {
 
   // True when exactly what the held checkpoint covers was read and judged: then others may be judged by history().
   [[nodiscard]] bool IsWhole() const;
-  // The first entry of a subject that no map of subjects covers yet, in what was read.
+  // The first entry of a subject that no map of subjects covers yet, in what was read; none before the log's first map.
   [[nodiscard]] std::optional<std::uint64_t> FirstUncovered() const;
   // Of a governance log, after Restore().
   [[nodiscard]] const ledger::RosterHistory& history() const;

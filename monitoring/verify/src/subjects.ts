@@ -6,6 +6,8 @@ import { type Hash, sha256 } from './tree.ts';
 
 // A SUBJECT_MAP entry may leave at most so many entries before it uncovered.
 const lagMax = 1_000_000n;
+// What no map may leave out any more is taken in so many at a time.
+const takenAtOnce = 50_000;
 
 // A subtree: nothing, the one key there is, or two halves. The hash of two halves is made when it is asked for, and forgotten when they change.
 interface Leaf {
@@ -57,7 +59,9 @@ export class Subjects {
   private covered = 0n;
   // An entry could not be read: whose it is, and so every later root, is not known.
   private isBlind = false;
+  // From `head` on; what lies before it is covered.
   private uncovered: { index: bigint; key: Hash }[] = [];
+  private head = 0;
 
   // The next entry; what is wrong with it as a map of subjects, if it is one. Undefined: an entry that cannot be read.
   async add(index: bigint, entry: Entry | undefined): Promise<string[]> {
@@ -68,7 +72,7 @@ export class Subjects {
     const wrong = entry.clear.case === 'subjectMap' ? await this.check(index, entry.clear.value) : [];
     if (entry.subject.length > 0) this.uncovered.push({ index, key: await sha256(entry.subject) });
     // No map may leave them out any more.
-    if (this.uncovered.length > lagMax && index > lagMax) this.cover(index - lagMax);
+    if (this.uncovered.length - this.head >= Number(lagMax) + takenAtOnce) this.cover(index - lagMax);
     return wrong;
   }
 
@@ -83,7 +87,12 @@ export class Subjects {
   }
 
   private cover(size: bigint): void {
-    const first = this.uncovered.findIndex(({ index }) => index >= size);
-    for (const { index, key } of this.uncovered.splice(0, first < 0 ? this.uncovered.length : first)) this.map = withEntry(this.map, 0, key, index);
+    for (let next = this.uncovered[this.head]; next !== undefined && next.index < size; next = this.uncovered[++this.head]) {
+      if (!this.isBlind) this.map = withEntry(this.map, 0, next.key, next.index);
+    }
+    // Moving what is left is worth it when it is no more than what goes.
+    if (this.head * 2 < this.uncovered.length) return;
+    this.uncovered = this.uncovered.slice(this.head);
+    this.head = 0;
   }
 }
