@@ -106,7 +106,17 @@ export class Sides {
   }
 }
 
-const positionsOf = (findings) => [...new Set(findings.map(({ origin, position, fault }) => `${origin} ${position} ${fault}`))].sort();
+// Of a log with more findings than are kept only the first are compared, in their order: which is the last to be kept depends on how many stand at one position.
+const COMPARED_MAX = 100;
+function positionsOf(findings) {
+  const cut = new Set(findings.filter(({ fault }) => fault === 'more').map(({ origin }) => origin));
+  const positions = new Map();
+  for (const { origin, position, fault } of findings) {
+    if (!positions.has(origin)) positions.set(origin, new Set());
+    positions.get(origin).add(`${origin} ${position} ${fault}`);
+  }
+  return [...positions].flatMap(([origin, each]) => [...each].slice(0, cut.has(origin) ? COMPARED_MAX : undefined)).sort();
+}
 
 // What the two do not agree on, or what both should have said; undefined when all is well.
 export function disagreement({ custodian, typescript }, want) {
