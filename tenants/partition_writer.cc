@@ -283,8 +283,8 @@ absl::Status PartitionWriter::Core::TryPlan(Writes writes, bool with_answers) {
     return absl::AlreadyExistsError("one of the writes may have been answered before");
   if (plan->changes) {
     if (absl::Status status = Execute(*plan); !status.ok()) return status;
-    // Rows without an entry do not move the log: then it counts as changed until it has moved.
     for (const auto& [patient, version] : plan->consent_versions) consents_.Set(patient, version);
+    // Rows without an entry do not move the log: then it counts as changed until it has moved.
     changes_.Note(plan->changed_charts, plan->next.size() + (plan->leaves.empty() ? 1 : 0));
     MoveTo(std::move(plan->next));
   }
