@@ -52,6 +52,8 @@ class Network {
   const Config& config;
   std::unique_ptr<ledger::Signer> author;
   std::unique_ptr<tenants::Database> database;
+  // The same database, for the record locator's questions, which plan for longer than they run.
+  std::unique_ptr<tenants::Database> locator_database;
   std::unique_ptr<tenants::Registry> registry;
   std::unique_ptr<tenants::NetworkClock> clock;
   std::unique_ptr<keys::KeyClient> keys;

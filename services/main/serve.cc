@@ -286,7 +286,7 @@ Platform::Platform(const Config& config)
       consent_tables_(*network_->governance),
       sealer_(*network_->keys, machine_clock_, config.key_lease),
       records_(network_->partitions, sealer_, machine_clock_, {.kept = config.key_lease}),
-      locator_(*network_->database, *network_->keys),
+      locator_(*network_->locator_database, *network_->keys),
       corrections_(config.public_url, network_->partitions, sealer_, locator_, records_, *network_->clock),
       evaluator_({.partitions = network_->partitions,
                   .registry = *network_->registry,
