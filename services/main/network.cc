@@ -39,9 +39,9 @@ absl::Status WithPatience(const char* what, const std::function<absl::Status()>&
   }
 }
 
-std::string AuthorName(const Config& config) { return absl::StrCat("spiffe://", config.network, "/custodian/serve"); }
-
 }  // namespace
+
+std::string AuthorName(const Config& config) { return absl::StrCat("spiffe://", config.network, "/custodian/serve"); }
 
 std::string GovernanceOrigin(const std::string& network) {
   const ledger::Hash hash = ledger::Sha256(absl::StrCat(network, " governance log"));
@@ -115,6 +115,7 @@ absl::Status Network::Open() {
   }
 
   keys = keys::KeyClient::Connect(config.keys.socket);
+  wrapped_keys = keys::WrappedKeys::Connect(config.keys.socket);
   return WithPatience("key process", [this] {
     const auto status = keys->Status();
     if (!status.ok()) return status.status();

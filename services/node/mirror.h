@@ -22,6 +22,7 @@
 #include "ledger/checkpoint.h"
 #include "services/node/cosigner.h"
 #include "services/node/mirrored_log.h"
+#include "services/node/sealed_mirror.h"
 #include "services/node/state_file.h"
 #include "services/rpc/http.h"
 #include "tenants/clock.h"
@@ -45,6 +46,9 @@ class Mirror {
     absl::Duration retry = absl::Minutes(1);
     // How long an entry may wait for a map of subjects to cover it; the custodian enters one every minute.
     absl::Duration uncovered_max = absl::Minutes(10);
+    // SPIFFE id that it reads with. Of the logs of this very tenant it keeps what is sealed beside them, too.
+    std::string reads_as = {};
+    SealedMirror::Options sealed = {};
   };
   // Checkpoints and copies live in `folder`, which no other process may use. DataLoss when a state file is damaged.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Mirror>> Create(Options options, std::unique_ptr<Cosigner> cosigner,
@@ -55,7 +59,8 @@ class Mirror {
   [[nodiscard]] absl::Status Follow();
   void Stop() { stopped_ = true; }
 
-  // GET /<hex SHA-256 of the origin>/checkpoint for anybody; …/tile/… for admitted readers.
+  // GET /<hex SHA-256 of the origin>/checkpoint for anybody; …/tile/… and …/status for admitted readers; …/sealed/… for nodes of the log's tenant and the readers
+  // that the options name.
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
   // Size of the checkpoint that is held of a log, 0 for one that is not known.
   [[nodiscard]] std::uint64_t SizeOf(std::string_view origin) const;
@@ -74,12 +79,15 @@ class Mirror {
     std::deque<Seen> seen;
     // Said last, so that the same is not said every second.
     std::string trouble;
+    std::string sealed_trouble;
   };
   struct Served {
     std::unique_ptr<MirroredLog> log;
     bool is_governance = false;
     // 16 hex digits, once the governance log says whose it is.
     std::string tenant_id;
+    // Null for other tenants' logs; once made, it stays.
+    std::unique_ptr<SealedMirror> sealed;
   };
 
   Mirror(Options options, std::unique_ptr<Cosigner> cosigner, std::unique_ptr<StateDirectory> state, std::string folder,
@@ -93,8 +101,12 @@ class Mirror {
   // FailedPrecondition when an entry of a subject was there for longer than `uncovered_max` and no map of subjects covers it: the log is held and cosigned
   // nevertheless.
   [[nodiscard]] absl::Status JudgeSubjects(Followed& followed, std::uint64_t size, std::optional<std::uint64_t> uncovered) const;
+  // What is sealed beside a partition of the mirror's own tenant; null for others'.
+  [[nodiscard]] absl::StatusOr<SealedMirror*> OpenSealed(Served& served);
+  void FollowSealed(Followed& followed);
   void Remember(Followed& followed, const absl::Status& status);
   [[nodiscard]] bool MayRead(const std::string& spiffe_id, const Served& served) const;
+  [[nodiscard]] bool MayReadSealed(const std::string& spiffe_id, const Served& served) const;
 
   const Options options_;
   const std::unique_ptr<Cosigner> cosigner_;
