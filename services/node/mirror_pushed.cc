@@ -140,6 +140,10 @@ rpc::HttpResponse Mirror::AddCheckpoint(const std::string& body) {
     spdlog::error("event=state_not_stored origin={} reason=\"{}\"", claimed->origin, std::string(pushed.status().message()));
     return Refuse(500, "the mirror cannot store its pending checkpoint");
   }
+  if (claimed->origin != options_.pushed_governance) {
+    const absl::MutexLock lock(&mutex_);
+    logs_[LogName(claimed->origin)].tenant_id = governance_log_->history().admitted().at(claimed->origin).tenant_id();
+  }
   return (*pushed)->AddCheckpoint(*request, *claimed, *signed_note);
 }
 
