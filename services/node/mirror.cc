@@ -60,12 +60,12 @@ absl::Status Mirror::OpenKept() {
       return absl::DataLossError("state file " + name + " is damaged; restore it from a copy, do not remove it");
     const auto log = FindOrOpen(checkpoint->origin, bytes, false);
     if (!log.ok()) return log.status();
-    if (!(*log)->IsGovernance()) continue;
+    if (options_.pushed_governance.empty() ? !(*log)->IsGovernance() : checkpoint->origin != options_.pushed_governance) continue;
     const absl::MutexLock lock(&mutex_);
     logs_[name].is_governance = true;
     governance_log_ = *log;
   }
-  return absl::OkStatus();
+  return options_.pushed_governance.empty() ? absl::OkStatus() : OpenPending();
 }
 
 absl::StatusOr<MirroredLog*> Mirror::FindOrOpen(const std::string& origin, const std::string& note, bool is_governance) {
@@ -86,6 +86,7 @@ absl::StatusOr<MirroredLog*> Mirror::FindOrOpen(const std::string& origin, const
 // --- following ------------------------------------------------------------------------------------------------------------
 
 absl::Status Mirror::Follow() {
+  if (!options_.pushed_governance.empty()) return FollowPushed();
   // The partitions' checkpoints first: what they anchor is then in the governance log, if not yet witnessed.
   std::vector<absl::StatusOr<ledger::Note>> notes;
   for (Followed& partition : partitions_) notes.push_back(Fetch(partition));
@@ -249,7 +250,12 @@ void Mirror::Remember(Followed& followed, const absl::Status& status) {
 
 // --- serving --------------------------------------------------------------------------------------------------------------
 
-rpc::HttpResponse Mirror::Handle(const rpc::HttpRequest& request) const {
+rpc::HttpResponse Mirror::Handle(const rpc::HttpRequest& request) {
+  if (request.method == "POST" && !options_.pushed_governance.empty()) return Push(request);
+  return Read(request);
+}
+
+rpc::HttpResponse Mirror::Read(const rpc::HttpRequest& request) const {
   if (request.method != "GET") return rpc::PlainText(405, "a mirror is read with GET");
   const rpc::HttpResponse unknown = rpc::PlainText(404, "not found; this is a mirror: GET /<hex SHA-256 of a log's origin>/checkpoint");
   if (request.path.size() < 1 + kNameBytes + 1 || request.path[1 + kNameBytes] != '/') return unknown;
