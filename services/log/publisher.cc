@@ -105,7 +105,8 @@ absl::Status Publisher::Core::LearnWitnessedSize(Log& log) {
     const absl::StatusOr<Checkpoint> checkpoint = note.ok() ? Checkpoint::Parse(note->text) : note.status();
     if (!checkpoint.ok()) return absl::DataLossError("the published checkpoint cannot be read");
     const absl::StatusOr<absl::Time> witnessed_at = policy_.WitnessedAt(*note);
-    log.refresh_at = (witnessed_at.ok() ? *witnessed_at : absl::Now()) + options_.refresh;
+    // A mirror may be new: it is sent a log that does not grow, too.
+    log.refresh_at = log.mirrors.empty() ? (witnessed_at.ok() ? *witnessed_at : absl::Now()) + options_.refresh : absl::InfinitePast();
     const absl::MutexLock lock(&mutex_);
     log.witnessed_size = checkpoint->size;
     log.published.SignalAll();

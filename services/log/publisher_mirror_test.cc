@@ -150,6 +150,18 @@ TEST_F(PublisherToMirror, NewProcessLearnsWhereTheMirrorIs) {
   EXPECT_TRUE(witnessed.ok()) << witnessed;
 }
 
+TEST_F(PublisherToMirror, NewMirrorIsSentALogThatDoesNotGrow) {
+  mirrors_.clear();
+  StartPublisher();
+  const std::uint64_t size = AppendMany(300);
+  ASSERT_TRUE(Witnessed(size).ok());
+  StopPublisher();
+  mirrors_ = {"m"};
+  Need(kNeeded);
+  StartPublisher();
+  EXPECT_TRUE(Holds(size));
+}
+
 // Whatever it answers, the others' quorum is there; once it is well again it holds everything.
 TEST_F(PublisherToMirror, NoAnswerOfAMirrorDelaysOthersOrSpoilsItForGood) {
   Need(kNotNeeded);
