@@ -94,15 +94,34 @@ rpc::HttpResponse CdsHooks::Refusal(int status, std::string_view text) {
   return {status, {{"content-type", kJson}}, Json::Object({{"error", Json::String(std::string(text))}}).Text()};
 }
 
+// https://cds-hooks.hl7.org/2.0/#cross-origin-resource-sharing: EHRs run in browsers. Any origin may ask, for no answer depends on what a browser
+// sends by itself: the token is in a header.
 rpc::HttpResponse CdsHooks::Handle(const rpc::HttpRequest& request) {
+  rpc::HttpResponse response = AnswerTo(request);
+  response.headers.emplace_back("access-control-allow-origin", "*");
+  if (request.method != "OPTIONS") return response;
+  response.headers.emplace_back("access-control-allow-methods", "GET, POST, OPTIONS");
+  response.headers.emplace_back("access-control-allow-headers", "Authorization, Content-Type");
+  response.headers.emplace_back("access-control-max-age", "86400");
+  return response;
+}
+
+rpc::HttpResponse CdsHooks::AnswerTo(const rpc::HttpRequest& request) {
   const absl::Time received = absl::Now();
   const std::optional<Route> route = ReadPath(request.path);
   if (!route) return Refusal(404, "no such CDS service; discovery is at /cds/<tenant id>/cds-services");
+  if (request.method == "OPTIONS") return {204, {}, ""};
   const std::string method = route->endpoint == Endpoint::kDiscovery ? "GET" : "POST";
   if (request.method != method) {
     rpc::HttpResponse response = Refusal(405, absl::StrCat("this endpoint takes ", method));
-    response.headers.emplace_back("allow", method);
+    response.headers.emplace_back("allow", absl::StrCat(method, ", OPTIONS"));
     return response;
+  }
+  // What services there are is no secret; a token that is sent all the same is judged, so that a client may try its own.
+  if (route->endpoint == Endpoint::kDiscovery && request.Header("authorization").value_or("").empty()) {
+    const auto tenant = TenantId::Parse(route->tenant);
+    if (!tenant.ok() || parts_.partitions.FindById(*tenant) == nullptr) return Refusal(404, "no such tenant here");
+    return Answer(DiscoveryBody());
   }
   if (request.body.size() > options_.body_bytes_max)
     return Refusal(413, absl::StrCat("the body is longer than ", options_.body_bytes_max, " bytes"));
@@ -136,6 +155,7 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request,
   auto parsed = ParseCheckRequest(request.body);
   if (!parsed.ok()) return Refusal(400, std::string(parsed.status().message()));
   const tenants::Tenant& tenant = call.partition->tenant;
+  for (const std::string& why : parsed->passed_over) spdlog::warn("event=draft_order_passed_over tenant={} reason=\"{}\"", tenant.id.text(), why);
   auto job = std::make_shared<Job>(deadline);
   job->fetch_until = received + options_.deadline * kFetchShare;
   job->call = std::move(call);

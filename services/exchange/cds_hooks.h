@@ -1,6 +1,6 @@
 // CDS Hooks over HTTPS (2.0): discovery, the service `prior-results` for order-select and order-sign, and its feedback, at
-// /cds/<tenant id>/cds-services[/prior-results[/feedback]]. Every call carries a JWT. An order check answers within its deadline,
-// with no cards when something failed: care is never blocked. Thread-safe; Handle() is called from the HTTPS server's threads.
+// /cds/<tenant id>/cds-services[/prior-results[/feedback]]. Every call carries a JWT but discovery, which may, and preflights of browsers (CORS). An
+// order check answers within its deadline, with no cards when something failed: care is never blocked. Thread-safe; Handle() is called from the HTTPS server's threads.
 //
 // Answers: 200; 400 a body that cannot be taken, and why; 401 a token that is not believed, and why; 404, 405, 413; 412 when the patient
 // was neither sent nor can be fetched, and an order is of a class that the tenant has switched on (cds_fetch.h); 503 with
@@ -76,6 +76,8 @@ class CdsHooks {
 
  private:
   struct Job;
+  // As Handle(), without the headers of CORS.
+  [[nodiscard]] rpc::HttpResponse AnswerTo(const rpc::HttpRequest& request);
   [[nodiscard]] rpc::HttpResponse Check(CdsCall call, const rpc::HttpRequest& request, absl::Time received);
   // A check's answer, held back when it has no cards.
   [[nodiscard]] rpc::HttpResponse Cards(std::string body, absl::Time received) const;

@@ -16,7 +16,7 @@
 namespace custodian::exchange {
 namespace {
 
-TEST_F(CdsHooksTest, DiscoveryNeedsATokenAndListsBothHooks) {
+TEST_F(CdsHooksTest, DiscoveryNeedsNoTokenAndListsBothHooks) {
   const auto response = Send(*hooks_, "beta", "GET", "cds-services");
   EXPECT_EQ(response.status, 200);
   EXPECT_NE(response.body.find("\"order-select\""), std::string::npos);
@@ -24,7 +24,33 @@ TEST_F(CdsHooksTest, DiscoveryNeedsATokenAndListsBothHooks) {
   rpc::HttpRequest bare;
   bare.method = "GET";
   bare.path = Path("beta", "cds-services");
+  const auto open = hooks_->Handle(bare);
+  EXPECT_EQ(open.status, 200);
+  EXPECT_EQ(open.body, response.body);
+  EXPECT_EQ(TestWorld::HeaderOf(open, "access-control-allow-origin"), "*");
+  bare.headers = {{"authorization", "Bearer x"}};
   EXPECT_EQ(hooks_->Handle(bare).status, 401);
+  bare.headers.clear();
+  bare.path = "/cds/00000000000000ff/cds-services";
+  EXPECT_EQ(hooks_->Handle(bare).status, 404);
+}
+
+TEST_F(CdsHooksTest, BrowsersMayAsk) {
+  rpc::HttpRequest preflight;
+  preflight.method = "OPTIONS";
+  preflight.path = Path("beta", "cds-services/prior-results");
+  preflight.headers = {{"origin", "https://ehr.example"}, {"access-control-request-method", "POST"}, {"access-control-request-headers", "authorization,content-type"}};
+  const auto allowed = hooks_->Handle(preflight);
+  EXPECT_EQ(allowed.status, 204);
+  EXPECT_EQ(TestWorld::HeaderOf(allowed, "access-control-allow-origin"), "*");
+  EXPECT_EQ(TestWorld::HeaderOf(allowed, "access-control-allow-methods"), "GET, POST, OPTIONS");
+  EXPECT_EQ(TestWorld::HeaderOf(allowed, "access-control-allow-headers"), "Authorization, Content-Type");
+  rpc::HttpRequest bare;
+  bare.method = "POST";
+  bare.path = preflight.path;
+  const auto refused = hooks_->Handle(bare);
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_EQ(TestWorld::HeaderOf(refused, "access-control-allow-origin"), "*");
 }
 
 TEST_F(CdsHooksTest, AResendWithANewTokenGetsTheFirstAnswerAndChangesNothing) {

@@ -450,7 +450,7 @@ Platform::~Platform() {
 
 void Platform::AddRoutes() {
   router_.Add({.prefix = "/fhir/",
-               .methods = {"GET", "POST", "PUT", "DELETE", "PATCH"},
+               .methods = {},
                .handler =
                    [this](const rpc::HttpRequest& request) {
                      auto answer = smart_.Handle(request);
@@ -459,7 +459,7 @@ void Platform::AddRoutes() {
                .tenant_follows = true,
                .refusal = exchange::FhirService::Refusal});
   router_.Add({.prefix = "/cds/",
-               .methods = {"GET", "POST", "PUT", "DELETE", "PATCH"},
+               .methods = {},
                .handler =
                    [this](const rpc::HttpRequest& request) {
                      auto answer = card_links_.Handle(request);
