@@ -299,6 +299,12 @@ Answer<FhirFinder::Charts> FhirFinder::CandidatesByChain(const SearchRequest& se
   std::set<std::string> ids;
   std::set<PatientId> patients;
   for (const SearchRequest& inner : criterion.chain) {
+    // What is about records of several patients is the tenant's own.
+    if (!criterion.reverse && criterion.parameter->names_patient && inner.type != "Patient") {
+      const auto own = OwnResources();
+      if (!own.ok()) return RefusalOf(own.status());
+      patients.insert(*own);
+    }
     auto found = Find(inner);
     if (auto* refusal = std::get_if<Refusal>(&found)) return *std::move(refusal);
     for (const auto& record : std::get<ChartRecords>(found)) {

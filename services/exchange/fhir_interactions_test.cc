@@ -355,12 +355,18 @@ TEST_F(FhirInteractions, WhatIsAboutARecordLiesWithItsPatient) {
   const std::string condition = stored["entry"][1]["response"].TextOf("location").substr(0, 46);
   EXPECT_EQ(Ids(Get("Provenance?target=" + condition)).size(), 1u);
   EXPECT_EQ(Ids(Get(patient + "/$everything")).size(), 7u);
+  // About two patients' records it is the tenant's own, and found by either, and by what leads to either.
+  const std::string of_mother = Post("Observation", R"({"resourceType":"Observation","status":"final","code":{"text":"x"},"identifier":[{"system":"urn:mother","value":"1"}],"subject":{"reference":")" + mother + R"("}})");
+  const std::string of_both = Post("Provenance", provenance(observation + R"("},{"reference":")" + of_mother));
+  EXPECT_THAT(Ids(Get("Provenance?target=" + of_mother)), ElementsAre(of_both));
+  EXPECT_THAT(Ids(Get("Provenance?target:Observation.identifier=urn:mother%7C1")), ElementsAre(of_both));
+  EXPECT_THAT(Ids(Get("Provenance?target=" + observation)), UnorderedElementsAre(of_observation, by_mother, of_both));
   // An update stays with the patient, whatever it is about now.
   const std::string id = of_observation.substr(of_observation.find('/') + 1);
   std::string moved = provenance(practitioner);
   moved.insert(1, R"("id":")" + id + R"(",)");
   EXPECT_EQ(Send("PUT", of_observation, moved).status, 200);
-  EXPECT_THAT(Ids(Get("Provenance?target=" + observation)), ElementsAre(by_mother));
+  EXPECT_THAT(Ids(Get("Provenance?target=" + observation)), UnorderedElementsAre(by_mother, of_both));
   EXPECT_THAT(Ids(Get("Provenance?_id=" + id)), ElementsAre(of_observation));
 }
 
