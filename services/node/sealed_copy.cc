@@ -93,9 +93,14 @@ absl::Status WriteFile(const std::string& name, int flags, const std::function<a
   return status;
 }
 
+// On disk before the old file is gone: a power cut leaves the one or the other.
 absl::Status ReplaceWhole(const std::string& name, const std::function<absl::Status(int file)>& fill) {
   const std::string fresh = name + std::string(kNewSuffix);
-  if (absl::Status status = WriteFile(fresh, O_TRUNC, fill); !status.ok()) return status;
+  const auto fill_durably = [&](int file) -> absl::Status {
+    if (absl::Status status = fill(file); !status.ok()) return status;
+    return ::fdatasync(file) == 0 ? absl::OkStatus() : Errno("cannot sync " + fresh);
+  };
+  if (absl::Status status = WriteFile(fresh, O_TRUNC, fill_durably); !status.ok()) return status;
   return ::rename(fresh.c_str(), name.c_str()) == 0 ? absl::OkStatus() : Errno("cannot rename " + fresh);
 }
 
