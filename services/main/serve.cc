@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -510,7 +511,15 @@ void Platform::Publish(const tenants::Tenant& tenant) {
 
 absl::Status Platform::StartPartitions() {
   if (auto status = network_->StartPartitions(); !status.ok()) return status;
-  for (const tenants::Tenant& tenant : network_->registry->Tenants()) Publish(tenant);
+  std::set<std::string> names;
+  for (const tenants::Tenant& tenant : network_->registry->Tenants()) {
+    Publish(tenant);
+    names.insert(tenant.name);
+  }
+  // It may be admitted later; a name that is misspelt never is.
+  for (const Config::Mirror& mirror : config_.mirrors)
+    for (const std::string& name : mirror.tenants)
+      if (!names.contains(name)) spdlog::warn("event=mirror_of_unknown_tenant mirror={} tenant={}", mirror.name, name);
   return absl::OkStatus();
 }
 
