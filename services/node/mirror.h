@@ -21,7 +21,9 @@
 #include "ledger/audit.h"
 #include "ledger/checkpoint.h"
 #include "services/node/cosigner.h"
+#include "services/node/log_alarms.h"
 #include "services/node/mirrored_log.h"
+#include "services/node/promise_folder.h"
 #include "services/node/state_file.h"
 #include "services/rpc/http.h"
 #include "tenants/clock.h"
@@ -45,6 +47,8 @@ class Mirror {
     absl::Duration retry = absl::Minutes(1);
     // How long an entry may wait for a map of subjects to cover it; the custodian enters one every minute.
     absl::Duration uncovered_max = absl::Minutes(10);
+    // Folder of promises (promise_folder.h) that the partitions are held to; empty: none.
+    std::string promises;
   };
   // Checkpoints and copies live in `folder`, which no other process may use. DataLoss when a state file is damaged.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Mirror>> Create(Options options, std::unique_ptr<Cosigner> cosigner,
@@ -55,7 +59,7 @@ class Mirror {
   [[nodiscard]] absl::Status Follow();
   void Stop() { stopped_ = true; }
 
-  // GET /<hex SHA-256 of the origin>/checkpoint for anybody; …/tile/… for admitted readers.
+  // GET /<hex SHA-256 of the origin>/checkpoint for anybody; …/tile/… and …/alarms (log_alarms.h) for admitted readers.
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
   // Size of the checkpoint that is held of a log, 0 for one that is not known.
   [[nodiscard]] std::uint64_t SizeOf(std::string_view origin) const;
@@ -78,6 +82,7 @@ class Mirror {
   struct Served {
     std::unique_ptr<MirroredLog> log;
     bool is_governance = false;
+    std::unique_ptr<LogAlarms> alarms = std::make_unique<LogAlarms>();
     // 16 hex digits, once the governance log says whose it is.
     std::string tenant_id;
   };
@@ -93,6 +98,10 @@ class Mirror {
   // FailedPrecondition when an entry of a subject was there for longer than `uncovered_max` and no map of subjects covers it: the log is held and cosigned
   // nevertheless.
   [[nodiscard]] absl::Status JudgeSubjects(Followed& followed, std::uint64_t size, std::optional<std::uint64_t> uncovered) const;
+  // What keeps nothing from being cosigned: counters that authors left out, and promises that are broken.
+  void JudgeAuthors(const MirroredLog& log, const ledger::Policy& policy, const ledger::Note& note);
+  // Alarms of the log of that origin from now on, each logged when it begins.
+  void SetAlarms(const std::string& origin, const char* event, const std::vector<std::string>& reasons);
   void Remember(Followed& followed, const absl::Status& status);
   [[nodiscard]] bool MayRead(const std::string& spiffe_id, const Served& served) const;
 
@@ -107,6 +116,7 @@ class Mirror {
   Followed governance_;
   std::vector<Followed> partitions_;
   MirroredLog* governance_log_ = nullptr;
+  std::optional<PromiseFolder> promises_;
 
   mutable absl::Mutex mutex_;
   // By LogName; only added to.
