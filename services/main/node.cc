@@ -16,6 +16,7 @@
 #include "services/main/commands.h"
 #include "services/main/config.h"
 #include "services/main/log_source.h"
+#include "services/main/node_agent.h"
 #include "services/main/verify_report.h"
 #include "services/node/admitted_logs.h"
 #include "services/node/mirror.h"
@@ -69,6 +70,7 @@ struct MirrorOptions : NodeOptions {
   std::string client_key;
   std::string server_ca;
   std::vector<std::string> readers;
+  std::string promises;
   int interval_ms = 1'000;
 };
 
@@ -163,6 +165,7 @@ void RunMirror(const MirrorOptions& options) {
   const auto client = rpc::HttpsClient::Create(client_options);
   Check(client.status());
   node::Mirror::Options mirror_options{ReadPolicy(options.policy), {options.governance, TilesSource(**client, options.governance)}, {}, options.readers};
+  mirror_options.promises = options.promises;
   for (const std::string& url : options.tiles) mirror_options.partitions.push_back({url, TilesSource(**client, url)});
   const auto mirror = node::Mirror::Create(std::move(mirror_options), *std::move(cosigner), options.state, clock);
   Check(mirror.status());
@@ -194,6 +197,7 @@ void AddMirror(CLI::App& node) {
   mirror->add_option("--client-key", options->client_key, "its key, PEM");
   mirror->add_option("--server-ca", options->server_ca, "CA of the logs' server, PEM; --ca when absent");
   mirror->add_option("--reader", options->readers, "SPIFFE id that may read everything here, beside the logs' own readers");
+  mirror->add_option("--promises", options->promises, "folder of *.promise files, what the custodian answered to authors of these logs: a broken one raises an alarm");
   mirror->add_option("--interval", options->interval_ms, "milliseconds between looks at the logs")->capture_default_str();
   mirror->callback([options] { RunMirror(*options); });
 }
@@ -203,7 +207,7 @@ void AddMirror(CLI::App& node) {
 void AddNode(CLI::App& app) {
   auto* node = app.add_subcommand("node", "what a tenant or a regulator runs beside the custodian");
   node->require_subcommand(1);
-  node->footer("Examples:\n  custodian node vkey --key key.pem --name example.org/witness\n  custodian node witness --help\n  custodian node mirror --help");
+  node->footer("Examples:\n  custodian node vkey --key key.pem --name example.org/witness\n  custodian node witness --help\n  custodian node mirror --help\n  custodian node agent --help");
 
   auto options = std::make_shared<WitnessOptions>();
   auto* witness = node->add_subcommand("witness", "cosign checkpoints that grow consistently (C2SP tlog-witness)");
@@ -225,6 +229,7 @@ void AddNode(CLI::App& app) {
   witness->callback([options] { RunWitness(*options); });
 
   AddMirror(*node);
+  AddAgent(*node);
 
   auto named = std::make_shared<WitnessOptions>();
   auto* vkey = node->add_subcommand("vkey", "print the verifier key that a policy names a witness or mirror by");
