@@ -153,6 +153,7 @@ absl::Status Planner::Refusal(const QueuedWrite& write) const {
 
 void Planner::AppendOwn(const ledger::v1::Entry& entry, std::string idempotency_key) {
   slots_.push_back({.own = true, .index = own_entries_.size(), .leaf = nullptr});
+  plan_.subjects.push_back(entry.has_subject_map() ? std::nullopt : RecentSubjects::Subject(entry.subject()));
   own_entries_.push_back(FillIn(entry, context_.options, ++plan_.next.author_counter, plan_.next.time_ms, std::move(idempotency_key)));
 }
 
@@ -180,6 +181,8 @@ void Planner::Accept(QueuedWrite& write) {
     AppendOwn(write.write.entries[i], EntryIdempotencyKey(write.write.idempotency_key, i));
   }
   for (const std::string& leaf : write.write.signed_leaves) slots_.push_back({.own = false, .index = 0, .leaf = &leaf});
+  for (const QueuedWrite::SignedBy& by : write.signed_by)
+    plan_.subjects.push_back(by.kind == ledger::v1::KIND_SUBJECT_MAP ? std::nullopt : RecentSubjects::Subject(by.subject));
   for (const IdempotencyItem& item : write.items) {
     plan_.answers.push_back({&item, admitted.first_index + item.offset});
     if (item.counter) counters_.emplace(item.author, *item.counter);

@@ -148,7 +148,7 @@ absl::Status CheckSignedLeaves(QueuedWrite& queued, const PartitionWriter::Optio
                             static_cast<std::int64_t>(entry.counter())});
     const auto key_id = ledger::HashFromBytes(leaves[i].signed_entry.key_id());
     if (!key_id.ok()) return key_id.status();
-    queued.signed_by.push_back({entry.author(), *key_id, entry.kind()});
+    queued.signed_by.push_back({entry.author(), *key_id, entry.kind(), entry.subject()});
   }
   return absl::OkStatus();
 }

@@ -38,11 +38,12 @@ struct QueuedWrite {
   Write write;
   // One for a Write of the custodian's; one for each signed leaf.
   std::vector<IdempotencyItem> items;
-  // Author, key and kind of each signed leaf, judged by the roster at commit.
+  // Author, key, kind and subject of each signed leaf; the first three judged by the roster at commit.
   struct SignedBy {
     std::string author;
     ledger::Hash key_id;
     ledger::v1::Kind kind;
+    std::string subject;
   };
   std::vector<SignedBy> signed_by;
   std::size_t bytes = 0;

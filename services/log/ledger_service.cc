@@ -76,8 +76,10 @@ class LedgerService::Core final : public v1::LedgerService::Service {
       const auto author = rpc::SpiffeId::Parse(leaf->entry.author());
       if (!author.ok() || author->network != guard_.network() || author->tenant != client.tenant) return refused;
       if (!IsTenantsWord(leaf->entry.kind())) continue;
-      if (!options_.admits_tenants_word)
-        return absl::FailedPreconditionError(absl::StrCat(ledger::v1::Kind_Name(leaf->entry.kind()), " is not switched on here (countersigning in the configuration of serve)"));
+      if (!options_.admits_tenants_word) {
+        // No word on what the batch says: an agent keeps it, and sends it unchanged once it is.
+        return absl::UnimplementedError(absl::StrCat(ledger::v1::Kind_Name(leaf->entry.kind()), " is not switched on here (countersigning in the configuration of serve)"));
+      }
       tenants_word.push_back(std::move(leaf->entry));
     }
     if (absl::Status status = CheckTenantsWord(*partition->log, tenants_word); !status.ok()) return status;

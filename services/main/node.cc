@@ -21,6 +21,7 @@
 #include "services/node/admitted_logs.h"
 #include "services/node/mirror.h"
 #include "services/node/witness.h"
+#include "services/rpc/certificate.h"
 #include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "spdlog/spdlog.h"
@@ -29,8 +30,8 @@
 namespace custodian::main {
 namespace {
 
-// 256 leaves of 65,535 bytes and their lengths fit.
-constexpr std::size_t kBundleBytesMax = 17u << 20;
+// A bundle of 256 leaves of 65,535 bytes fits, and a page with one record of the largest request, whatever it was stored as.
+constexpr std::size_t kBodyBytesMax = 40u << 20;
 constexpr absl::Duration kGovernanceTimeout = absl::Seconds(10);
 // Each waits for the disk most of the time.
 constexpr int kServerThreads = 8;
@@ -69,6 +70,7 @@ struct MirrorOptions : NodeOptions {
   std::string client_certificate;
   std::string client_key;
   std::string server_ca;
+  std::uint64_t keys_from_epoch = 0;
   std::vector<std::string> readers;
   std::string promises;
   int interval_ms = 1'000;
@@ -161,12 +163,15 @@ void RunMirror(const MirrorOptions& options) {
   client_options.ca_file = options.server_ca.empty() ? options.ca : options.server_ca;
   client_options.certificate_file = options.client_certificate.empty() ? options.certificate : options.client_certificate;
   client_options.key_file = options.client_key.empty() ? options.certificate_key : options.client_key;
-  client_options.body_bytes_max = kBundleBytesMax;
+  client_options.body_bytes_max = kBodyBytesMax;
   const auto client = rpc::HttpsClient::Create(client_options);
   Check(client.status());
   node::Mirror::Options mirror_options{ReadPolicy(options.policy), {options.governance, TilesSource(**client, options.governance)}, {}, options.readers};
   mirror_options.promises = options.promises;
   for (const std::string& url : options.tiles) mirror_options.partitions.push_back({url, TilesSource(**client, url)});
+  const auto reads_as = rpc::SpiffeIdOfFile(client_options.certificate_file);
+  if (reads_as.ok()) mirror_options.reads_as = *reads_as;
+  mirror_options.sealed.keys_from_epoch = options.keys_from_epoch;
   const auto mirror = node::Mirror::Create(std::move(mirror_options), *std::move(cosigner), options.state, clock);
   Check(mirror.status());
   absl::Notification stop;
@@ -198,6 +203,8 @@ void AddMirror(CLI::App& node) {
   mirror->add_option("--server-ca", options->server_ca, "CA of the logs' server, PEM; --ca when absent");
   mirror->add_option("--reader", options->readers, "SPIFFE id that may read everything here, beside the logs' own readers");
   mirror->add_option("--promises", options->promises, "folder of *.promise files, what the custodian answered to authors of these logs: a broken one raises an alarm");
+  mirror->add_option("--keys-from-epoch", options->keys_from_epoch,
+                     "remove wrapped keys of earlier epochs from the copy: after an erasure, once the custodian's receipt says that the old epoch key is destroyed");
   mirror->add_option("--interval", options->interval_ms, "milliseconds between looks at the logs")->capture_default_str();
   mirror->callback([options] { RunMirror(*options); });
 }

@@ -47,6 +47,7 @@
 #include "services/log/ledger_service.h"
 #include "services/log/publisher.h"
 #include "services/log/readers.h"
+#include "services/log/sealed_pages.h"
 #include "services/log/subject_index.h"
 #include "services/log/tile_service.h"
 #include "services/main/commands.h"
@@ -154,6 +155,7 @@ class Platform {
   savings::Metrics metrics_;
   rpc::CallGuard guard_;
   log::Readers readers_;
+  log::SealedPages sealed_pages_;
   log::TileService tiles_;
   exchange::Refusals refusals_;
   std::unique_ptr<rpc::Outgoing> outgoing_;
@@ -287,7 +289,7 @@ Platform::Platform(const Config& config)
       consent_tables_(*network_->governance),
       sealer_(*network_->keys, machine_clock_, config.key_lease),
       records_(network_->partitions, sealer_, machine_clock_, {.kept = config.key_lease}),
-      locator_(*network_->database, *network_->keys),
+      locator_(*network_->locator_database, *network_->keys),
       corrections_(config.public_url, network_->partitions, sealer_, locator_, records_, *network_->clock),
       evaluator_({.partitions = network_->partitions,
                   .registry = *network_->registry,
@@ -303,6 +305,7 @@ Platform::Platform(const Config& config)
       metrics_(reporter_),
       guard_(MakeGuard()),
       readers_(guard_, network_->partitions, network_->governance_origin),
+      sealed_pages_(network_->partitions, *network_->wrapped_keys, AuthorName(config)),
       tiles_(
           config.network, readers_,
           [this](std::string_view origin) -> const tenants::LogReader* {
@@ -311,7 +314,8 @@ Platform::Platform(const Config& config)
             return partition == nullptr ? nullptr : partition->log.get();
           },
           [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
-          [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); }),
+          [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); },
+          [this](std::string_view origin, const ledger::SealedPath& from) { return sealed_pages_.Make(origin, from); }),
       refusals_({.batch = static_cast<std::size_t>(config.refusals_batch), .waiting_max = static_cast<std::size_t>(config.refusals_waiting_max)},
                 network_->partitions, sealer_, records_),
       outgoing_(Value(rpc::Outgoing::Create({.hosts = config.outgoing.hosts,

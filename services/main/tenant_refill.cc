@@ -17,8 +17,10 @@
 #include "services/main/log_source.h"
 #include "services/main/network.h"
 #include "services/main/platform_client.h"
+#include "services/main/sealed_refill.h"
 #include "services/main/tenant_client.h"
 #include "services/main/verify_report.h"
+#include "tenants/log_reader.h"
 #include "tenants/log_refill.h"
 #include "tenants/provision.h"
 
@@ -42,7 +44,7 @@ class JudgedLeaves {
  public:
   // `governance` is null for the governance log itself; all borrowed things outlive it.
   JudgedLeaves(ledger::ByteSource read, const ledger::Checkpoint& checkpoint, const ledger::RosterHistory* governance)
-      : read_(std::move(read)), size_(checkpoint.size), findings_(checkpoint.origin) {
+      : read_(std::move(read)), size_(checkpoint.size), custodian_(governance == nullptr ? "" : governance->custodian()), findings_(checkpoint.origin) {
     if (governance != nullptr)
       auditor_.emplace(findings_, *governance);
     else
@@ -61,8 +63,12 @@ class JudgedLeaves {
       const ledger::Finding finding = findings_.Take().front();
       return absl::DataLossError(absl::StrCat("the mirror's ", finding.position, ": ", finding.message));
     }
+    if (leaf->entry.has_key_stored() && leaf->entry.author() == custodian_) newest_epoch_ = std::max(newest_epoch_, leaf->entry.key_stored().epoch());
     return tenants::RefillLeaf{std::move(bytes), *std::move(leaf)};
   }
+
+  // The latest that the leaves so far name.
+  [[nodiscard]] std::uint64_t newest_epoch() const { return newest_epoch_; }
 
  private:
   absl::Status ReadBundle(std::uint64_t index) {
@@ -78,8 +84,10 @@ class JudgedLeaves {
 
   const ledger::ByteSource read_;
   const std::uint64_t size_;
+  const std::string custodian_;
   ledger::Findings findings_;
   std::optional<ledger::LogAuditor> auditor_;
+  std::uint64_t newest_epoch_ = 0;
   std::vector<std::string> bundle_;
 };
 
@@ -99,12 +107,14 @@ struct Log {
   std::string database;
   std::string role;
   std::string origin;
+  // Empty for the governance log.
+  std::string key_database;
 };
 
 Log FindLog(const Config& config, const std::string& name) {
-  if (name == kGovernanceName) return {config.network_cell, config.network_database, config.NetworkRole(), GovernanceOrigin(config.network)};
+  if (name == kGovernanceName) return {config.network_cell, config.network_database, config.NetworkRole(), GovernanceOrigin(config.network), ""};
   const tenants::Tenant tenant = FindTenant(config, name);
-  return {tenant.cell, tenant.database, tenants::LoginRoleOf(tenant.database), tenant.origin};
+  return {tenant.cell, tenant.database, tenants::LoginRoleOf(tenant.database), tenant.origin, tenant.key_database};
 }
 
 // The mirror's checkpoint, believed by the policy, with its signatures alone: the mirror need not be one of its cosigners.
@@ -120,7 +130,24 @@ tenants::Refill ReadCheckpoint(const ledger::Policy& policy, const ledger::ByteS
   return {*checkpoint, known.Serialize(), "", absl::Now()};
 }
 
-void Print(const Options& options, const std::string& origin, const tenants::Refilled& refilled) {
+// A log of which the mirror holds only the beginning has lost none of it, but perhaps what lies beside it: then that beginning must be the same.
+tenants::Refilled CompareBeginning(const tenants::LogReader& log, std::uint64_t size_before, std::uint64_t size, JudgedLeaves& leaves) {
+  std::vector<std::string> stored;
+  for (std::uint64_t index = 0; index < size; ++index) {
+    if (index % ledger::kTileWidth == 0) {
+      auto some = log.Leaves(index, std::min(ledger::kTileWidth, size - index));
+      Check(some.status());
+      stored = *std::move(some);
+    }
+    const auto leaf = leaves.Next();
+    Check(leaf.status());
+    if (!leaf->has_value() || (*leaf)->bytes != stored[index % ledger::kTileWidth])
+      throw CommandFailed{1, absl::StrCat("entry ", index, " of the database is not the mirror's: one of the two was rewritten")};
+  }
+  return {size_before, size_before, 0, 0, 0};
+}
+
+void Print(const Options& options, const std::string& origin, const tenants::Refilled& refilled, const SealedRefilled& sealed) {
   if (options.json) {
     rapidjson::StringBuffer buffer;
     rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
@@ -131,7 +158,10 @@ void Print(const Options& options, const std::string& origin, const tenants::Ref
                                                                                                {"size", refilled.size},
                                                                                                {"sealed_records_named", refilled.sealed},
                                                                                                {"wrapped_keys_named", refilled.wrapped_keys},
-                                                                                               {"rows_named", refilled.rows}}) {
+                                                                                               {"rows_named", refilled.rows},
+                                                                                               {"records_put_back", sealed.records},
+                                                                                               {"keys_put_back", sealed.keys},
+                                                                                               {"not_at_the_mirror", sealed.not_kept}}) {
       writer.Key(key);
       writer.Uint64(value);
     }
@@ -141,9 +171,14 @@ void Print(const Options& options, const std::string& origin, const tenants::Ref
   }
   const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf("%s: %llu entries were there, %llu are there now\n", origin.c_str(), number(refilled.size_before), number(refilled.size));
+  if (sealed.keeps_nothing)
+    std::printf("The mirror hands over no sealed records and wrapped keys: it is not of this tenant, or does not admit this reader.\n");
+  else
+    std::printf("%llu sealed records and %llu wrapped keys were missing or altered and are back; %llu that entries name are not at the mirror.\n", number(sealed.records),
+                number(sealed.keys), number(sealed.not_kept));
   if (refilled.size == refilled.size_before) return;
-  std::printf("The entries that came back name %llu sealed records, %llu wrapped keys and %llu rows, which no entry holds: bring them back from a "
-              "backup or the mirror's tenant; `custodian verify` names those that are missing.\n",
+  std::printf("The entries that came back name %llu sealed records, %llu wrapped keys and %llu rows. Rows are not at a mirror: bring them back from a "
+              "backup; `custodian verify` names whatever is missing.\n",
               number(refilled.sealed), number(refilled.wrapped_keys), number(refilled.rows));
   std::printf("Writes of the custodian's that are sent again under their old idempotency keys are refused, for what was asked is not in the log.\n");
 }
@@ -177,16 +212,34 @@ void Run(const Options& options) {
   auto connection = config.Connection(log.cell, log.database, log.role, config.secrets_directory);
   Check(connection.status());
   const tenants::Database database(*std::move(connection), /*connections_max=*/1);
-  const auto refilled = tenants::RefillLog(database, refill, [&leaves] { return leaves.Next(); });
-  Check(refilled.status());
-  Print(options, log.origin, *refilled);
+  const tenants::LogReader reader(log.origin, database);
+  const auto head = reader.Head();
+  Check(head.status());
+  tenants::Refilled refilled;
+  if (head->size > refill.checkpoint.size && !is_governance) {
+    refilled = CompareBeginning(reader, head->size, refill.checkpoint.size, leaves);
+  } else {
+    const auto whole = tenants::RefillLog(database, refill, [&leaves] { return leaves.Next(); });
+    Check(whole.status());
+    refilled = *whole;
+  }
+  SealedRefilled sealed;
+  if (!is_governance) {
+    auto key_store = config.Connection(log.cell, log.key_database, tenants::LoginRoleOf(log.key_database), config.keys.secrets_directory);
+    Check(key_store.status());
+    const tenants::Database keys(*std::move(key_store), /*connections_max=*/1);
+    const SealedRefill from_mirror{read, SealedSource(**client, options.from, log.origin, refill.checkpoint.size, refill.custodian), refill.checkpoint.size,
+                                   refill.custodian, leaves.newest_epoch()};
+    sealed = RefillSealed(from_mirror, database, keys);
+  }
+  Print(options, log.origin, refilled, sealed);
 }
 
 }  // namespace
 
 void AddTenantRefill(CLI::App& tenant) {
   auto options = std::make_shared<Options>();
-  auto* command = tenant.add_subcommand("refill", "give a log that lost its end back what a mirror kept, while `serve` is down");
+  auto* command = tenant.add_subcommand("refill", "give back what a mirror kept: a log's lost end, sealed records, wrapped keys; while `serve` is down");
   command->footer(
       "Examples:\n  custodian tenant refill lakeside --home .quickstart --from https://mirror.lakeside.example:8443/\n"
       "  custodian tenant refill governance --config custodian.yaml --from /var/lib/mirror");

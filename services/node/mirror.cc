@@ -17,7 +17,7 @@ constexpr std::size_t kNameBytes = 64;
 rpc::HttpResponse Answer(const absl::StatusOr<std::string>& found, const char* type, bool is_immutable) {
   const char* cache_control = is_immutable ? "private, max-age=31536000, immutable" : "no-store";
   if (found.ok()) return {200, {{"Content-Type", type}, {"Cache-Control", cache_control}}, *found};
-  if (absl::IsNotFound(found.status())) return rpc::PlainText(404, std::string(found.status().message()));
+  if (absl::IsNotFound(found.status()) || absl::IsOutOfRange(found.status())) return rpc::PlainText(404, std::string(found.status().message()));
   if (absl::IsInvalidArgument(found.status())) return rpc::PlainText(400, "not a resource of a log");
   if (!absl::IsUnavailable(found.status())) return rpc::PlainText(500, "internal error");
   rpc::HttpResponse response = rpc::PlainText(503, "not available now; try again in a second");
@@ -156,8 +156,11 @@ absl::Status Mirror::RestorePartitions() {
       if (!served.is_governance) partitions.push_back(&served);
     }
   }
-  for (Served* served : partitions)
-    if (!stopped_) Keep(first, served->log->Restore(&governance_log_->history()));
+  for (Served* served : partitions) {
+    if (stopped_) break;
+    Keep(first, served->log->Restore(&governance_log_->history()));
+    Keep(first, OpenSealed(*served).status());
+  }
   return first;
 }
 
@@ -182,7 +185,43 @@ absl::Status Mirror::FollowPartition(Followed& followed, const ledger::Note& not
   absl::Status status = (*log)->Advance(*checkpoint, policy->KnownSignatures(note), followed.source.read, stopped_);
   if (absl::IsDataLoss(status)) (*log)->Forget();
   if (status.ok()) JudgeAuthors(**log, *policy, note);
+  if (status.ok()) FollowSealed(followed);
   return status.ok() ? JudgeSubjects(followed, (*log)->size(), (*log)->FirstUncovered()) : status;
+}
+
+absl::StatusOr<SealedMirror*> Mirror::OpenSealed(Served& served) {
+  const auto reader = rpc::SpiffeId::Parse(options_.reads_as);
+  std::string tenant_id;
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (served.sealed != nullptr) return served.sealed.get();
+    tenant_id = served.tenant_id;
+  }
+  if (!reader.ok() || reader->role != "node" || tenant_id.empty() || reader->tenant.text() != tenant_id) return nullptr;
+  const MirroredLog& log = *served.log;
+  auto copy = SealedCopy::Open(folder_ + "/logs/" + LogName(log.origin()) + "/sealed");
+  if (!copy.ok()) return copy.status();
+  SealedLog sealed{log.origin(), governance_log_->history().custodian(), [&log] { return log.size(); }, [&log](const std::string& path) { return log.Tile(path); }};
+  auto made = std::make_unique<SealedMirror>(std::move(sealed), *std::move(copy), options_.sealed);
+  const absl::MutexLock lock(&mutex_);
+  served.sealed = std::move(made);
+  return served.sealed.get();
+}
+
+// What goes wrong here is no fault of the log, which is followed and cosigned nevertheless; it is told by itself.
+void Mirror::FollowSealed(Followed& followed) {
+  Served* served = nullptr;
+  {
+    const absl::MutexLock lock(&mutex_);
+    served = &logs_[LogName(followed.origin)];
+  }
+  const auto sealed = OpenSealed(*served);
+  absl::Status status = sealed.status();
+  if (sealed.ok() && *sealed != nullptr) status = (*sealed)->Step(followed.source.read, clock_.Now(), stopped_);
+  const bool waits = !status.ok() && !absl::IsCancelled(status) && !absl::IsFailedPrecondition(status);
+  const std::string trouble = waits ? std::string(status.message()) : "";
+  if (trouble == std::exchange(followed.sealed_trouble, trouble) || trouble.empty()) return;
+  spdlog::warn("event=sealed_waits origin={} reason=\"{}\"", followed.origin, trouble);
 }
 
 absl::Status Mirror::JudgeSubjects(Followed& followed, std::uint64_t size, std::optional<std::uint64_t> uncovered) const {
@@ -250,7 +289,9 @@ rpc::HttpResponse Mirror::Handle(const rpc::HttpRequest& request) const {
   if (request.path.size() < 1 + kNameBytes + 1 || request.path[1 + kNameBytes] != '/') return unknown;
   const std::string resource = request.path.substr(1 + kNameBytes + 1);
   const MirroredLog* log = nullptr;
+  const SealedMirror* sealed = nullptr;
   bool may_read = false;
+  bool may_read_sealed = false;
   const LogAlarms* alarms = nullptr;
   {
     const absl::MutexLock lock(&mutex_);
@@ -259,8 +300,15 @@ rpc::HttpResponse Mirror::Handle(const rpc::HttpRequest& request) const {
     log = found->second.log.get();
     alarms = found->second.alarms.get();
     may_read = MayRead(request.peer_spiffe_id, found->second);
+    sealed = found->second.sealed.get();
+    may_read_sealed = sealed != nullptr && MayReadSealed(request.peer_spiffe_id, found->second);
   }
   if (resource == "checkpoint") return Answer(log->Checkpoint(), "text/plain; charset=utf-8", false);
+  if (may_read && sealed != nullptr && resource == "status") return Answer(sealed->StatusJson(), "application/json", false);
+  if (may_read_sealed && resource.rfind(ledger::kSealedPrefix, 0) == 0) {
+    const auto from = ledger::SealedPath::Parse(resource);
+    return Answer(from.ok() ? sealed->Page(*from) : from.status(), "application/octet-stream", false);
+  }
   const bool asks_alarms = resource == "alarms";
   if (!asks_alarms && resource.rfind("tile/", 0) != 0) return unknown;
   if (!may_read) return rpc::PlainText(403, "only admitted readers of this log");
@@ -276,6 +324,13 @@ bool Mirror::MayRead(const std::string& spiffe_id, const Served& served) const {
   if (reader->role == "regulator") return true;
   if (reader->role != "auditor" && reader->role != "node") return false;
   return served.is_governance || (!served.tenant_id.empty() && reader->tenant.text() == served.tenant_id);
+}
+
+// As at the custodian: what is sealed is for the tenant's own nodes alone, and for whom this mirror names.
+bool Mirror::MayReadSealed(const std::string& spiffe_id, const Served& served) const {
+  if (std::find(options_.readers.begin(), options_.readers.end(), spiffe_id) != options_.readers.end()) return true;
+  const auto reader = rpc::SpiffeId::Parse(spiffe_id);
+  return reader.ok() && reader->role == "node" && !served.tenant_id.empty() && reader->tenant.text() == served.tenant_id;
 }
 
 std::uint64_t Mirror::SizeOf(std::string_view origin) const {

@@ -24,6 +24,7 @@
 #include "services/node/log_alarms.h"
 #include "services/node/mirrored_log.h"
 #include "services/node/promise_folder.h"
+#include "services/node/sealed_mirror.h"
 #include "services/node/state_file.h"
 #include "services/rpc/http.h"
 #include "tenants/clock.h"
@@ -48,7 +49,10 @@ class Mirror {
     // How long an entry may wait for a map of subjects to cover it; the custodian enters one every minute.
     absl::Duration uncovered_max = absl::Minutes(10);
     // Folder of promises (promise_folder.h) that the partitions are held to; empty: none.
-    std::string promises;
+    std::string promises = {};
+    // SPIFFE id that it reads with. Of the logs of this very tenant it keeps what is sealed beside them, too.
+    std::string reads_as = {};
+    SealedMirror::Options sealed = {};
   };
   // Checkpoints and copies live in `folder`, which no other process may use. DataLoss when a state file is damaged.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Mirror>> Create(Options options, std::unique_ptr<Cosigner> cosigner,
@@ -59,7 +63,8 @@ class Mirror {
   [[nodiscard]] absl::Status Follow();
   void Stop() { stopped_ = true; }
 
-  // GET /<hex SHA-256 of the origin>/checkpoint for anybody; …/tile/… and …/alarms (log_alarms.h) for admitted readers.
+  // GET /<hex SHA-256 of the origin>/checkpoint for anybody; …/tile/…, …/alarms (log_alarms.h) and …/status for admitted readers; …/sealed/… for nodes of the
+  // log's tenant and the readers that the options name.
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
   // Size of the checkpoint that is held of a log, 0 for one that is not known.
   [[nodiscard]] std::uint64_t SizeOf(std::string_view origin) const;
@@ -78,6 +83,7 @@ class Mirror {
     std::deque<Seen> seen;
     // Said last, so that the same is not said every second.
     std::string trouble;
+    std::string sealed_trouble;
   };
   struct Served {
     std::unique_ptr<MirroredLog> log;
@@ -85,6 +91,8 @@ class Mirror {
     std::unique_ptr<LogAlarms> alarms = std::make_unique<LogAlarms>();
     // 16 hex digits, once the governance log says whose it is.
     std::string tenant_id;
+    // Null for other tenants' logs; once made, it stays.
+    std::unique_ptr<SealedMirror> sealed;
   };
 
   Mirror(Options options, std::unique_ptr<Cosigner> cosigner, std::unique_ptr<StateDirectory> state, std::string folder,
@@ -102,8 +110,12 @@ class Mirror {
   void JudgeAuthors(const MirroredLog& log, const ledger::Policy& policy, const ledger::Note& note);
   // Alarms of the log of that origin from now on, each logged when it begins.
   void SetAlarms(const std::string& origin, const char* event, const std::vector<std::string>& reasons);
+  // What is sealed beside a partition of the mirror's own tenant; null for others'.
+  [[nodiscard]] absl::StatusOr<SealedMirror*> OpenSealed(Served& served);
+  void FollowSealed(Followed& followed);
   void Remember(Followed& followed, const absl::Status& status);
   [[nodiscard]] bool MayRead(const std::string& spiffe_id, const Served& served) const;
+  [[nodiscard]] bool MayReadSealed(const std::string& spiffe_id, const Served& served) const;
 
   const Options options_;
   const std::unique_ptr<Cosigner> cosigner_;

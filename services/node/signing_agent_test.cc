@@ -222,6 +222,21 @@ TEST_F(AgentOf, LearnsFromTheLogThatALostAnswerWasYes) {
   EXPECT_EQ(Said(), "countersigned 0-2");
 }
 
+TEST_F(AgentOf, KeepsItsBatchWhereCountersigningIsNotSwitchedOn) {
+  Sent("t1", "b1");
+  Report("t1", "b1");
+  append_fails_ = absl::UnimplementedError("not switched on");
+  append_admits_ = false;
+  Start();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(agent_->Step().code(), absl::StatusCode::kUnimplemented);
+  append_fails_ = absl::OkStatus();
+  append_admits_ = true;
+  ASSERT_TRUE(agent_->Step().ok());
+  ASSERT_EQ(sent_batches_.size(), 4u);
+  EXPECT_EQ(sent_batches_[0], sent_batches_[3]);
+  EXPECT_EQ(Said(), "countersigned 0-2");
+}
+
 TEST_F(AgentOf, ClosesNumbersThatWereRefused) {
   Sent("t1", "b1");
   Report("t1", "b1");
