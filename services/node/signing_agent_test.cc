@@ -28,7 +28,9 @@ class AgentOf : public ::testing::Test {
  protected:
   AgentOf() {
     std::filesystem::create_directory(sent_);
-    log_.Add({log_.NewEntry(ledger::v1::KIND_ANCHOR)}, *custodian_);
+    Entry anchor = log_.NewEntry(ledger::v1::KIND_ANCHOR);
+    anchor.mutable_anchor()->set_governance_root(std::string(AsBytes(ledger::EmptyRoot())));
+    log_.Add({anchor}, *custodian_);
   }
 
   // The custodian reports a request; its index.
