@@ -189,9 +189,9 @@ class Platform {
 };
 
 std::unique_ptr<log::Publisher> Platform::MakePublisher() {
-  auto publisher = Value(log::Publisher::Create({}, network_->policy, *network_->keys, *network_->witness_client));
+  auto publisher = Value(log::Publisher::Create({.mirrors = MirrorsOf(config_)}, network_->policy, *network_->keys, *network_->witness_client));
   publisher->Add(Value(ledger::NoteVerifier::Parse(network_->governance_vkey)), *network_->governance_reader,
-                 [&writer = *network_->governance_writer] { return writer.committed(); });
+                 [&writer = *network_->governance_writer] { return writer.committed(); }, MirrorsOf(config_));
   return publisher;
 }
 
@@ -511,7 +511,7 @@ void Platform::AddRoutes() {
 void Platform::Publish(const tenants::Tenant& tenant) {
   const tenants::Partition* partition = network_->partitions.FindById(tenant.id);
   if (const auto key = ledger::NoteVerifier::Parse(tenant.log_vkey); key.ok() && partition != nullptr) {
-    publisher_->Add(*key, *partition->log, [&writer = *partition->writer] { return writer.committed(); });
+    publisher_->Add(*key, *partition->log, [&writer = *partition->writer] { return writer.committed(); }, MirrorsOf(config_, tenant.name));
   }
 }
 

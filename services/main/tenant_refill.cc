@@ -13,6 +13,7 @@
 #include "ledger/tiles.h"
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
+#include "services/log/witness_question.h"
 #include "services/main/commands.h"
 #include "services/main/log_source.h"
 #include "services/main/network.h"
@@ -28,6 +29,7 @@ namespace custodian::main {
 namespace {
 
 constexpr char kGovernanceName[] = "governance";
+constexpr absl::Duration kWitnessTimeout = absl::Seconds(5);
 
 struct Options {
   ConfigOption config;
@@ -117,17 +119,35 @@ Log FindLog(const Config& config, const std::string& name) {
   return {tenant.cell, tenant.database, tenants::LoginRoleOf(tenant.database), tenant.origin, tenant.key_database};
 }
 
-// The mirror's checkpoint, believed by the policy, with its signatures alone: the mirror need not be one of its cosigners.
-tenants::Refill ReadCheckpoint(const ledger::Policy& policy, const ledger::ByteSource& read, const std::string& origin) {
+// Cosignatures that the policy's witnesses show of the very checkpoint: a mirror that takes what is pushed has none but its own.
+void AddCosignatures(const ledger::Policy& policy, const rpc::HttpsClient& client, const std::string& origin, ledger::Note& note) {
+  for (const ledger::Policy::Witness& witness : policy.witnesses()) {
+    if (witness.url.empty() || ledger::VerifyCosignature(note, witness.key).ok()) continue;
+    const auto answer = client.SendWithin(kWitnessTimeout, "GET", log::CheckpointUrl(witness.url, origin));
+    const auto shown = answer.ok() && answer->status == 200 ? ledger::Note::Parse(answer->body) : absl::NotFoundError("no checkpoint");
+    if (!shown.ok() || shown->text != note.text || !ledger::VerifyCosignature(*shown, witness.key).ok()) continue;
+    for (const ledger::NoteSignature& signature : shown->signatures)
+      if (signature.name == witness.key.name() && signature.key_id == witness.key.key_id()) note.signatures.push_back(signature);
+  }
+}
+
+// The mirror's checkpoint under the log's own signature, which is all that a log is refilled by (DESIGN, section 4): whether witnesses know more of it they are
+// asked before it is written on (services/log/witness_question.h). What mirrors and witnesses cosigned of it goes along.
+tenants::Refill ReadCheckpoint(const ledger::Policy& policy, const rpc::HttpsClient& client, const ledger::ByteSource& read, const std::string& origin) {
   const auto bytes = read("checkpoint");
   Check(bytes.status());
   const auto note = ledger::Note::Parse(*bytes);
   Check(note.status());
-  const ledger::Note known = policy.KnownSignatures(*note);
-  const auto checkpoint = policy.Verify(known);
+  ledger::Note known = policy.KnownSignatures(*note);
+  const auto checkpoint = policy.WithoutQuorum().Verify(known);
   Check(checkpoint.status());
   if (checkpoint->origin != origin) throw CommandFailed{1, absl::StrCat("the mirror's checkpoint is of ", checkpoint->origin, ", not of ", origin)};
-  return {*checkpoint, known.Serialize(), "", absl::Now()};
+  bool is_witnessed = policy.Verify(known).ok();
+  if (!is_witnessed) {
+    AddCosignatures(policy, client, origin, known);
+    is_witnessed = policy.Verify(known).ok();
+  }
+  return {*checkpoint, known.Serialize(), "", absl::Now(), is_witnessed};
 }
 
 // A log of which the mirror holds only the beginning has lost none of it, but perhaps what lies beside it: then that beginning must be the same.
@@ -194,7 +214,7 @@ void Run(const Options& options) {
   client_options.key_file = options.key.empty() ? config.operator_key_file : options.key;
   const auto client = rpc::HttpsClient::Create(client_options);
   Check(client.status());
-  const ledger::AuditedLog governance = AuditGovernance(policy, governance_origin, MirrorSource(**client, options.from, governance_origin));
+  const ledger::AuditedLog governance = AuditGovernance(policy.WithoutQuorum(), governance_origin, MirrorSource(**client, options.from, governance_origin));
   const bool is_governance = log.origin == governance_origin;
   ledger::Policy known = policy;
   if (!is_governance) {
@@ -206,7 +226,7 @@ void Run(const Options& options) {
     if (!findings.empty()) throw CommandFailed{1, findings.Take().front().message};
   }
   const ledger::ByteSource read = MirrorSource(**client, options.from, log.origin);
-  tenants::Refill refill = ReadCheckpoint(known, read, log.origin);
+  tenants::Refill refill = ReadCheckpoint(known, **client, read, log.origin);
   refill.custodian = governance.history.custodian();
   JudgedLeaves leaves(read, refill.checkpoint, is_governance ? nullptr : &governance.history);
   auto connection = config.Connection(log.cell, log.database, log.role, config.secrets_directory);

@@ -62,12 +62,12 @@ absl::Status Mirror::OpenKept() {
       return absl::DataLossError("state file " + name + " is damaged; restore it from a copy, do not remove it");
     const auto log = FindOrOpen(checkpoint->origin, bytes, false);
     if (!log.ok()) return log.status();
-    if (!(*log)->IsGovernance()) continue;
+    if (options_.pushed_governance.empty() ? !(*log)->IsGovernance() : checkpoint->origin != options_.pushed_governance) continue;
     const absl::MutexLock lock(&mutex_);
     logs_[name].is_governance = true;
     governance_log_ = *log;
   }
-  return absl::OkStatus();
+  return options_.pushed_governance.empty() ? absl::OkStatus() : OpenPending();
 }
 
 absl::StatusOr<MirroredLog*> Mirror::FindOrOpen(const std::string& origin, const std::string& note, bool is_governance) {
@@ -88,6 +88,7 @@ absl::StatusOr<MirroredLog*> Mirror::FindOrOpen(const std::string& origin, const
 // --- following ------------------------------------------------------------------------------------------------------------
 
 absl::Status Mirror::Follow() {
+  if (!options_.pushed_governance.empty()) return FollowPushed();
   // The partitions' checkpoints first: what they anchor is then in the governance log, if not yet witnessed.
   std::vector<absl::StatusOr<ledger::Note>> notes;
   for (Followed& partition : partitions_) notes.push_back(Fetch(partition));
@@ -184,7 +185,8 @@ absl::Status Mirror::FollowPartition(Followed& followed, const ledger::Note& not
   }
   absl::Status status = (*log)->Advance(*checkpoint, policy->KnownSignatures(note), followed.source.read, stopped_);
   if (absl::IsDataLoss(status)) (*log)->Forget();
-  if (status.ok()) JudgeAuthors(**log, *policy, note);
+  if (status.ok()) JudgeCounters(followed.origin, (*log)->Missing());
+  if (status.ok()) JudgePromises(**log, *policy, note);
   if (status.ok()) FollowSealed(followed);
   return status.ok() ? JudgeSubjects(followed, (*log)->size(), (*log)->FirstUncovered()) : status;
 }
@@ -236,10 +238,14 @@ absl::Status Mirror::JudgeSubjects(Followed& followed, std::uint64_t size, std::
                                        " for a map of subjects to cover it: no list of a subject's entries can be proved to be complete");
 }
 
-void Mirror::JudgeAuthors(const MirroredLog& log, const ledger::Policy& policy, const ledger::Note& note) {
+void Mirror::JudgeCounters(const std::string& origin, const std::vector<ledger::MissingCounters>& missing) {
   std::vector<std::string> gaps;
-  for (const ledger::MissingCounters& missing : log.Missing()) gaps.push_back(ledger::CountersPosition(missing) + ": " + ledger::kCountersMissingMessage);
-  SetAlarms(log.origin(), "counter_gap", gaps);
+  gaps.reserve(missing.size());
+  for (const ledger::MissingCounters& each : missing) gaps.push_back(ledger::CountersPosition(each) + ": " + ledger::kCountersMissingMessage);
+  SetAlarms(origin, "counter_gap", gaps);
+}
+
+void Mirror::JudgePromises(const MirroredLog& log, const ledger::Policy& policy, const ledger::Note& note) {
   if (!promises_) return;
   const auto checkpoint = ledger::Checkpoint::Parse(note.text);
   const auto witnessed_at = policy.WitnessedAt(note);
@@ -283,7 +289,12 @@ void Mirror::Remember(Followed& followed, const absl::Status& status) {
 
 // --- serving --------------------------------------------------------------------------------------------------------------
 
-rpc::HttpResponse Mirror::Handle(const rpc::HttpRequest& request) const {
+rpc::HttpResponse Mirror::Handle(const rpc::HttpRequest& request) {
+  if (request.method == "POST" && !options_.pushed_governance.empty()) return Push(request);
+  return Read(request);
+}
+
+rpc::HttpResponse Mirror::Read(const rpc::HttpRequest& request) const {
   if (request.method != "GET") return rpc::PlainText(405, "a mirror is read with GET");
   const rpc::HttpResponse unknown = rpc::PlainText(404, "not found; this is a mirror: GET /<hex SHA-256 of a log's origin>/checkpoint");
   if (request.path.size() < 1 + kNameBytes + 1 || request.path[1 + kNameBytes] != '/') return unknown;
