@@ -373,21 +373,5 @@ TEST_F(Audit, GoesOnFromAStateAtAnySize) {
   }
 }
 
-TEST(UsedCounters, ForgetsTheLowestGapPastALimit) {
-  UsedCounters used;
-  for (std::uint64_t counter = 2; counter <= 2 * 1'024; counter += 2) EXPECT_TRUE(used.Insert(counter));
-  EXPECT_EQ(used.runs().size(), 1'025u);
-  EXPECT_TRUE(used.Insert(1));
-  EXPECT_TRUE(used.Insert(3'000));
-  EXPECT_TRUE(used.Insert(5'000));
-  // One gap too many: 3 was the lowest.
-  EXPECT_FALSE(used.Insert(3));
-  EXPECT_TRUE(used.Insert(5));
-  EXPECT_FALSE(used.Insert(5));
-  EXPECT_EQ(UsedCounters::Create(used.runs())->runs(), used.runs());
-  EXPECT_FALSE(UsedCounters::Create({{0, 3}, {4, 5}}).ok());
-  EXPECT_FALSE(UsedCounters::Create({{1, 3}}).ok());
-}
-
 }  // namespace
 }  // namespace custodian::ledger

@@ -330,6 +330,14 @@ TEST_F(AdminServiceTest, TenantsAuthorSignsNoKindThatSpeaksForTheCustodian) {
   }
 }
 
+TEST_F(AdminServiceTest, TenantsAuthorSpeaksForTheTenantAndTheCustodianDoesNot) {
+  AdmitLakeside();
+  const auto key = NewSigner();
+  const auto enrolled = admin_->EnrollAuthor(
+      {kNode, key->public_key().der(), {registry_->FindByName("lakeside")->origin}, {"KIND_VOID", "KIND_COUNTERSIGNED", "KIND_DISPUTED"}, false});
+  EXPECT_TRUE(enrolled.ok()) << enrolled.status();
+}
+
 TEST_F(AdminServiceTest, TableIsCheckedBeforeItIsRecorded) {
   AdmitLakeside();
   const auto size = writer_->size();

@@ -95,6 +95,8 @@ class PartitionAuditor {
     } else {
       findings_.Add("log", "stored records and answers were not compared, for the log is incomplete");
     }
+    for (const ledger::MissingCounters& missing : auditor_->Missing())
+      findings_.Add(ledger::Fault::kCounterMissing, ledger::CountersPosition(missing), ledger::kCountersMissingMessage);
     result_.origin = findings_.origin();
     result_.size = auditor_->range().size();
     for (const auto& [size, root] : roots_) result_.roots.emplace(static_cast<std::uint64_t>(size), root);

@@ -35,6 +35,7 @@
 #include "services/exchange/order_feed.h"
 #include "services/exchange/patient_records.h"
 #include "services/exchange/refusals.h"
+#include "services/exchange/reported_openings.h"
 #include "services/feeds/feed_intake.h"
 #include "services/feeds/feed_watermark.h"
 #include "services/feeds/quarantine_service.h"
@@ -353,7 +354,13 @@ Platform::Platform(const Config& config)
                                                  return publisher_->MakeReceipt(origin, index);
                                                }))),
       ledger_service_(guard_, readers_, network_->partitions,
-                      [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
+                      {.make_receipt = [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
+                       .open_reported = [this](const tenants::Partition& partition, std::uint64_t index) -> absl::StatusOr<log::LedgerService::Opened> {
+                         auto opened = exchange::OpenReported(sealer_, partition, index);
+                         if (!opened.ok()) return opened.status();
+                         return log::LedgerService::Opened{std::move(opened->salt), std::move(opened->detail)};
+                       },
+                       .admits_tenants_word = config.countersigning}),
       feed_service_(guard_, network_->partitions, *network_->clock),
       feed_maps_(*network_->governance),
       feed_intake_(

@@ -534,6 +534,30 @@ TEST_F(MirrorPushed, GarbageChangesNothing) {
   EXPECT_TRUE(IsCosigned(AddEntries(honest), partition_, 700));
 }
 
+TEST_F(MirrorPushed, CounterLeftOutForAMinuteRaisesAnAlarm) {
+  const auto node = testing::NewSigner();
+  ledger::v1::Entry enrolled = governance_.NewEntry(ledger::v1::KIND_ROSTER_CHANGED);
+  *enrolled.mutable_roster_changed() = testing::Enrol(kNode, node->public_key(), {ledger::v1::KIND_CONSENT_SET}, {kPartition});
+  governance_.Add({enrolled}, *author_);
+  AddAnchor();
+  for (const std::uint64_t counter : {1, 3}) {
+    ledger::v1::Entry entry = partition_.NewEntry(ledger::v1::KIND_CONSENT_SET);
+    --partition_.counter;
+    entry.set_author(kNode);
+    entry.set_counter(counter);
+    partition_.Add({entry}, *node);
+  }
+  for (const std::int64_t seconds : {0, 61}) {
+    ledger::v1::Entry entry = partition_.NewEntry(ledger::v1::KIND_ORDER_CHECKED);
+    entry.mutable_time()->set_seconds(1'700'000'000 + seconds);
+    partition_.Add({entry}, *author_);
+  }
+  ASSERT_EQ(PushAll().status, 200);
+  ASSERT_TRUE(mirror_->Follow().ok());
+  EXPECT_THAT(Get(kPartition, "alarms").body, HasSubstr("counter_gap"));
+  EXPECT_EQ(mirror_->SizeOf(kPartition), partition_.leaves.size());
+}
+
 TEST_F(MirrorPushed, EmptyLogIsCosignedToo) {
   ASSERT_EQ(Push(governance_, 2).status, 200);
   EXPECT_EQ(AddCheckpoint(partition_, 0, 0).status, 200);

@@ -159,11 +159,22 @@ class LedgerClient {
     // 32 bytes each.
     std::vector<std::string> leaf_hashes;
     absl::Time witnessed_by;
+    // The custodian's signed promise of it (ledger/promise.h), to keep; empty when it gave none.
+    std::string promise;
   };
   // Leaves of one author batch (ledger::SignBatch), in order.
   [[nodiscard]] absl::StatusOr<Appended> AppendBatch(std::string_view origin, const std::vector<std::string>& leaves);
   // A tlog-proof file; Unavailable while the entry is not witnessed yet.
   [[nodiscard]] absl::StatusOr<std::string> GetReceipt(std::string_view origin, std::uint64_t index);
+
+  struct Opened {
+    // 32 bytes, or empty when the custodian could not open it.
+    std::string salt;
+    // JSON.
+    std::string detail;
+  };
+  // What reported entries of the node's own log commit to, in order; at most 256 at a time.
+  [[nodiscard]] absl::StatusOr<std::vector<Opened>> OpenReported(std::string_view origin, const std::vector<std::uint64_t>& indexes);
 
  private:
   class Core;

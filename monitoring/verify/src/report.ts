@@ -3,7 +3,7 @@
 // What is wrong, for programs: stable names, the same as the other verifier's.
 export type Fault =
   | 'entry_malformed' | 'entry_of_another_log' | 'entry_of_another_kind' | 'author_refused' | 'signature_wrong' | 'counter_skipped'
-  | 'counter_reused' | 'key_reused' | 'anchor_wrong' | 'subject_map_wrong' | 'bundle_missing' | 'bundle_malformed' | 'tile_missing' | 'tile_wrong' | 'root_wrong'
+  | 'counter_reused' | 'counter_missing' | 'key_reused' | 'anchor_wrong' | 'subject_map_wrong' | 'countersign_wrong' | 'bundle_missing' | 'bundle_malformed' | 'tile_missing' | 'tile_wrong' | 'root_wrong'
   | 'frozen' | 'not_admitted' | 'log_key_wrong' | 'more';
 
 // One discrepancy. `position` is what a person can look up: "leaf 17", "tile/0/000", "checkpoint size 40".
