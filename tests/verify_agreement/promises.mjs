@@ -70,7 +70,8 @@ export const cases = [
   log('of another log', 'refuse', promiseOf(origins.b, 0, elsewhere, cosigned, custodian)),
   log('of another log, with its name changed', 'refuse', promiseOf(origins.b, 3, at(3, 5), cosigned, custodian, { change: (text) => text.replace(origins.b, origins.a) })),
   log('tiles that are not the signed ones', 'refuse', honest(3, 5), withTile('tile/0/000', spoilt)),
-  log('tiles above that are not the signed ones', 'refuse', honest(3, 5), withTile('tile/1/000.p/2', spoilt)),
+  // The second hash, which the promised entries' proof needs.
+  log('tiles above that are not the signed ones', 'refuse', honest(3, 5), withTile('tile/1/000.p/2', (bytes) => ((bytes[37] ^= 1), bytes))),
   log('a tile cut short', 'refuse', honest(3, 5), withTile('tile/0/000', (bytes) => bytes.subarray(1))),
   ...edits.map(([name, change]) => log(name, 'refuse', honest(3, 5, { change }))),
 ];

@@ -177,7 +177,7 @@ class LogAuditor {
   reportMissing(): void {
     if (this.authority.governs) return;
     for (const position of this.used.missing(this.logMs))
-      this.findings.add('counter_missing', position, 'later ones of this author are in the log for more than 60 s: an entry was left out, or its author lost count (a VOID entry closes them)');
+      this.findings.addOfLog('counter_missing', position, 'later ones of this author are in the log for more than 60 s: an entry was left out, or its author lost count (a VOID entry closes them)');
   }
 
   private count({ author, counter, idempotencyKey, time }: Entry, allowed: boolean): void {

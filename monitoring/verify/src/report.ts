@@ -16,6 +16,7 @@ export interface Finding {
 
 // Findings of one log, with a limit so that one fault early in a large log stays readable.
 export class Findings {
+  private readonly ofLog: Finding[] = [];
   private readonly found: Finding[] = [];
   private more = 0;
   readonly origin: string;
@@ -31,10 +32,15 @@ export class Findings {
     else this.more++;
   }
 
+  // Of the log as a whole, not of an entry: listed first, however many others there are.
+  addOfLog(fault: Fault, position: string, message: string): void {
+    if (this.ofLog.length < this.findingsMax) this.ofLog.push({ origin: this.origin, position, message, fault });
+  }
+
   // In order of discovery; past the limit one last line says how many more there were.
   list(): Finding[] {
     const last: Finding = { origin: this.origin, position: 'log', message: `${this.more} more findings are not shown`, fault: 'more' };
-    return this.more > 0 ? [...this.found, last] : [...this.found];
+    return [...this.ofLog, ...this.found, ...(this.more > 0 ? [last] : [])];
   }
 }
 
