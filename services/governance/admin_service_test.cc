@@ -98,7 +98,7 @@ class AdminServiceTest : public ::testing::Test {
                   moved_to_ = now;
                   return absl::OkStatus();
                 },
-            .savings = [](absl::Time as_of, std::string_view) -> absl::StatusOr<std::string> { return absl::StrCat(absl::ToUnixMillis(as_of)); },
+            .savings = [](absl::Time as_of, std::string_view, bool) -> absl::StatusOr<std::string> { return absl::StrCat(absl::ToUnixMillis(as_of)); },
             .status = []() -> absl::StatusOr<std::string> { return std::string("{}"); },
             .dashboard_link = [](std::string_view actor) -> absl::StatusOr<std::string> { return "https://x/" + std::string(actor); }};
   }

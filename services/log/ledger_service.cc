@@ -6,10 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "ledger/entry.h"
+#include "services/log/feed_store.h"
 #include "services/log/tenants_word.h"
 #include "services/rpc/protos/custodian.grpc.pb.h"
 #include "services/rpc/serve_call.h"
 #include "services/rpc/timestamp.h"
+#include "tenants/outbox.h"
 
 namespace custodian::log {
 
@@ -70,6 +72,7 @@ class LedgerService::Core final : public v1::LedgerService::Service {
     }
     // Signature, order, roster and idempotency are the writer's to check; that the author is the certificate's tenant is ours.
     std::vector<ledger::v1::Entry> tenants_word;
+    tenants::Write write;
     for (int i = 0; i < request.leaf_size(); ++i) {
       auto leaf = ledger::ParseLeaf(request.leaf(i));
       if (!leaf.ok()) return absl::Status(leaf.status().code(), absl::StrCat("leaf ", i, ": ", leaf.status().message()));
@@ -80,11 +83,13 @@ class LedgerService::Core final : public v1::LedgerService::Service {
         // No word on what the batch says: an agent keeps it, and sends it unchanged once it is.
         return absl::UnimplementedError(absl::StrCat(ledger::v1::Kind_Name(leaf->entry.kind()), " is not switched on here (countersigning in the configuration of serve)"));
       }
+      // What savings show of it.
+      if (leaf->entry.kind() != ledger::v1::KIND_VOID) write.rows.push_back(TenantsWordRow(leaf->entry, static_cast<std::size_t>(i)));
       tenants_word.push_back(std::move(leaf->entry));
     }
     if (absl::Status status = CheckTenantsWord(*partition->log, tenants_word); !status.ok()) return status;
-    tenants::Write write;
     write.signed_leaves = {request.leaf().begin(), request.leaf().end()};
+    if (!write.rows.empty()) write.rows.push_back(tenants::OutboxRow("savings-word", PatientId()));
     const auto admitted = partition->writer->Apply(std::move(write));
     if (!admitted.ok()) return admitted.status();
     response.set_first_index(admitted->first_index);

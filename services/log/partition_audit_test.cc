@@ -642,6 +642,9 @@ TEST_F(SavingsAudit, AlteredOrMissingRowsOfTheProjectionAreNamed) {
       {"UPDATE savings.avoidance SET acceptance_index = 557", ""},
       {"UPDATE savings.feed SET through_ms = through_ms + 1", "leaf 560: the copied row of the result feed"},
       {"UPDATE savings.feed SET through_ms = through_ms - 1", ""},
+      {"INSERT INTO savings.tenants_word (word_tenant, entry_index, kind, first_index, past_index, arrived_ms) VALUES ('north', 557, 'disputed', 1, 2, 3)",
+       "leaf 557: the copied row of what the tenant's node says"},
+      {"DELETE FROM savings.tenants_word", ""},
       // Between an entry and its mark in the projection a crash may lie.
       {"UPDATE savings.posting SET entry_index = NULL WHERE sequence = 1", ""},
       {"DELETE FROM savings.posting WHERE sequence = 1", "leaf 558: the savings projection has no posting of this entry"},

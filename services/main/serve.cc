@@ -274,7 +274,10 @@ governance::AdminActions Platform::Actions() {
                 return UseMatchWeights();
               },
           .time_moved = [this](absl::Time) { return evaluator_.Settle(); },
-          .savings = [this](absl::Time as_of, std::string_view tenant) { return reporter_.MakeJson(as_of, tenant); },
+          .savings =
+              [this](absl::Time as_of, std::string_view tenant, bool marks) {
+                return reporter_.MakeJson(as_of, tenant, marks ? savings::Marks::kShown : savings::Marks::kNone);
+              },
           .status = [this]() -> absl::StatusOr<std::string> { return StatusJson(); },
           .dashboard_link = [this](std::string_view actor) -> absl::StatusOr<std::string> {
             return sessions_.CreateLinkUrl(config_.public_url, actor);

@@ -176,10 +176,11 @@ absl::StatusOr<absl::Time> AdminClient::SetTime(absl::Time time) {
   return FromTimestamp(response->time());
 }
 
-absl::StatusOr<std::string> AdminClient::Savings(std::optional<absl::Time> as_of, std::string_view tenant) {
+absl::StatusOr<std::string> AdminClient::Savings(std::optional<absl::Time> as_of, std::string_view tenant, bool marks) {
   v1::SavingsRequest request;
   if (as_of.has_value()) *request.mutable_as_of() = ToTimestamp(*as_of);
   request.set_tenant(std::string(tenant));
+  request.set_marks(marks);
   auto response = core_->caller.Call(&v1::AdminService::Stub::Savings, request);
   if (!response.ok()) return response.status();
   return std::move(*response->mutable_report_json());

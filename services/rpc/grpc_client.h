@@ -90,7 +90,7 @@ class AdminClient {
   // Network time after the call. FailedPrecondition unless time is simulated and moves forwards.
   [[nodiscard]] absl::StatusOr<absl::Time> SetTime(absl::Time time);
   // JSON report of SAVINGS; as of network time when absent. `tenant`: that tenant's own view; empty: the network's.
-  [[nodiscard]] absl::StatusOr<std::string> Savings(std::optional<absl::Time> as_of = std::nullopt, std::string_view tenant = {});
+  [[nodiscard]] absl::StatusOr<std::string> Savings(std::optional<absl::Time> as_of = std::nullopt, std::string_view tenant = {}, bool marks = false);
   // JSON.
   [[nodiscard]] absl::StatusOr<std::string> Status();
   [[nodiscard]] absl::StatusOr<std::string> DashboardLink();
