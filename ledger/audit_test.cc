@@ -25,11 +25,8 @@ using custodian::testing::kCustodian;
 class Audit : public ::testing::Test {
  protected:
   Audit() {
-    std::vector<v1::Kind> all;
-    for (int kind = 1; kind <= v1::Kind_MAX; ++kind)
-      if (v1::Kind_IsValid(kind)) all.push_back(static_cast<v1::Kind>(kind));
     v1::Entry first = governance_.NewEntry(v1::KIND_ROSTER_CHANGED);
-    *first.mutable_roster_changed() = Enrol(kCustodian, author_->public_key(), all);
+    *first.mutable_roster_changed() = Enrol(kCustodian, author_->public_key(), testing::AllKinds());
     governance_.Add({first}, *author_);
     AddAnchor();
     for (int batch = 0; batch < 3; ++batch) {

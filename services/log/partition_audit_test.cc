@@ -12,6 +12,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fixed_roster.h"
 #include "tests/support/postgres.h"
+#include "tests/support/served_log.h"
 
 namespace custodian::log {
 namespace {
@@ -77,13 +78,7 @@ class PartitionAudit : public ::testing::Test {
   void MakeGovernance() {
     ledger::v1::Entry first;
     first.set_kind(ledger::v1::KIND_ROSTER_CHANGED);
-    ledger::v1::RosterChanged& change = *first.mutable_roster_changed();
-    change.set_author(kAuthor);
-    change.set_key_id(std::string(ledger::AsBytes(author_->public_key().key_id())));
-    change.set_algorithm(author_->public_key().algorithm());
-    change.set_public_key(author_->public_key().der());
-    for (int kind = 1; kind <= ledger::v1::Kind_MAX; ++kind)
-      if (ledger::v1::Kind_IsValid(kind)) change.add_kinds(static_cast<ledger::v1::Kind>(kind));
+    *first.mutable_roster_changed() = testing::Enrol(kAuthor, author_->public_key(), testing::AllKinds());
     governance_.Append(first, ledger::Sha256("root"));
     roster_.MoveTo(1, ledger::Sha256("root"));
   }

@@ -14,7 +14,7 @@
 #include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/served_log.h"
+#include "tests/support/served_network.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_certificates.h"
 
@@ -25,40 +25,12 @@ using ::testing::HasSubstr;
 using testing::ServedLog;
 using Served = std::map<std::string, std::string>;
 
-constexpr char kGovernance[] = "custodian.example/p/00000000000000aa";
-constexpr char kPartition[] = "custodian.example/p/00000000000000bb";
 constexpr char kNode[] = "spiffe://custodian.example/tenant/0000000000000001/node/mirror";
 
-class MirrorOf : public ::testing::Test {
+class MirrorOf : public ::testing::Test, protected testing::ServedNetwork {
  protected:
-  MirrorOf() {
-    std::vector<ledger::v1::Kind> all;
-    for (int kind = 1; kind <= ledger::v1::Kind_MAX; ++kind)
-      if (ledger::v1::Kind_IsValid(kind)) all.push_back(static_cast<ledger::v1::Kind>(kind));
-    ledger::v1::Entry first = governance_.NewEntry(ledger::v1::KIND_ROSTER_CHANGED);
-    *first.mutable_roster_changed() = testing::Enrol(testing::kCustodian, author_->public_key(), all);
-    ledger::v1::Entry admitted = governance_.NewEntry(ledger::v1::KIND_TENANT_ADMITTED);
-    admitted.mutable_tenant_admitted()->set_tenant_id("0000000000000001");
-    admitted.mutable_tenant_admitted()->set_name("lakeside");
-    admitted.mutable_tenant_admitted()->set_origin(kPartition);
-    admitted.mutable_tenant_admitted()->set_log_vkey(partition_.key.ToString());
-    governance_.Add({first, admitted}, *author_);
-    AddAnchor();
-    AddOrders(299);
-    ServeAll();
-  }
+  MirrorOf() : ServedNetwork(299) { ServeAll(); }
 
-  void AddAnchor() {
-    ledger::v1::Entry anchor = partition_.NewEntry(ledger::v1::KIND_ANCHOR);
-    anchor.mutable_anchor()->set_governance_size(governance_.leaves.size());
-    anchor.mutable_anchor()->set_governance_root(std::string(ledger::AsBytes(governance_.Root())));
-    partition_.Add({anchor}, *author_);
-  }
-  void AddOrders(int count) {
-    std::vector<ledger::v1::Entry> entries;
-    for (int i = 0; i < count; ++i) entries.push_back(partition_.NewEntry(ledger::v1::KIND_ORDER_CHECKED));
-    partition_.Add(entries, *author_);
-  }
   Served Serve(const ServedLog& log) const { return log.Serve({{witness_, witness_signer_.get()}}); }
   void ServeAll() {
     served_governance_ = Serve(governance_);
@@ -135,12 +107,9 @@ class MirrorOf : public ::testing::Test {
   const std::string promises_ = directory_.Join("promises");
   testing::FakeClock clock_;
   std::string pem_ = ledger::NewPrivateKeyPem(ledger::v1::SIGNATURE_ALGORITHM_ED25519).value();
-  std::unique_ptr<ledger::Signer> author_ = testing::NewSigner();
   std::unique_ptr<ledger::Signer> witness_signer_ = testing::NewSigner();
   ledger::NoteVerifier witness_ =
       ledger::NoteVerifier::Create("witness.example", ledger::kNoteCosignatureV1, witness_signer_->public_key().ed25519()).value();
-  ServedLog governance_{kGovernance};
-  ServedLog partition_{kPartition};
   Served served_governance_;
   Served served_partition_;
   int reads_ = 0;

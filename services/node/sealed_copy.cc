@@ -6,13 +6,13 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <utility>
 
 #include "google/protobuf/message_lite.h"
 #include "ledger/tiles.h"
+#include "services/node/files.h"
 #include "tenants/ids.h"
 
 namespace custodian::node {
@@ -22,11 +22,6 @@ namespace {
 constexpr std::uint32_t kFrameBytesMax = 64u << 20;
 constexpr std::size_t kLengthBytes = 4;
 constexpr std::string_view kNewSuffix = ".new";
-
-absl::Status Errno(const std::string& what) {
-  const std::string why = std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
-  return absl::UnavailableError(what + ": " + why);
-}
 
 // A file that is read front to back, frame by frame.
 class Frames {
@@ -69,16 +64,6 @@ std::string FrameOf(const google::protobuf::MessageLite& message) {
   std::string frame;
   for (const int shift : {24, 16, 8, 0}) frame.push_back(static_cast<char>(size >> shift));
   return frame + bytes;
-}
-
-absl::Status WriteAll(int file, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return Errno("cannot write " + path);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return absl::OkStatus();
 }
 
 // Writes what `fill` does to `name`, opened with `flags`.
