@@ -59,6 +59,24 @@ absl::Status CheckRecordStored(const v1::Entry& entry) {
   return absl::OkStatus();
 }
 
+// Beside its own fields and clear content.
+bool SaysMore(const v1::Entry& entry) {
+  return !entry.subject().empty() || entry.record_sha256_size() > 0 || entry.row_sha256_size() > 0 || !entry.detail_commitment().empty() || entry.reported();
+}
+
+absl::Status CheckTenantsWord(const v1::Entry& entry) {
+  if (SaysMore(entry)) return Invalid("what a tenant's node says of reported entries is about nobody and nothing else");
+  if (entry.has_countersigned()) {
+    const v1::Countersigned& range = entry.countersigned();
+    if (range.first() >= range.end()) return Invalid("countersigned.end must be past countersigned.first");
+    return range.root().size() == 32 ? absl::OkStatus() : Invalid("countersigned.root must have 32 bytes");
+  }
+  if (entry.disputed().leaf_hash().size() != 32) return Invalid("disputed.leaf_hash must have 32 bytes");
+  if (entry.disputed().reason() == v1::DISPUTE_REASON_UNSPECIFIED || !v1::DisputeReason_IsValid(entry.disputed().reason()))
+    return Invalid("disputed.reason is unspecified or unknown");
+  return absl::OkStatus();
+}
+
 absl::Status CheckClearContent(const v1::Entry& entry) {
   switch (entry.clear_case()) {
     case v1::Entry::kAnchor:
@@ -126,6 +144,9 @@ absl::Status CheckClearContent(const v1::Entry& entry) {
       if (entry.subject_map().root().size() != 32) return Invalid("subject_map.root must have 32 bytes");
       if (!entry.subject().empty()) return Invalid("a subject map is about no subject");
       return absl::OkStatus();
+    case v1::Entry::kCountersigned:
+    case v1::Entry::kDisputed:
+      return CheckTenantsWord(entry);
     case v1::Entry::kClientRegistered: {
       const v1::ClientRegistered& client = entry.client_registered();
       if (client.spiffe_id().empty() || client.role().empty()) return Invalid("client_registered needs spiffe_id and role");
@@ -154,10 +175,13 @@ absl::Status CheckClear(const v1::Entry& entry) {
       {v1::KIND_RECORD_STORED, v1::Entry::kRecordStored},
       {v1::KIND_CLIENT_REGISTERED, v1::Entry::kClientRegistered},
       {v1::KIND_SUBJECT_MAP, v1::Entry::kSubjectMap},
+      {v1::KIND_COUNTERSIGNED, v1::Entry::kCountersigned},
+      {v1::KIND_DISPUTED, v1::Entry::kDisputed},
   };
   const auto expected = kClearOf.find(entry.kind());
   const bool fits = expected != kClearOf.end() ? entry.clear_case() == expected->second
                                                : entry.clear_case() == v1::Entry::CLEAR_NOT_SET || entry.has_money();
+  if (entry.kind() == v1::KIND_VOID && (entry.has_money() || SaysMore(entry))) return Invalid("a void says nothing but its counter");
   if (!fits) return Invalid(v1::Kind_Name(entry.kind()) + " carries clear content that is not of its kind");
   return CheckClearContent(entry);
 }
@@ -217,22 +241,15 @@ absl::StatusOr<std::vector<std::string>> SignBatch(std::string_view origin, std:
                                                    const Signer& signer) {
   if (entries.empty()) return Invalid("a batch has at least one entry");
   if (entries.size() > kBatchEntriesMax) return Invalid("a batch has at most 65,536 entries");
-  // All complete subtrees of the batch, by level: paths are then read, not computed.
-  std::vector<std::vector<Hash>> levels(1);
-  levels[0].reserve(entries.size());
+  std::vector<Hash> hashes;
+  hashes.reserve(entries.size());
   for (const std::string& entry : entries) {
     if (entry.empty() || entry.size() > kEntryBytesMax) return Invalid("an entry is empty or past 60,000 bytes");
-    levels[0].push_back(LeafHash(entry));
+    hashes.push_back(LeafHash(entry));
   }
-  while (levels.back().size() > 1) {
-    const std::vector<Hash>& below = levels.back();
-    std::vector<Hash> level;
-    level.reserve(below.size() / 2);
-    for (std::size_t i = 0; i + 1 < below.size(); i += 2) level.push_back(NodeHash(below[i], below[i + 1]));
-    levels.push_back(std::move(level));
-  }
-  const NodeReader read = [&levels](unsigned level, std::uint64_t index) -> absl::StatusOr<Hash> { return levels[level][index]; };
-  const absl::StatusOr<std::string> signature = signer.Sign(AuthorBatchMessage(origin, entries.size(), RootOf(levels[0])));
+  const Hash root = RootOf(hashes);
+  const NodeReader read = CompleteSubtrees(std::move(hashes));
+  const absl::StatusOr<std::string> signature = signer.Sign(AuthorBatchMessage(origin, entries.size(), root));
   if (!signature.ok()) return signature.status();
 
   std::vector<std::string> leaves;

@@ -48,18 +48,7 @@ class Ties {
 
   // Everyone whom ties of at least this strength connect to the patient at `from`.
   [[nodiscard]] Group Closure(std::size_t from, Tie at_least, const Group* within = nullptr) const {
-    Group group{from};
-    std::vector<std::size_t> waiting{from};
-    while (!waiting.empty()) {
-      const std::size_t at = waiting.back();
-      waiting.pop_back();
-      for (std::size_t i = 0; i < among_->patients.size(); ++i) {
-        if (group.contains(i) || (within != nullptr && !within->contains(i)) || At(at, i).tie < at_least) continue;
-        group.insert(i);
-        waiting.push_back(i);
-      }
-    }
-    return group;
+    return Reach(from, [&](std::size_t a, std::size_t b) { return (within == nullptr || within->contains(b)) && At(a, b).tie >= at_least; });
   }
 
   // Tenants of those who contradict each other.
@@ -115,10 +104,26 @@ class Ties {
  private:
   // Its tenant's charts whom that tenant's own identifiers and decisions connect to it.
   [[nodiscard]] Group OneAt(std::size_t from, const Group* within) const {
-    Group own;
-    for (std::size_t i = 0; i < among_->patients.size(); ++i)
-      if (TenantOf(i) == TenantOf(from) && (within == nullptr || within->contains(i))) own.insert(i);
-    return Closure(from, Tie::kDecided, &own);
+    return Reach(from, [&](std::size_t a, std::size_t b) {
+      return TenantOf(b) == TenantOf(from) && (within == nullptr || within->contains(b)) && At(a, b).tie >= Tie::kDecided;
+    });
+  }
+
+  // `from` and everyone to whom steps lead that `joined(a, b)` allows.
+  template <typename Joined>
+  [[nodiscard]] Group Reach(std::size_t from, const Joined& joined) const {
+    Group reached{from};
+    std::vector<std::size_t> waiting{from};
+    while (!waiting.empty()) {
+      const std::size_t at = waiting.back();
+      waiting.pop_back();
+      for (std::size_t i = 0; i < among_->patients.size(); ++i) {
+        if (reached.contains(i) || !joined(at, i)) continue;
+        reached.insert(i);
+        waiting.push_back(i);
+      }
+    }
+    return reached;
   }
 
   struct Pair {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -34,6 +35,7 @@
 #include "services/exchange/order_feed.h"
 #include "services/exchange/patient_records.h"
 #include "services/exchange/refusals.h"
+#include "services/exchange/reported_openings.h"
 #include "services/feeds/feed_intake.h"
 #include "services/feeds/feed_watermark.h"
 #include "services/feeds/quarantine_service.h"
@@ -273,7 +275,10 @@ governance::AdminActions Platform::Actions() {
                 return UseMatchWeights();
               },
           .time_moved = [this](absl::Time) { return evaluator_.Settle(); },
-          .savings = [this](absl::Time as_of, std::string_view tenant) { return reporter_.MakeJson(as_of, tenant); },
+          .savings =
+              [this](absl::Time as_of, std::string_view tenant, bool marks) {
+                return reporter_.MakeJson(as_of, tenant, marks ? savings::Marks::kShown : savings::Marks::kNone);
+              },
           .status = [this]() -> absl::StatusOr<std::string> { return StatusJson(); },
           .dashboard_link = [this](std::string_view actor) -> absl::StatusOr<std::string> {
             return sessions_.CreateLinkUrl(config_.public_url, actor);
@@ -353,7 +358,13 @@ Platform::Platform(const Config& config)
                                                  return publisher_->MakeReceipt(origin, index);
                                                }))),
       ledger_service_(guard_, readers_, network_->partitions,
-                      [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
+                      {.make_receipt = [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
+                       .open_reported = [this](const tenants::Partition& partition, std::uint64_t index) -> absl::StatusOr<log::LedgerService::Opened> {
+                         auto opened = exchange::OpenReported(sealer_, partition, index);
+                         if (!opened.ok()) return opened.status();
+                         return log::LedgerService::Opened{std::move(opened->salt), std::move(opened->detail)};
+                       },
+                       .admits_tenants_word = config.countersigning}),
       feed_service_(guard_, network_->partitions, *network_->clock),
       feed_maps_(*network_->governance),
       feed_intake_(
@@ -511,7 +522,15 @@ void Platform::Publish(const tenants::Tenant& tenant) {
 
 absl::Status Platform::StartPartitions() {
   if (auto status = network_->StartPartitions(); !status.ok()) return status;
-  for (const tenants::Tenant& tenant : network_->registry->Tenants()) Publish(tenant);
+  std::set<std::string> names;
+  for (const tenants::Tenant& tenant : network_->registry->Tenants()) {
+    Publish(tenant);
+    names.insert(tenant.name);
+  }
+  // It may be admitted later; a name that is misspelt never is.
+  for (const Config::Mirror& mirror : config_.mirrors)
+    for (const std::string& name : mirror.tenants)
+      if (!names.contains(name)) spdlog::warn("event=mirror_of_unknown_tenant mirror={} tenant={}", mirror.name, name);
   return absl::OkStatus();
 }
 
