@@ -1,5 +1,6 @@
 #include "ledger/entry.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -213,26 +214,43 @@ std::string AuthorBatchMessage(std::string_view origin, std::uint64_t batch_size
   return message.append(Base64Encode(AsBytes(batch_root))).append("\n");
 }
 
+namespace {
+
+// All complete subtrees of a batch, by level: paths are then read, not computed.
+class BatchTree {
+ public:
+  explicit BatchTree(std::vector<Hash> entry_hashes) : levels_{std::move(entry_hashes)} {
+    while (levels_.back().size() > 1) {
+      const std::vector<Hash>& below = levels_.back();
+      std::vector<Hash> level;
+      level.reserve(below.size() / 2);
+      for (std::size_t i = 0; i + 1 < below.size(); i += 2) level.push_back(NodeHash(below[i], below[i + 1]));
+      levels_.push_back(std::move(level));
+    }
+  }
+  [[nodiscard]] Hash Root() const { return RootOf(levels_[0]); }
+  [[nodiscard]] absl::StatusOr<std::vector<Hash>> PathOf(std::size_t index) const {
+    return InclusionProof(index, levels_[0].size(), [this](unsigned level, std::uint64_t at) -> absl::StatusOr<Hash> { return levels_[level][at]; });
+  }
+
+ private:
+  std::vector<std::vector<Hash>> levels_;
+};
+
+}  // namespace
+
 absl::StatusOr<std::vector<std::string>> SignBatch(std::string_view origin, std::span<const std::string> entries,
                                                    const Signer& signer) {
   if (entries.empty()) return Invalid("a batch has at least one entry");
   if (entries.size() > kBatchEntriesMax) return Invalid("a batch has at most 65,536 entries");
-  // All complete subtrees of the batch, by level: paths are then read, not computed.
-  std::vector<std::vector<Hash>> levels(1);
-  levels[0].reserve(entries.size());
+  std::vector<Hash> hashes;
+  hashes.reserve(entries.size());
   for (const std::string& entry : entries) {
     if (entry.empty() || entry.size() > kEntryBytesMax) return Invalid("an entry is empty or past 60,000 bytes");
-    levels[0].push_back(LeafHash(entry));
+    hashes.push_back(LeafHash(entry));
   }
-  while (levels.back().size() > 1) {
-    const std::vector<Hash>& below = levels.back();
-    std::vector<Hash> level;
-    level.reserve(below.size() / 2);
-    for (std::size_t i = 0; i + 1 < below.size(); i += 2) level.push_back(NodeHash(below[i], below[i + 1]));
-    levels.push_back(std::move(level));
-  }
-  const NodeReader read = [&levels](unsigned level, std::uint64_t index) -> absl::StatusOr<Hash> { return levels[level][index]; };
-  const absl::StatusOr<std::string> signature = signer.Sign(AuthorBatchMessage(origin, entries.size(), RootOf(levels[0])));
+  const BatchTree tree(std::move(hashes));
+  const absl::StatusOr<std::string> signature = signer.Sign(AuthorBatchMessage(origin, entries.size(), tree.Root()));
   if (!signature.ok()) return signature.status();
 
   std::vector<std::string> leaves;
@@ -243,7 +261,7 @@ absl::StatusOr<std::vector<std::string>> SignBatch(std::string_view origin, std:
   leaf.set_signature(*signature);
   leaf.set_batch_size(static_cast<std::uint32_t>(entries.size()));
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const absl::StatusOr<std::vector<Hash>> path = InclusionProof(i, entries.size(), read);
+    const absl::StatusOr<std::vector<Hash>> path = tree.PathOf(i);
     if (!path.ok()) return path.status();
     leaf.set_entry_bytes(entries[i]);
     leaf.set_batch_index(static_cast<std::uint32_t>(i));
@@ -279,6 +297,29 @@ absl::StatusOr<Hash> BatchRootOf(const v1::SignedEntry& leaf) {
       RootFromInclusionProof(leaf.batch_index(), leaf.batch_size(), LeafHash(leaf.entry_bytes()), path);
   if (!root.ok()) return Invalid("batch_path: " + std::string(root.status().message()));
   return root;
+}
+
+absl::Status CheckWholeBatch(std::span<const Leaf> leaves) {
+  if (leaves.empty()) return Invalid("a batch has at least one entry");
+  const v1::SignedEntry& first = leaves.front().signed_entry;
+  std::vector<Hash> hashes;
+  hashes.reserve(leaves.size());
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    const v1::SignedEntry& leaf = leaves[i].signed_entry;
+    if (leaf.batch_index() != i || leaf.batch_size() != leaves.size() || leaf.key_id() != first.key_id() || leaf.algorithm() != first.algorithm() ||
+        leaf.signature() != first.signature() || leaves[i].entry.author() != leaves.front().entry.author())
+      return Invalid("leaf " + std::to_string(i) + ": the leaves are not one whole author batch in order");
+    hashes.push_back(LeafHash(leaf.entry_bytes()));
+  }
+  const BatchTree tree(std::move(hashes));
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    const auto& said = leaves[i].signed_entry.batch_path();
+    const absl::StatusOr<std::vector<Hash>> path = tree.PathOf(i);
+    if (!path.ok()) return path.status();
+    if (!std::equal(said.begin(), said.end(), path->begin(), path->end(), [](const std::string& bytes, const Hash& hash) { return bytes == AsBytes(hash); }))
+      return absl::UnauthenticatedError("leaf " + std::to_string(i) + ": its path leads to another root");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status VerifyLeafSignature(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key) {
