@@ -10,6 +10,7 @@
 #include "ledger/entry.h"
 #include "ledger/tree.h"
 #include "tenants/outbox.h"
+#include "tenants/retry_after.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/written_log.h"
 
@@ -596,6 +597,10 @@ TEST_F(PartitionWriterTest, FullQueueSaysWhenToComeBack) {
   const auto third = (*writer)->Submit(OneOf("c")).get();
   EXPECT_TRUE(absl::IsResourceExhausted(third.status()));
   EXPECT_NE(third.status().message().find("retry after"), absl::string_view::npos);
+  const auto wait = RetryAfterOf(third.status());
+  ASSERT_TRUE(wait.has_value());
+  EXPECT_GE(*wait, absl::Milliseconds(100));
+  EXPECT_LE(*wait, absl::Seconds(10));
   (*writer)->Stop();
   (*writer)->Run();
   EXPECT_TRUE(first.get().ok());
@@ -731,6 +736,35 @@ TEST_F(SignedLeavesTest, CounterIsUsedOnce) {
   const auto refused = writer().Apply(Batch({second}));
   EXPECT_TRUE(absl::IsAlreadyExists(refused.status())) << refused.status();
   EXPECT_EQ(Size(), "1");
+}
+
+// Of batches that are queued together and have a key, or a counter, in common, one is admitted; who has nothing to do with it is admitted too.
+TEST_F(SignedLeavesTest, WhatIsUsedTwiceInOneQueueIsAdmittedOnce) {
+  log_->Stop();
+  auto writer = PartitionWriter::Create({.origin = testing::kTestOrigin, .author = testing::kTestAuthor}, log_->postgres().database(), log_->signer(),
+                                        log_->roster(), log_->clock());
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  ledger::v1::Entry same_counter = NodeEntry("4");
+  same_counter.set_counter(NodeEntry("1").counter());
+  auto before = (*writer)->Submit(Batch({NodeEntry("0")}));
+  auto first = (*writer)->Submit(Batch({NodeEntry("1"), NodeEntry("2")}));
+  auto key = (*writer)->Submit(Batch({NodeEntry("3"), NodeEntry("2")}));
+  auto counter = (*writer)->Submit(Batch({same_counter}));
+  auto again = (*writer)->Submit(Batch({NodeEntry("1"), NodeEntry("2")}));
+  auto after = (*writer)->Submit(Batch({NodeEntry("5")}));
+  (*writer)->Stop();
+  (*writer)->Run();
+  EXPECT_TRUE(before.get().ok());
+  const auto admitted = first.get();
+  ASSERT_TRUE(admitted.ok()) << admitted.status();
+  EXPECT_TRUE(absl::IsAlreadyExists(key.get().status()));
+  EXPECT_TRUE(absl::IsAlreadyExists(counter.get().status()));
+  const auto replayed = again.get();
+  ASSERT_TRUE(replayed.ok()) << replayed.status();
+  EXPECT_EQ(replayed->first_index, admitted->first_index);
+  EXPECT_TRUE(after.get().ok());
+  EXPECT_EQ(Size(), "4");
+  ExpectWholeLog();
 }
 
 TEST_F(SignedLeavesTest, GovernanceAndAnchorsAreNotForPartitions) {

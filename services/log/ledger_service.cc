@@ -12,14 +12,16 @@
 
 namespace custodian::log {
 
-class LedgerService::Core final : public v1::LedgerService::Service {
+// AppendBatch answers when the partition's writer has committed, and keeps no thread until then: an author's many small batches are one commit.
+class LedgerService::Core final : public v1::LedgerService::WithCallbackMethod_AppendBatch<v1::LedgerService::Service> {
  public:
   Core(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions, MakeReceipt make_receipt)
       : guard_(guard), readers_(readers), partitions_(partitions), make_receipt_(std::move(make_receipt)) {}
 
-  grpc::Status AppendBatch(grpc::ServerContext* context, const v1::AppendBatchRequest* request, v1::AppendBatchResponse* response) override {
-    return rpc::ServeCall(guard_, *context, "AppendBatch", {"node", "feed", "fhir"},
-                          [&](const tenants::Client& client) { return Append(client, *request, *response); });
+  grpc::ServerUnaryReactor* AppendBatch(grpc::CallbackServerContext* context, const v1::AppendBatchRequest* request,
+                                        v1::AppendBatchResponse* response) override {
+    return rpc::ServeCallLater(guard_, *context, "AppendBatch", {"node", "feed", "fhir"},
+                               [&](const tenants::Client& client, rpc::Answer answer) { return Append(client, *request, *response, std::move(answer)); });
   }
 
   grpc::Status GetReceipt(grpc::ServerContext* context, const v1::GetReceiptRequest* request, v1::GetReceiptResponse* response) override {
@@ -33,7 +35,8 @@ class LedgerService::Core final : public v1::LedgerService::Service {
   }
 
  private:
-  absl::Status Append(const tenants::Client& client, const v1::AppendBatchRequest& request, v1::AppendBatchResponse& response) const {
+  absl::Status Append(const tenants::Client& client, const v1::AppendBatchRequest& request, v1::AppendBatchResponse& response,
+                      rpc::Answer answer) const {
     const tenants::Partition* partition = partitions_.FindByOrigin(request.origin());
     // The same words for another tenant's log and for none.
     const absl::Status refused = absl::PermissionDeniedError("this client may not append to this log");
@@ -41,20 +44,22 @@ class LedgerService::Core final : public v1::LedgerService::Service {
     if (request.leaf().empty() || request.leaf_size() > static_cast<int>(ledger::kBatchEntriesMax)) {
       return absl::InvalidArgumentError(absl::StrCat("a batch has 1 to ", ledger::kBatchEntriesMax, " leaves"));
     }
-    // Signature, order, roster and idempotency are the writer's to check; that the author is the certificate's tenant is ours.
-    for (int i = 0; i < request.leaf_size(); ++i) {
-      const auto leaf = ledger::ParseLeaf(request.leaf(i));
-      if (!leaf.ok()) return absl::Status(leaf.status().code(), absl::StrCat("leaf ", i, ": ", leaf.status().message()));
-      const auto author = rpc::SpiffeId::Parse(leaf->entry.author());
-      if (!author.ok() || author->network != guard_.network() || author->tenant != client.tenant) return refused;
-    }
+    // That the author is the certificate's tenant is ours to check: the first leaf's author, since the writer takes batches of one author only. It
+    // checks all else: form, signature, order, roster and idempotency.
+    const auto leaf = ledger::ParseLeaf(request.leaf(0));
+    if (!leaf.ok()) return absl::Status(leaf.status().code(), absl::StrCat("leaf 0: ", leaf.status().message()));
+    const auto author = rpc::SpiffeId::Parse(leaf->entry.author());
+    if (!author.ok() || author->network != guard_.network() || author->tenant != client.tenant) return refused;
     tenants::Write write;
     write.signed_leaves = {request.leaf().begin(), request.leaf().end()};
-    const auto admitted = partition->writer->Apply(std::move(write));
-    if (!admitted.ok()) return admitted.status();
-    response.set_first_index(admitted->first_index);
-    for (const ledger::Hash& hash : admitted->leaf_hashes) response.add_leaf_hash(std::string(ledger::AsBytes(hash)));
-    *response.mutable_witnessed_by() = rpc::ToTimestamp(admitted->witnessed_by);
+    partition->writer->Submit(std::move(write), [&response, answer = std::move(answer)](const absl::StatusOr<tenants::Admitted>& admitted) {
+      if (admitted.ok()) {
+        response.set_first_index(admitted->first_index);
+        for (const ledger::Hash& hash : admitted->leaf_hashes) response.add_leaf_hash(std::string(ledger::AsBytes(hash)));
+        *response.mutable_witnessed_by() = rpc::ToTimestamp(admitted->witnessed_by);
+      }
+      answer(admitted.status());
+    });
     return absl::OkStatus();
   }
 

@@ -175,6 +175,40 @@ TEST_F(LogServicesTest, BatchOfATenantsAuthorIsAppendedOnce) {
   EXPECT_EQ(Value(partition_->log->Head()).size, size);
 }
 
+// More at once than the server has threads: a call that waits for its commit keeps none.
+TEST_F(LogServicesTest, AsManyBatchesAsComeWaitTogether) {
+  constexpr int kCalls = 90;
+  const std::string author = Id(custodian::testing::kTestTenant, "node");
+  auto client = LedgerOf(author);
+  auto other = LedgerOf(author);
+  std::vector<std::vector<std::string>> batches;
+  for (int i = 0; i < 2 * kCalls; ++i) {
+    ledger::v1::Entry entry;
+    entry.set_origin(kOrigin);
+    entry.set_kind(ledger::v1::KIND_ORDER_CHECKED);
+    entry.set_author(author);
+    entry.set_counter(static_cast<std::uint64_t>(i) + 1);
+    *entry.mutable_time() = rpc::ToTimestamp(clock_.Now());
+    entry.set_idempotency_key(std::string(ledger::AsBytes(ledger::Sha256(absl::StrCat("many ", i)))));
+    batches.push_back(Value(ledger::SignBatch(kOrigin, std::vector<std::string>{entry.SerializeAsString()}, *node_)));
+  }
+  std::atomic<int> admitted = 0;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 2 * kCalls; ++i)
+    callers.emplace_back([&, i] { admitted += (i % 2 == 0 ? client : other)->AppendBatch(kOrigin, batches[static_cast<std::size_t>(i)]).ok() ? 1 : 0; });
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(admitted, 2 * kCalls);
+  EXPECT_EQ(Value(partition_->log->Head()).size, 2u * kCalls);
+}
+
+// Nobody waits for ever for a writer that ends.
+TEST_F(LogServicesTest, ABatchThatIsNotWrittenIsAnswered) {
+  partition_->writer->Stop();
+  writer_.join();
+  const std::string author = Id(custodian::testing::kTestTenant, "node");
+  EXPECT_EQ(LedgerOf(author)->AppendBatch(kOrigin, Batch(*node_, author, 1)).status().code(), absl::StatusCode::kUnavailable);
+}
+
 TEST_F(LogServicesTest, OnlyTheTenantsOwnAuthorsAppend) {
   const std::string own = Id(custodian::testing::kTestTenant, "node");
   const std::string other = Id(kOtherTenant, "node");
@@ -318,7 +352,9 @@ TEST_F(LogServicesTest, TilesAreForAdmittedReadersAndOthersLearnNothing) {
     const auto partial = Fetch(log + absl::StrCat("tile/0/001.p/", size - 256), reader);
     EXPECT_EQ(partial.status, 200);
     EXPECT_THAT(partial.headers, ::testing::Contains(::testing::Pair("Cache-Control", "no-store")));
-    EXPECT_EQ(Fetch(log + "receipt/5", reader).status, 200);
+    const auto receipt = Fetch(log + "receipt/5", reader);
+    EXPECT_EQ(receipt.status, 200);
+    EXPECT_THAT(receipt.headers, ::testing::Contains(::testing::Pair("Cache-Control", "private, max-age=31536000, immutable")));
   }
   const auto refused = Fetch(log + "checkpoint", "");
   EXPECT_EQ(refused.status, 403);

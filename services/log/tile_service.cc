@@ -19,11 +19,13 @@ bool IsLogName(std::string_view text) {
 
 bool StartsWith(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
-// Full tiles never change; partial ones, and the checkpoint, do.
+constexpr std::string_view kReceipt = "receipt/";
+
+// Full tiles never change, and a receipt that verifies does so for ever; partial tiles, the checkpoint and lists of subjects change.
 const char* CacheControl(std::string_view resource) {
   const bool full_tile = StartsWith(resource, "tile/") && resource.find(".p/") == std::string_view::npos;
   // Private: what an admitted reader got, no proxy may give to others.
-  return full_tile ? "private, max-age=31536000, immutable" : "no-store";
+  return full_tile || StartsWith(resource, kReceipt) ? "private, max-age=31536000, immutable" : "no-store";
 }
 
 rpc::HttpResponse Answer(const absl::StatusOr<std::string>& found, const char* type, std::string_view resource) {
@@ -83,7 +85,6 @@ rpc::HttpResponse TileService::Serve(const tenants::LogReader& log, const std::s
     if (!subject.ok()) return Answer(subject.status(), "", resource);
     return Answer(list_subject_(origin, *subject), "text/plain; charset=utf-8", resource);
   }
-  constexpr std::string_view kReceipt = "receipt/";
   if (!StartsWith(resource, kReceipt)) return rpc::PlainText(404, "not a resource of a log");
   const auto index = ParseIndex(std::string_view(resource).substr(kReceipt.size()));
   if (!index.ok()) return Answer(index.status(), "", resource);
