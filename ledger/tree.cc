@@ -16,12 +16,12 @@ Hash HashParts(std::string_view a, std::string_view b = {}, std::string_view c =
     EVP_MD_CTX* md = EVP_MD_CTX_new();
     ~Context() { EVP_MD_CTX_free(md); }
   } context;
-  // Fetched once: OpenSSL 3 otherwise looks it up again for each hash.
-  static const EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  // Fetched once: EVP_sha256() is looked up anew by each initialisation, which takes as long as hashing a node.
+  static const EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   Hash out;
   unsigned written = 0;
   // Fails only without memory or without a SHA-256 in the library: nothing sensible can follow.
-  if (context.md == nullptr || kSha256 == nullptr || EVP_DigestInit_ex(context.md, kSha256, nullptr) != 1 ||
+  if (context.md == nullptr || sha256 == nullptr || EVP_DigestInit_ex(context.md, sha256, nullptr) != 1 ||
       EVP_DigestUpdate(context.md, a.data(), a.size()) != 1 || EVP_DigestUpdate(context.md, b.data(), b.size()) != 1 ||
       EVP_DigestUpdate(context.md, c.data(), c.size()) != 1 || EVP_DigestFinal_ex(context.md, out.data(), &written) != 1 ||
       written != out.size())

@@ -156,6 +156,7 @@ absl::Status Planner::Refusal(const QueuedWrite& write) const {
 
 void Planner::AppendOwn(const ledger::v1::Entry& entry, std::string idempotency_key) {
   slots_.push_back({.own = true, .index = own_entries_.size()});
+  plan_.subjects.push_back(entry.has_subject_map() ? std::nullopt : RecentSubjects::Subject(entry.subject()));
   own_entries_.push_back(FillIn(entry, context_.options, ++plan_.next.author_counter, plan_.next.time_ms, std::move(idempotency_key)));
 }
 
@@ -184,6 +185,7 @@ void Planner::Accept(QueuedWrite& write) {
   }
   for (std::size_t i = 0; i < write.write.signed_leaves.size(); ++i)
     slots_.push_back({.own = false, .leaf = &write.write.signed_leaves[i], .hash = &write.leaf_hashes[i]});
+  plan_.subjects.insert(plan_.subjects.end(), write.leaf_subjects.begin(), write.leaf_subjects.end());
   for (const IdempotencyItem& item : write.items) {
     plan_.answers.push_back({&item, admitted.first_index + item.offset});
     // Otherwise the database finds the second of two, as it finds one that was used before.

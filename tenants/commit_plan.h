@@ -20,6 +20,7 @@
 #include "tenants/log_state.h"
 #include "tenants/partition_writer.h"
 #include "tenants/queued_write.h"
+#include "tenants/recent_subjects.h"
 #include "tenants/row_insert.h"
 
 namespace custodian::tenants {
@@ -81,6 +82,7 @@ struct CommitPlan {
   bool if_unanswered = false;
   std::vector<std::string> leaves;
   std::vector<ledger::Hash> leaf_hashes;
+  std::vector<RecentSubjects::Subject> subjects;
   std::vector<FullTile> tiles;
   struct NewAnswer {
     const IdempotencyItem* item;

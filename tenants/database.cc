@@ -70,9 +70,9 @@ absl::StatusOr<Database::Pool::Lease> Database::Pool::Acquire() {
   if (lease.session == nullptr) {
     try {
       lease.session = std::make_unique<Session>(spec_);
-      // A writer's statements are few, insert what they are given, and are planned once whatever that is.
-      pqxx::nontransaction(lease.session->connection())
-          .exec(options_.write_one ? "SET plan_cache_mode = force_generic_plan" : "SET default_transaction_read_only = on");
+      pqxx::nontransaction sql(lease.session->connection());
+      if (options_.plan_once) sql.exec("SET plan_cache_mode = force_generic_plan");
+      if (!options_.write_one) sql.exec("SET default_transaction_read_only = on");
     } catch (...) {
       return StatusOfException(spec_);
     }

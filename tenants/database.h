@@ -32,6 +32,8 @@ class Database {
     // At once; a caller waits up to `wait` for one (Unavailable after).
     int connections_max = 1;
     absl::Duration wait = absl::Seconds(5);
+    // The sessions plan each statement once, whatever its values: for who looks up by keys only (see connection.cc), and asks often.
+    bool plan_once = false;
     // The sessions may write outside of a transaction, for WriteOne(); others' may not, so that ReadOne() reads only.
     bool write_one = false;
   };

@@ -199,8 +199,8 @@ absl::Status Refiller::Finish() {
   EndWrite();
   if (absl::Status status = Commit(); !status.ok()) return status;
   if (state_.Root() != refill_.checkpoint.root) return absl::DataLossError("the mirror's entries do not make the root of its checkpoint");
-  Execute(transaction_, "UPDATE ledger.checkpoint SET signed_note = $2, published_note = $2 WHERE size = $1 AND published_note IS NULL",
-          static_cast<std::int64_t>(refill_.checkpoint.size), refill_.note);
+  Execute(transaction_, "UPDATE ledger.checkpoint SET signed_note = $2, published_note = CASE WHEN $3 THEN $2 END WHERE size = $1 AND published_note IS NULL",
+          static_cast<std::int64_t>(refill_.checkpoint.size), refill_.note, refill_.is_witnessed);
   return absl::OkStatus();
 }
 

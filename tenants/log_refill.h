@@ -32,12 +32,14 @@ using NextLeaf = std::function<absl::StatusOr<std::optional<RefillLeaf>>()>;
 struct Refill {
   // Of the whole log, whose last checkpoint it is.
   ledger::Checkpoint checkpoint;
-  // The checkpoint with the log's signature and its quorum.
+  // The checkpoint with the log's signature, and the cosignatures that are known of it.
   std::string note;
   // Roster name of the custodian's own author.
   std::string custodian;
   // The machine's.
   absl::Time now;
+  // Whether these cosignatures make the quorum: only then it is published. Else the publisher collects them.
+  bool is_witnessed = true;
 };
 
 struct Refilled {

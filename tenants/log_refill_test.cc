@@ -151,6 +151,17 @@ TEST_F(LogRefillTest, LogThatLostItsEndIsWhatItWas) {
   EXPECT_EQ(Dump(), before);
 }
 
+// A mirror may hold what no quorum has cosigned yet: that is signed, and not published.
+TEST_F(LogRefillTest, WhatIsNotWitnessedIsNotPublished) {
+  ASSERT_TRUE(RollBackTo("half").ok());
+  refill_.is_witnessed = false;
+  const auto refilled = Refill();
+  ASSERT_TRUE(refilled.ok()) << refilled.status();
+  EXPECT_EQ(refilled->size, leaves_.size());
+  EXPECT_EQ(log_->log().SignedCheckpoint(leaves_.size()).value(), "note");
+  EXPECT_NE(log_->log().PublishedCheckpoint().value_or(""), "note");
+}
+
 TEST_F(LogRefillTest, LogThatLostEverythingIsWhatItWas) {
   const std::string before = Dump();
   log_->Stop();

@@ -98,6 +98,7 @@ class PartitionWriter::Core {
     return committed_;
   }
   [[nodiscard]] bool IsUnchangedSince(const PatientId& patient, std::uint64_t position) const { return changes_.IsUnchangedSince(patient, position); }
+  [[nodiscard]] RecentSubjects& subjects() { return subjects_; }
 
  private:
   using Writes = std::span<QueuedWrite* const>;
@@ -156,6 +157,7 @@ class PartitionWriter::Core {
   // Of our own too: what Settle() gives a head that is as before, which it may have got although nobody answered; 0 when there is none.
   std::int64_t settling_epoch_ = 0;
   PatientChanges changes_;
+  RecentSubjects subjects_;
   std::atomic<std::uint64_t> size_;
   mutable absl::Mutex committed_mutex_;
   ledger::Checkpoint committed_ ABSL_GUARDED_BY(committed_mutex_);
@@ -308,6 +310,7 @@ absl::Status PartitionWriter::Core::TryPlan(Writes writes, bool with_answers) {
     for (const auto& [patient, version] : plan->consent_versions) consents_.Set(patient, version);
     // Rows without an entry do not move the log: then it counts as changed until it has moved.
     changes_.Note(plan->changed_charts, plan->next.size() + (plan->leaves.empty() ? 1 : 0));
+    subjects_.Note(plan->size_before, std::move(plan->subjects));
     MoveTo(std::move(plan->next));
   }
   Deliver(writes, std::move(plan->outcomes));
@@ -454,6 +457,7 @@ const std::string& PartitionWriter::origin() const { return core_->origin(); }
 std::uint64_t PartitionWriter::size() const { return core_->size(); }
 ledger::Checkpoint PartitionWriter::committed() const { return core_->committed(); }
 bool PartitionWriter::IsUnchangedSince(const PatientId& patient, std::uint64_t position) const { return core_->IsUnchangedSince(patient, position); }
+RecentSubjects& PartitionWriter::subjects() { return core_->subjects(); }
 void PartitionWriter::OnCommit(std::function<void()> callback) { core_->OnCommit(std::move(callback)); }
 
 }  // namespace custodian::tenants

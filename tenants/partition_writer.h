@@ -25,6 +25,7 @@
 #include "tenants/clock.h"
 #include "tenants/database.h"
 #include "tenants/ids.h"
+#include "tenants/recent_subjects.h"
 
 namespace custodian::tenants {
 
@@ -161,6 +162,8 @@ class PartitionWriter {
   // from memory, as of the last write that was answered: a writer that was fenced off goes on to say what it knew then. False also when it cannot
   // tell (of a time long ago, or while a commit is in doubt).
   [[nodiscard]] bool IsUnchangedSince(const PatientId& patient, std::uint64_t position) const;
+  // Whom the newest entries are about, for the one who follows this log for their sake.
+  [[nodiscard]] RecentSubjects& subjects();
   // Called after every commit, from the writer's thread; must return at once.
   void OnCommit(std::function<void()> callback);
 

@@ -139,6 +139,7 @@ absl::Status CheckSignedLeaves(QueuedWrite& queued, const PartitionWriter::Optio
                             static_cast<std::int64_t>(entry.counter())});
     queued.leaf_hashes.push_back(ledger::LeafHash(queued.write.signed_leaves[i]));
     signed_by->kinds.insert(entry.kind());
+    queued.leaf_subjects.push_back(entry.kind() == ledger::v1::KIND_SUBJECT_MAP ? std::nullopt : RecentSubjects::Subject(entry.subject()));
   }
   queued.signed_by = *std::move(signed_by);
   return absl::OkStatus();

@@ -40,6 +40,7 @@ struct QueuedWrite {
   std::vector<IdempotencyItem> items;
   // Of each of write.signed_leaves.
   std::vector<ledger::Hash> leaf_hashes;
+  std::vector<RecentSubjects::Subject> leaf_subjects;
   // Author, key and kinds of the signed leaves, judged by the roster at commit.
   struct SignedBy {
     std::string author;

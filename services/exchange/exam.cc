@@ -71,11 +71,22 @@ std::string IdOfReference(const Json& reference, std::string_view type) {
 
 using Coded = ExamTable::Coded;
 
+// What two places say of the side: what either says, and nothing when they contradict each other.
+std::string Stated(const std::string& one, const std::string& other) {
+  if (one.empty() || one == other) return other;
+  return other.empty() ? one : "";
+}
+
+// What all codings of it say together; codings that name two classes name none.
 Coded ClassOfConcept(const Json& concept_json, const std::string& tenant_name, const ExamTable& table) {
-  for (const Json& coding : concept_json["coding"].items())
-    if (Coded found = table.FindByCode(tenant_name, coding.TextOf("system"), coding.TextOf("code")); found.exam_class != nullptr)
-      return found;
-  return {};
+  Coded found;
+  for (const Json& coding : concept_json["coding"].items()) {
+    const Coded one = table.FindByCode(tenant_name, coding.TextOf("system"), coding.TextOf("code"));
+    if (one.exam_class == nullptr) continue;
+    if (found.exam_class != nullptr && one.exam_class != found.exam_class) return {};
+    found = {one.exam_class, found.exam_class == nullptr ? one.laterality : Stated(found.laterality, one.laterality)};
+  }
+  return found;
 }
 
 Coded ClassOf(const Json& json, const OpenedRecord& record, const ExamTable& table) {
@@ -83,12 +94,6 @@ Coded ClassOf(const Json& json, const OpenedRecord& record, const ExamTable& tab
   for (const Json& procedure : json["procedureCode"].items())
     if (Coded found = ClassOfConcept(procedure, record.tenant_name, table); found.exam_class != nullptr) return found;
   return {};
-}
-
-// What two places say of the side: what either says, and nothing when they contradict each other.
-std::string Stated(const std::string& one, const std::string& other) {
-  if (one.empty() || one == other) return other;
-  return other.empty() ? one : "";
 }
 
 std::string_view TimeText(const Json& json, std::string_view type) {
@@ -384,14 +389,7 @@ const ExamClass* ClassBySites(const Json& order, const ExamTable& table) {
 }  // namespace
 
 OrderedExam ExamOfOrder(const Json& service_request, const std::string& tenant_name, const ExamTable& table) {
-  Coded found;
-  for (const Json& coding : service_request["code"]["coding"].items()) {
-    const Coded one = table.FindByCode(tenant_name, coding.TextOf("system"), coding.TextOf("code"));
-    if (one.exam_class == nullptr) continue;
-    // Codings that name two classes name none.
-    if (found.exam_class != nullptr && one.exam_class != found.exam_class) return {};
-    found = {one.exam_class, found.exam_class == nullptr ? one.laterality : Stated(found.laterality, one.laterality)};
-  }
+  Coded found = ClassOfConcept(service_request["code"], tenant_name, table);
   if (found.exam_class == nullptr) found.exam_class = ClassBySites(service_request, table);
   if (found.exam_class == nullptr || !found.exam_class->laterality_required) return {found.exam_class, ""};
   return {found.exam_class, Stated(LateralityOfConcepts(service_request["bodySite"]), found.laterality)};

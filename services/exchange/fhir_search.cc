@@ -254,7 +254,8 @@ class Reader {
       search_.count = std::min(search_.count, kPageMax);
       return true;
     }
-    if (name == "_format" || name == "_pretty") return ReadFormat(name, value);
+    // What the answer's form may be is asked before (fhir_call).
+    if (name == "_format" || name == "_pretty") return true;
     if (name == "_total") {
       if (value != "none" && value != "estimate" && value != "accurate") {
         return Refuse(400, "value", "_total must be none, estimate or accurate.");
@@ -272,13 +273,6 @@ class Reader {
     auto& known = std::get<0>(criterion);
     if (!known.has_value()) return false;
     search_.criteria.push_back(*std::move(known));
-    return true;
-  }
-
-  static Answer<bool> ReadFormat(const std::string& name, const std::string& value) {
-    if (name == "_format" && value != "json" && value != "application/json" && value != "application/fhir+json" && value != "application/fhir json") {
-      return Refuse(406, "not-supported", "_format must be json.");
-    }
     return true;
   }
 

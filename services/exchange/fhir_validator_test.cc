@@ -65,6 +65,11 @@ INSTANTIATE_TEST_SUITE_P(
             "required@Patient._birthDate.extension[0].url "},
         Row{"contained", R"({"resourceType":"Patient","contained":[{"resourceType":"Organization","active":"yes"}]})",
             "value@Patient.contained[0].active "},
+        // With the content of another element.
+        Row{"nested", R"({"resourceType":"Consent","status":"active","scope":{"text":"x"},"category":[{"text":"x"}],"patient":{"reference":"Patient/a"},)"
+            R"("policyRule":{"text":"x"},"provision":{"type":"permit","provision":[{"type":"deny","provision":[{"type":"permit"}]}]}})", ""},
+        Row{"bad_nested", R"({"resourceType":"Observation","status":"final","code":{"text":"x"},"component":[{"code":{"text":"x"},)"
+            R"("referenceRange":[{"text":"x","colour":1}]}]})", "structure@Observation.component[0].referenceRange[0] "},
         Row{"no_type", R"({"id":"x"})", "required@.resourceType "}, Row{"no_such_type", R"({"resourceType":"Pet"})", "value@Pet.resourceType "}),
     [](const auto& row) { return row.param.name; });
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -53,7 +54,16 @@ absl::StatusOr<std::shared_ptr<const PublicKey>> PublicKey::FromJwk(const Json& 
   const std::string text = jwk.Text();
   cjose_jwk_t* key = cjose_jwk_import(text.data(), text.size(), &error);
   if (key == nullptr) return absl::InvalidArgumentError("cannot be read");
-  return std::shared_ptr<const PublicKey>(new PublicKey(jwk, key));
+  std::shared_ptr<PublicKey> read(new PublicKey(jwk, key));
+  if (jwk.TextOf("kty") != "EC" || jwk.TextOf("crv") != "P-384") return read;
+  std::string x;
+  std::string y;
+  if (!absl::WebSafeBase64Unescape(jwk.TextOf("x"), &x) || !absl::WebSafeBase64Unescape(jwk.TextOf("y"), &y))
+    return absl::InvalidArgumentError("x and y must be base64url");
+  auto es384 = Es384Key::FromCoordinates(x, y);
+  if (!es384.ok()) return es384.status();
+  read->es384_ = *std::move(es384);
+  return read;
 }
 
 std::size_t PublicKey::rsa_bits() const {

@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "cjose/cjose.h"
+#include "services/exchange/es384.h"
 #include "services/exchange/fhir_json.h"
 #include "services/rpc/http.h"
 #include "tenants/clock.h"
@@ -38,6 +39,8 @@ class PublicKey {
 
   [[nodiscard]] const Json& jwk() const { return jwk_; }
   [[nodiscard]] const cjose_jwk_t& key() const { return *key_; }
+  // Null unless the key is one of P-384.
+  [[nodiscard]] const Es384Key* es384() const { return es384_.get(); }
   // Of an RSA key's modulus.
   [[nodiscard]] std::size_t rsa_bits() const;
 
@@ -49,6 +52,7 @@ class PublicKey {
 
   const Json jwk_;
   const std::unique_ptr<cjose_jwk_t, Release> key_;
+  std::shared_ptr<const Es384Key> es384_;
 };
 
 // Exactly one of the two.

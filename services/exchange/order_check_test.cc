@@ -87,6 +87,28 @@ TEST_F(CdsHooksTest, APriorElsewhereIsDisclosedRecordedAndShownInThatOrder) {
   EXPECT_EQ(after.shown, before.shown + 1);
 }
 
+// One accession number, two tenants' words of it: neither changes what the other says, or shows it.
+TEST_F(CdsHooksTest, AnothersRecordUnderTheSameAccessionChangesNothing) {
+  const auto store = [this](const std::string& status, const std::string& code) {
+    Put("beta", "DiagnosticReport", "copy-" + patient_,
+        absl::StrCat(R"({"resourceType":"DiagnosticReport","id":"copy-)", patient_, R"(","status":")", status,
+                     R"(","code":{"coding":[{"system":"http://loinc.org","code":")", code, R"("}]},"subject":{"reference":"Patient/)", patient_,
+                     R"("},"identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"ACSN"}]},)",
+                     R"("system":"urn:accession:alpha","value":"A-)", patient_, R"("}]})"));
+  };
+  AddPatient("alpha");
+  AddPatient("beta");
+  AddReport("alpha");
+  // A final result of no class and without a time: "own-prior" would say that alpha has one.
+  store("final", "2093-3");
+  const std::uint64_t beta = SizeOf("beta");
+  EXPECT_EQ(Order(OrderBody("probe-" + patient_)).body, R"({"cards":[]})");
+  EXPECT_EQ(DetailOf("beta", Entries("beta", beta).front()).TextOf("outcome"), "no-prior");
+  AddConsent();
+  store("cancelled", "29252-4");
+  EXPECT_EQ(CardIn(Order(OrderBody("hidden-" + patient_))).TextOf("summary"), "CT chest without contrast of 2026-01-13 is available from alpha");
+}
+
 TEST_F(CdsHooksTest, WhateverTheReasonAnAnswerWithoutCardIsTheSame) {
   // Patients of cases of their own; each asks once for the same kind of order.
   struct Case {

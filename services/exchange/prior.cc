@@ -5,10 +5,11 @@
 namespace custodian::exchange {
 namespace {
 
-// The newest, then the smallest accession, then the smallest tenant name.
+// The newest, then the smallest accession, then the copy of who performed it, then the smallest tenant name.
 bool Precedes(const Prior& a, const Prior& b) {
   if (a.exam->performed_begin != b.exam->performed_begin) return a.exam->performed_begin > b.exam->performed_begin;
-  return std::tie(a.exam->accession, a.source->tenant_name) < std::tie(b.exam->accession, b.source->tenant_name);
+  const auto is_copy = [](const Prior& prior) { return prior.source->tenant_name != prior.exam->performing_tenant; };
+  return std::tuple(a.exam->accession, is_copy(a), a.source->tenant_name) < std::tuple(b.exam->accession, is_copy(b), b.source->tenant_name);
 }
 
 }  // namespace

@@ -255,18 +255,6 @@ absl::StatusOr<std::vector<SealedRecord>> RecordStore::HistoryOfPatient(const Pa
                patient.bytes());
 }
 
-absl::StatusOr<std::optional<PatientId>> RecordStore::PatientOf(const RecordId& record) const {
-  std::optional<PatientId> found;
-  const absl::Status status = database_.ReadOne([&](ReadTransaction& transaction) {
-    const pqxx::result rows = Execute(transaction, "SELECT patient_id FROM exchange.patient WHERE record_id = $1",
-                                                            pqxx::binarystring(record.bytes()));
-    if (!rows.empty()) found = IdOf<PatientId>(rows.front()[0]);
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return found;
-}
-
 absl::StatusOr<std::vector<RecordId>> RecordStore::PatientRecordsOf(const std::vector<PatientId>& patients) const {
   std::vector<RecordId> found;
   tenants::BinaryArray ids(tenants::BinaryArray::Element::kBytea);

@@ -89,8 +89,6 @@ class RecordStore {
   [[nodiscard]] absl::StatusOr<std::set<RecordId>> LiveOfPatient(const PatientId& patient) const;
   // Every version of a patient's records but the accounts of disclosures, oldest first.
   [[nodiscard]] absl::StatusOr<std::vector<SealedRecord>> HistoryOfPatient(const PatientId& patient) const;
-  // Patient whose Patient resource is `record`; nothing when there is none.
-  [[nodiscard]] absl::StatusOr<std::optional<PatientId>> PatientOf(const RecordId& record) const;
   // Records of the Patient resources of these patients.
   [[nodiscard]] absl::StatusOr<std::vector<RecordId>> PatientRecordsOf(const std::vector<PatientId>& patients) const;
   [[nodiscard]] absl::StatusOr<bool> HasRecords(const PatientId& patient) const;

@@ -48,7 +48,7 @@ absl::StatusOr<std::vector<PatientId>> PatientsOf(const google::protobuf::Repeat
 
 class Calls final : public v1::KeyService::Service {
  public:
-  explicit Calls(KeyClient& keys) : keys_(keys) {}
+  Calls(KeyClient& keys, WrappedKeys& wrapped_keys) : keys_(keys), wrapped_keys_(wrapped_keys) {}
 
   grpc::Status CreateTenant(grpc::ServerContext*, const v1::CreateTenantRequest* request,
                             v1::CreateTenantResponse* response) override {
@@ -153,8 +153,24 @@ class Calls final : public v1::KeyService::Service {
     return ToGrpc(status.status(), "Status", "");
   }
 
+  grpc::Status ReadWrappedKeys(grpc::ServerContext*, const v1::ReadWrappedKeysRequest* request,
+                               v1::ReadWrappedKeysResponse* response) override {
+    const auto answer = [&]() -> absl::Status {
+      const absl::StatusOr<TenantId> tenant = TenantId::Parse(request->tenant_id());
+      if (!tenant.ok()) return tenant.status();
+      std::vector<KeyName> names;
+      for (const v1::KeyName& key : request->key()) names.push_back({key.what(), key.key_id()});
+      absl::StatusOr<std::vector<std::string>> wrapped = wrapped_keys_.ReadWrapped(*tenant, names);
+      if (!wrapped.ok()) return wrapped.status();
+      for (std::string& bytes : *wrapped) response->add_wrapped(std::move(bytes));
+      return absl::OkStatus();
+    };
+    return ToGrpc(answer(), "ReadWrappedKeys", request->tenant_id());
+  }
+
  private:
   KeyClient& keys_;
+  WrappedKeys& wrapped_keys_;
 };
 
 absl::Status PrepareDirectory(const std::string& socket_path) {
@@ -188,7 +204,8 @@ absl::Status ClearSocket(const std::string& socket_path) {
 
 class KeyServer::Core {
  public:
-  Core(std::string socket_path, KeyClient& keys) : socket_path_(std::move(socket_path)), calls_(keys) {}
+  Core(std::string socket_path, KeyClient& keys, WrappedKeys& wrapped_keys)
+      : socket_path_(std::move(socket_path)), calls_(keys, wrapped_keys) {}
   ~Core() {
     if (server_ == nullptr) return;
     server_->Shutdown(std::chrono::system_clock::now() + kGrace);
@@ -220,10 +237,10 @@ class KeyServer::Core {
 KeyServer::KeyServer(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 KeyServer::~KeyServer() = default;
 
-absl::StatusOr<std::unique_ptr<KeyServer>> KeyServer::Start(const std::string& socket_path, KeyClient& keys) {
+absl::StatusOr<std::unique_ptr<KeyServer>> KeyServer::Start(const std::string& socket_path, KeyClient& keys, WrappedKeys& wrapped_keys) {
   if (auto status = PrepareDirectory(socket_path); !status.ok()) return status;
   if (auto status = ClearSocket(socket_path); !status.ok()) return status;
-  auto core = std::make_unique<Core>(socket_path, keys);
+  auto core = std::make_unique<Core>(socket_path, keys, wrapped_keys);
   if (auto status = core->Start(); !status.ok()) return status;
   return std::unique_ptr<KeyServer>(new KeyServer(std::move(core)));
 }

@@ -7,14 +7,16 @@
 
 #include "absl/status/statusor.h"
 #include "services/keys/key_client.h"
+#include "services/keys/wrapped_keys.h"
 
 namespace custodian::keys {
 
 class KeyServer {
  public:
-  // Serves `keys` until destroyed; it must outlive the server. Makes the directory when missing. PermissionDenied when others may
+  // Serves `keys` and `wrapped_keys` until destroyed; they must outlive the server. Makes the directory when missing. PermissionDenied when others may
   // enter it; AlreadyExists when somebody answers on the socket; a socket left by a crash is replaced.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<KeyServer>> Start(const std::string& socket_path, KeyClient& keys);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<KeyServer>> Start(const std::string& socket_path, KeyClient& keys,
+                                                                         WrappedKeys& wrapped_keys);
   // Stops taking calls, lets those under way end (5 s at most), removes the socket.
   ~KeyServer();
 

@@ -264,6 +264,14 @@ absl::StatusOr<std::string> KeyService::SignCheckpoint(std::string_view origin, 
   return token_.SignAsLog(origin, checkpoint.Serialize());
 }
 
+absl::StatusOr<std::vector<std::string>> KeyService::ReadWrapped(const TenantId& tenant, std::span<const KeyName> names) {
+  if (names.empty() || names.size() > kWrappedKeysPerCallMax)
+    return absl::InvalidArgumentError(fmt::format("key: 1 to {} a call", kWrappedKeysPerCallMax));
+  const absl::StatusOr<Tenant*> known = Known(tenant);
+  if (!known.ok()) return known.status();
+  return (*known)->store->ReadWrapped(names);
+}
+
 absl::StatusOr<KeyStatus> KeyService::Status() {
   KeyStatus answer;
   answer.ready = token_.Health().ok();

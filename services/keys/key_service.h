@@ -22,6 +22,7 @@
 #include "services/keys/pkcs11_token.h"
 #include "services/keys/recent_tokens.h"
 #include "services/keys/signing_states.h"
+#include "services/keys/wrapped_keys.h"
 #include "tenants/database.h"
 #include "tenants/ids.h"
 
@@ -31,7 +32,7 @@ inline constexpr std::size_t kLocatorValuesMax = 256;
 inline constexpr std::size_t kLocatorValueBytesMax = 512;
 inline constexpr std::size_t kNameBytesMax = 255;
 
-class KeyService final : public KeyClient {
+class KeyService final : public KeyClient, public WrappedKeys {
  public:
   // How to connect to the key store at a placement.
   using Connections = std::function<absl::StatusOr<tenants::ConnectionSpec>(const KeyPlacement& placement)>;
@@ -59,6 +60,7 @@ class KeyService final : public KeyClient {
   [[nodiscard]] absl::StatusOr<std::string> SignCheckpoint(std::string_view origin, std::uint64_t size,
                                                            const ledger::Hash& root) override;
   [[nodiscard]] absl::StatusOr<KeyStatus> Status() override;
+  [[nodiscard]] absl::StatusOr<std::vector<std::string>> ReadWrapped(const TenantId& tenant, std::span<const KeyName> names) override;
 
  private:
   struct Tenant {

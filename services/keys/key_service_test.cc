@@ -231,17 +231,39 @@ TEST_F(KeyServiceTest, TwoProcessesCannotShareAStateDirectory) {
 TEST_F(KeyServiceTest, TheSocketIsForTheSystemUserAlone) {
   const TemporaryDirectory directory;
   const std::string path = directory.Join("run/keys.sock");
-  const auto server = KeyServer::Start(path, keys());
+  const auto server = KeyServer::Start(path, keys(), process_->wrapped_keys());
   ASSERT_TRUE(server.ok()) << server.status();
   struct stat info {};
   ASSERT_EQ(stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
   ASSERT_EQ(stat(directory.Join("run").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0700u);
-  EXPECT_EQ(KeyServer::Start(path, keys()).status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(KeyServer::Start(path, keys(), process_->wrapped_keys()).status().code(), absl::StatusCode::kAlreadyExists);
   std::filesystem::create_directory(directory.Join("open"));
   chmod(directory.Join("open").c_str(), 0755);
-  EXPECT_EQ(KeyServer::Start(directory.Join("open/keys.sock"), keys()).status().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(KeyServer::Start(directory.Join("open/keys.sock"), keys(), process_->wrapped_keys()).status().code(), absl::StatusCode::kPermissionDenied);
+}
+
+TEST_F(KeyServiceTest, WrappedKeysAreHandedOverAsStoredAndThoseOfOtherTenantsAreNot) {
+  const TenantId other = TenantId::Parse("00000000000000bb").value();
+  ASSERT_TRUE(process_->AddTenant(tenant_, origin_).ok());
+  ASSERT_TRUE(process_->AddTenant(other, "test.example/p/other").ok());
+  const PatientId patient = PatientId::Random();
+  const auto stored = keys().CreatePatientKey(tenant_, patient);
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  std::vector<KeyName> names;
+  for (const StoredKey& key : *stored) names.push_back({key.what, key.key_id});
+  names.push_back({"shard", patient.bytes()});
+  const auto wrapped = process_->wrapped_keys().ReadWrapped(tenant_, names);
+  ASSERT_TRUE(wrapped.ok()) << wrapped.status();
+  ASSERT_EQ(wrapped->size(), stored->size() + 1);
+  for (std::size_t i = 0; i < stored->size(); ++i) EXPECT_EQ(ledger::Sha256((*wrapped)[i]), (*stored)[i].wrapped_sha256);
+  // A patient's key is no shard's.
+  EXPECT_EQ(wrapped->back(), "");
+  const auto others = process_->wrapped_keys().ReadWrapped(other, names);
+  ASSERT_TRUE(others.ok());
+  EXPECT_EQ(*others, std::vector<std::string>(names.size()));
+  EXPECT_TRUE(absl::IsInvalidArgument(process_->wrapped_keys().ReadWrapped(tenant_, {}).status()));
 }
 
 TEST_F(KeyServiceTest, ATenantWhoseStoreIsGoneIsDarkAloneAndNamed) {

@@ -99,6 +99,24 @@ absl::StatusOr<std::vector<Secret>> KeyStore::Unwrap(std::span<const PatientId> 
   return secrets;
 }
 
+absl::StatusOr<std::vector<std::string>> KeyStore::ReadWrapped(std::span<const KeyName> names) {
+  tenants::BinaryArray ids(tenants::BinaryArray::Element::kBytea);
+  for (const KeyName& name : names) ids.Add(name.key_id);
+  std::map<std::pair<std::string, std::string>, std::string> found;
+  absl::Status status = database_->ReadOne([&](ReadTransaction& transaction) {
+    const pqxx::result rows = tenants::Execute(transaction,
+        "SELECT 'shard' AS what, key_id, wrapped FROM keystore.shard WHERE key_id = ANY ($1::bytea[]) UNION ALL "
+        "SELECT 'patient', patient_id, wrapped FROM keystore.patient_key WHERE patient_id = ANY ($1::bytea[])",
+        pqxx::binarystring(ids.Encode()));
+    for (const pqxx::row& row : rows) found[{row["what"].as<std::string>(), BytesOf(row["key_id"])}] = BytesOf(row["wrapped"]);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  std::vector<std::string> wrapped;
+  for (const KeyName& name : names) wrapped.push_back(found[{name.what, name.key_id}]);
+  return wrapped;
+}
+
 absl::StatusOr<std::vector<KeyStore::WrappedKey>> KeyStore::Find(std::span<const PatientId> patients) {
   tenants::BinaryArray ids(tenants::BinaryArray::Element::kBytea);
   for (const PatientId& patient : patients) ids.Add(patient.bytes());

@@ -17,6 +17,7 @@
 #include "services/keys/key_client.h"
 #include "services/keys/pkcs11_token.h"
 #include "services/keys/secret.h"
+#include "services/keys/wrapped_keys.h"
 #include "tenants/database.h"
 #include "tenants/ids.h"
 
@@ -40,6 +41,8 @@ class KeyStore {
   [[nodiscard]] absl::StatusOr<std::vector<StoredKey>> CreatePatientKeys(std::span<const PatientId> patients);
   // In the order asked; an empty Secret where a patient has no key.
   [[nodiscard]] absl::StatusOr<std::vector<Secret>> Unwrap(std::span<const PatientId> patients);
+  // As stored, in the order asked; empty where there is no such key.
+  [[nodiscard]] absl::StatusOr<std::vector<std::string>> ReadWrapped(std::span<const KeyName> names);
 
  private:
   struct Shard {

@@ -18,13 +18,14 @@ std::string Text(const absl::Status& status) { return std::string(status.message
 
 }  // namespace
 
-void Publisher::Core::Add(const NoteVerifier& key, const tenants::LogReader& reader, Committed committed) {
+void Publisher::Core::Add(const NoteVerifier& key, const tenants::LogReader& reader, Committed committed, const std::set<std::string>& mirrors) {
   std::size_t index = 0;
   {
     const absl::MutexLock lock(&mutex_);
     if (by_origin_.contains(key.name())) return;
     index = logs_.size();
-    by_origin_.emplace(key.name(), &logs_.emplace_back(index, key, reader, std::move(committed)));
+    by_origin_.emplace(key.name(), &logs_.emplace_back(index, key, reader, std::move(committed), mirrors));
+    WarnIfNeverMet(logs_.back());
   }
   publishing_.Add(index, absl::Now());
 }
@@ -104,7 +105,8 @@ absl::Status Publisher::Core::LearnWitnessedSize(Log& log) {
     const absl::StatusOr<Checkpoint> checkpoint = note.ok() ? Checkpoint::Parse(note->text) : note.status();
     if (!checkpoint.ok()) return absl::DataLossError("the published checkpoint cannot be read");
     const absl::StatusOr<absl::Time> witnessed_at = policy_.WitnessedAt(*note);
-    log.refresh_at = (witnessed_at.ok() ? *witnessed_at : absl::Now()) + options_.refresh;
+    // A mirror may be new: it is sent a log that does not grow, too.
+    log.refresh_at = log.mirrors.empty() ? (witnessed_at.ok() ? *witnessed_at : absl::Now()) + options_.refresh : absl::InfinitePast();
     const absl::MutexLock lock(&mutex_);
     log.witnessed_size = checkpoint->size;
     log.published.SignalAll();
@@ -152,13 +154,13 @@ absl::StatusOr<absl::Time> Publisher::Core::MakeCandidate(Log& log) {
   if (!candidate.ok()) return candidate.status();
   {
     const absl::MutexLock lock(&mutex_);
-    log.candidate = std::make_shared<const Candidate>(*std::move(candidate));
+    log.candidate = log.latest = std::make_shared<const Candidate>(*std::move(candidate));
     log.cosignatures.clear();
     log.overtaken = false;
     log.stored_at = now;
     log.next_checkpoint = now + Spacing(now);
   }
-  for (Witness& witness : witnesses_) witness.due.Add(log.index, now);
+  Offer(log);
   return now + options_.look_again;
 }
 
@@ -212,14 +214,17 @@ absl::StatusOr<std::unique_ptr<Publisher>> Publisher::Create(Options options, le
                                                              const rpc::HttpsClient& client) {
   for (const ledger::Policy::Witness& witness : policy.witnesses())
     if (witness.url.empty()) return absl::InvalidArgumentError("witness " + witness.name + " of the policy has no URL");
+  for (const std::string& mirror : options.mirrors)
+    if (std::none_of(policy.witnesses().begin(), policy.witnesses().end(), [&](const auto& witness) { return witness.name == mirror; }))
+      return absl::InvalidArgumentError("mirror " + mirror + " is none of the policy's witnesses");
   return std::unique_ptr<Publisher>(new Publisher(std::make_unique<Core>(options, std::move(policy), keys, client)));
 }
 
 Publisher::Publisher(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 Publisher::~Publisher() = default;
 
-void Publisher::Add(const NoteVerifier& key, const tenants::LogReader& reader, Committed committed) {
-  core_->Add(key, reader, std::move(committed));
+void Publisher::Add(const NoteVerifier& key, const tenants::LogReader& reader, Committed committed, const std::set<std::string>& mirrors) {
+  core_->Add(key, reader, std::move(committed), mirrors);
 }
 std::vector<std::function<void()>> Publisher::Loops() { return core_->Loops(); }
 void Publisher::Notify(std::string_view origin) { core_->Notify(origin); }

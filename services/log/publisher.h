@@ -1,6 +1,7 @@
 // Publishes what partitions commit (DESIGN, section 4, "Order that keeps failover safe"): for each log whose committed head grew,
-// the key process signs a checkpoint, the witnesses of the policy cosign it, and with its quorum it is published. One candidate
-// per log at a time. A slow or dead witness delays nobody: each witness has its own loops. Loops() are run by services/main, each
+// the key process signs a checkpoint, the witnesses of the policy cosign it, and with its quorum it is published. Mirrors of the
+// policy (C2SP tlog-mirror) are sent the entries, too, and are asked before the witnesses as far as the quorum needs them: what witnesses have cosigned,
+// a mirror then holds. One candidate per log at a time. A slow or dead witness delays nobody: each witness has its own loops. Loops() are run by services/main, each
 // on a thread of its own; all else is for any thread and returns at once unless it says otherwise. Never writes entries.
 //
 // Safe across failover (ledger/model): only what the partition's writer knows to be committed is signed; a checkpoint is stored as
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,19 +49,21 @@ class Publisher {
     // Loops that sign and publish; loops of each witness.
     int publishing_loops = 4;
     int witness_loops = 4;
+    // Those of the policy's witnesses, by their names there, that are mirrors.
+    std::set<std::string> mirrors{};
   };
   // The head that may be signed: PartitionWriter::committed() of the log's writer in this process. Returns at once.
   using Committed = std::function<ledger::Checkpoint()>;
 
   // Witnesses (with URLs) and quorum are those of `policy`; its logs are not looked at. InvalidArgument when a witness has no
-  // URL. `keys` and `client` outlive the publisher.
+  // URL, or a mirror is none of the policy's. `keys` and `client` outlive the publisher.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Publisher>> Create(Options options, ledger::Policy policy,
                                                                          keys::KeyClient& keys, const rpc::HttpsClient& client);
   ~Publisher();
 
   // A log to publish, at start or once a tenant is admitted; `key` is the log's verifier key, `reader` and what `committed` asks
-  // outlive the publisher. An origin that is there already is left as it is.
-  void Add(const ledger::NoteVerifier& key, const tenants::LogReader& reader, Committed committed);
+  // outlive the publisher. `mirrors`: those that are sent this log; no other ever sees an entry of it. An origin that is there already is left as it is.
+  void Add(const ledger::NoteVerifier& key, const tenants::LogReader& reader, Committed committed, const std::set<std::string>& mirrors = {});
 
   // Each ends after Stop(). Call once.
   [[nodiscard]] std::vector<std::function<void()>> Loops();

@@ -1,4 +1,4 @@
-// The inside of Publisher: what its two files share, publisher.cc (signing and publishing) and publisher_witnesses.cc. Nobody else
+// The inside of Publisher: what its files share, publisher.cc (signing and publishing), publisher_witnesses.cc and publisher_mirrors.cc. Nobody else
 // includes this.
 #ifndef CUSTODIAN_SERVICES_LOG_PUBLISHER_CORE_H_
 #define CUSTODIAN_SERVICES_LOG_PUBLISHER_CORE_H_
@@ -18,6 +18,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "services/log/due_logs.h"
+#include "services/log/mirror_client.h"
 #include "services/log/publisher.h"
 #include "services/log/witness_client.h"
 
@@ -27,10 +28,11 @@ class Publisher::Core {
  public:
   Core(Options options, ledger::Policy policy, keys::KeyClient& keys, const rpc::HttpsClient& client)
       : options_(options), policy_(std::move(policy)), keys_(keys) {
-    for (const ledger::Policy::Witness& witness : policy_.witnesses()) witnesses_.emplace_back(witness, client);
+    for (const ledger::Policy::Witness& witness : policy_.witnesses())
+      witnesses_.emplace_back(witness, client, options_.mirrors.contains(witness.name));
   }
 
-  void Add(const ledger::NoteVerifier& key, const tenants::LogReader& reader, Committed committed);
+  void Add(const ledger::NoteVerifier& key, const tenants::LogReader& reader, Committed committed, const std::set<std::string>& mirrors);
   std::vector<std::function<void()>> Loops();
   void Notify(std::string_view origin);
   void Stop();
@@ -60,12 +62,15 @@ class Publisher::Core {
 
   // Never removed, so that a reference to one stays good.
   struct Log {
-    Log(std::size_t log_index, ledger::NoteVerifier log_key, const tenants::LogReader& log_reader, Committed log_committed)
-        : index(log_index), key(std::move(log_key)), reader(log_reader), committed(std::move(log_committed)) {}
+    Log(std::size_t log_index, ledger::NoteVerifier log_key, const tenants::LogReader& log_reader, Committed log_committed,
+        std::set<std::string> log_mirrors)
+        : index(log_index), key(std::move(log_key)), reader(log_reader), committed(std::move(log_committed)), mirrors(std::move(log_mirrors)) {}
     const std::size_t index;
     const ledger::NoteVerifier key;
     const tenants::LogReader& reader;
     const Committed committed;
+    // By name, those that are sent its entries.
+    const std::set<std::string> mirrors;
 
     // The publishing loop's that has the log at the moment.
     bool witnessed_known = false;
@@ -78,6 +83,8 @@ class Publisher::Core {
     // Signalled when that grows, and when all stops.
     absl::CondVar published;
     CandidatePtr candidate;
+    // The same, also once it is published: mirrors that were not needed for that go on with it.
+    CandidatePtr latest;
     // By index of the witness in the policy.
     std::map<std::size_t, ledger::NoteSignature> cosignatures;
     // A witness knows a larger size of ours, or the database has lost it: sign the present head instead.
@@ -92,11 +99,18 @@ class Publisher::Core {
     absl::Time rest_until = absl::InfinitePast();
     // Sizes to try with a witness that does not say its own, the next one last.
     std::vector<std::uint64_t> guesses;
+    // Of a mirror: the text of the checkpoint that it has taken as pending, its next entry, and the candidate that it has cosigned last.
+    std::string pending{};
+    std::uint64_t next_entry = 0;
+    CandidatePtr cosigned{};
   };
   struct Witness {
-    Witness(const ledger::Policy::Witness& peer, const rpc::HttpsClient& http) : name(peer.name), client(peer, http) {}
+    Witness(const ledger::Policy::Witness& peer, const rpc::HttpsClient& http, bool mirrors)
+        : name(peer.name), is_mirror(mirrors), client(peer, http), mirror(peer, http) {}
     const std::string name;
+    const bool is_mirror;
     const WitnessClient client;
+    const MirrorClient mirror;
     DueLogs due;
     absl::Mutex mutex;
     // In a row; loops that fail together count once.
@@ -131,11 +145,23 @@ class Publisher::Core {
   absl::Time AskIfWanted(Witness& witness, std::size_t index, Log& log);
   // The witness's answer about the candidate, after whatever 409s it takes; what it has cosigned is put with the candidate.
   WitnessAnswer Ask(Witness& witness, std::size_t index, Log& log, const CandidatePtr& candidate, Memory& memory);
+  // The candidate that it is to be asked about; none when it has cosigned that, or is not to be asked yet.
+  CandidatePtr Wanted(const Witness& witness, std::size_t index, Log& log, const Memory& memory);
   absl::StatusOr<node::AddCheckpoint> MakeRequest(const Log& log, const Candidate& candidate, std::uint64_t old_size);
   // When the database had the candidate as signed: less than kStoredFor ago.
   absl::StatusOr<absl::Time> ConfirmStored(Log& log, const CandidatePtr& candidate);
   absl::Status LearnSize(const Witness& witness, const Log& log, const Candidate& candidate, Memory& memory);
   absl::Status HandleAhead(Log& log, const CandidatePtr& candidate, std::uint64_t witness_size);
+
+  // Mirrors (publisher_mirrors.cc).
+  // Whether the cosignatures of mirrors that are there would make the quorum with those of all witnesses: only then are these asked.
+  bool MirrorsSuffice(const Log& log) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WarnIfNeverMet(const Log& log) const;
+  // Everybody who may be asked about the candidate now is due.
+  void Offer(Log& log);
+  // The mirror has the candidate as pending: one request of entries, or what it takes to learn where the mirror is.
+  WitnessAnswer SendEntries(Witness& mirror, std::size_t index, Log& log, const CandidatePtr& candidate, Memory& memory);
+  WitnessAnswer HandleMirrorInfo(const MirrorAnswer& sent, std::uint64_t start, Log& log, const CandidatePtr& candidate, Memory& memory);
   void KeepCosignature(std::size_t witness, Log& log, const CandidatePtr& candidate, ledger::NoteSignature cosignature);
   void GiveUp(Log& log, const CandidatePtr& candidate);
 

@@ -35,18 +35,15 @@ absl::Time Publisher::Core::AskIfWanted(Witness& witness, std::size_t index, Log
     memory = &witness.memories[log.index];
   }
   if (memory->rest_until > absl::Now()) return memory->rest_until;
-  CandidatePtr candidate;
-  {
-    const absl::MutexLock lock(&mutex_);
-    if (log.candidate == nullptr || log.overtaken || log.cosignatures.contains(index)) return absl::InfiniteFuture();
-    candidate = log.candidate;
-  }
+  const CandidatePtr candidate = Wanted(witness, index, log, *memory);
+  if (candidate == nullptr) return absl::InfiniteFuture();
   const WitnessAnswer answer = Ask(witness, index, log, candidate, *memory);
   const absl::MutexLock lock(&witness.mutex);
   if (!answer.away) witness.times_away = 0;
   if (answer.status.ok()) {
     memory->failures = 0;
-    return absl::InfiniteFuture();
+    // Others have their turn in between.
+    return answer.more ? absl::Now() : absl::InfiniteFuture();
   }
   spdlog::warn("event=witness_failed witness={} origin={} size={} reason=\"{}\"", witness.name, log.key.name(),
                candidate->checkpoint.size, Text(answer.status));
@@ -61,6 +58,13 @@ absl::Time Publisher::Core::AskIfWanted(Witness& witness, std::size_t index, Log
   return now;
 }
 
+Publisher::Core::CandidatePtr Publisher::Core::Wanted(const Witness& witness, std::size_t index, Log& log, const Memory& memory) {
+  const absl::MutexLock lock(&mutex_);
+  if (log.overtaken) return nullptr;
+  if (witness.is_mirror) return log.mirrors.contains(witness.name) && log.latest != memory.cosigned ? log.latest : nullptr;
+  return log.cosignatures.contains(index) || !MirrorsSuffice(log) ? nullptr : log.candidate;
+}
+
 WitnessAnswer Publisher::Core::Ask(Witness& witness, std::size_t index, Log& log, const CandidatePtr& candidate, Memory& memory) {
   const auto failed = [](absl::Status status) {
     WitnessAnswer answer;
@@ -69,12 +73,19 @@ WitnessAnswer Publisher::Core::Ask(Witness& witness, std::size_t index, Log& log
   };
   WitnessAnswer answer;
   for (int request_count = 0; request_count < kRequestsMax; ++request_count) {
+    if (witness.is_mirror && memory.pending == candidate->note.text) return SendEntries(witness, index, log, candidate, memory);
     if (memory.size > candidate->checkpoint.size) return failed(HandleAhead(log, candidate, memory.size));
     const absl::StatusOr<node::AddCheckpoint> request = MakeRequest(log, *candidate, memory.size);
     if (!request.ok()) return failed(request.status());
     const absl::StatusOr<absl::Time> stored_at = ConfirmStored(log, candidate);
     if (!stored_at.ok()) return failed(stored_at.status());
     answer = witness.client.AddCheckpoint(*request, *stored_at + options_.witness_timeout);
+    if (witness.is_mirror && answer.accepted) {
+      memory.size = candidate->checkpoint.size;
+      memory.pending = candidate->note.text;
+      memory.guesses.clear();
+      return SendEntries(witness, index, log, candidate, memory);
+    }
     if (answer.cosignature) {
       memory.size = candidate->checkpoint.size;
       memory.guesses.clear();
@@ -97,6 +108,13 @@ WitnessAnswer Publisher::Core::Ask(Witness& witness, std::size_t index, Log& log
 absl::StatusOr<node::AddCheckpoint> Publisher::Core::MakeRequest(const Log& log, const Candidate& candidate,
                                                                  std::uint64_t old_size) {
   node::AddCheckpoint request{old_size, {}, candidate.note};
+  {
+    // What mirrors cosigned goes along.
+    const absl::MutexLock lock(&mutex_);
+    if (log.candidate.get() == &candidate)
+      for (const auto& [witness, signature] : log.cosignatures)
+        if (witnesses_[witness].is_mirror) request.note.signatures.push_back(signature);
+  }
   if (old_size == 0 || old_size == candidate.checkpoint.size) return request;
   if (old_size == candidate.proof_from) {
     request.proof = candidate.proof;
@@ -165,13 +183,17 @@ absl::Status Publisher::Core::HandleAhead(Log& log, const CandidatePtr& candidat
 }
 
 void Publisher::Core::KeepCosignature(std::size_t witness, Log& log, const CandidatePtr& candidate, NoteSignature cosignature) {
+  bool is_met = false;
   {
     const absl::MutexLock lock(&mutex_);
     if (log.candidate != candidate) return;
     log.cosignatures.insert_or_assign(witness, std::move(cosignature));
-    if (!IsMet(log)) return;
+    is_met = IsMet(log);
   }
-  publishing_.Add(log.index, absl::Now());
+  if (is_met)
+    publishing_.Add(log.index, absl::Now());
+  else if (witnesses_[witness].is_mirror)
+    Offer(log);
 }
 
 void Publisher::Core::GiveUp(Log& log, const CandidatePtr& candidate) {

@@ -18,4 +18,10 @@ absl::Status Readers::MayRead(std::string_view spiffe_id, std::string_view origi
   return admitted ? absl::OkStatus() : absl::PermissionDeniedError("this client may not read this log");
 }
 
+bool Readers::MayReadSealed(std::string_view spiffe_id, std::string_view origin) const {
+  const auto client = guard_.Admit(spiffe_id, {"node"});
+  const tenants::Partition* partition = partitions_.FindByOrigin(origin);
+  return client.ok() && partition != nullptr && !client->tenant.text().empty() && client->tenant == partition->tenant.id;
+}
+
 }  // namespace custodian::log

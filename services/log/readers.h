@@ -19,6 +19,8 @@ class Readers {
 
   // PermissionDenied, always with the same text, unless the client may read the log of `origin`.
   [[nodiscard]] absl::Status MayRead(std::string_view spiffe_id, std::string_view origin) const;
+  // Whether the client is a node of the very tenant whose log it is: the only one that is also given what is sealed beside the entries.
+  [[nodiscard]] bool MayReadSealed(std::string_view spiffe_id, std::string_view origin) const;
 
  private:
   const rpc::CallGuard& guard_;

@@ -21,6 +21,10 @@ constexpr std::uint64_t kLagMax = ledger::kSubjectMapLagMax / 2;
 
 std::string Digest(const std::string& text) { return std::string(ledger::AsBytes(ledger::Sha256(text))); }
 
+absl::Status Unreadable(std::uint64_t index) {
+  return absl::InternalError("entry " + std::to_string(index) + " cannot be read, so its subject is not known");
+}
+
 absl::Status Stopped() { return absl::CancelledError("the map of subjects is brought on at the next start"); }
 
 // The SUBJECT_MAP entry at `index` is the newest, unless it is one that verifiers refuse, and after which none is held against it.
@@ -90,21 +94,46 @@ absl::Status SubjectIndex::CatchUp() {
   return absl::OkStatus();
 }
 
-absl::Status SubjectIndex::TakeIn(std::uint64_t count) {
+absl::StatusOr<std::vector<tenants::RecentSubjects::Subject>> SubjectIndex::Subjects(std::uint64_t count) const {
+  if (auto recent = writer_.subjects().Take(state_->size, count)) return *std::move(recent);
   const auto leaves = log_.Leaves(state_->size, count);
   if (!leaves.ok()) return leaves.status();
+  std::vector<tenants::RecentSubjects::Subject> subjects;
+  for (std::uint64_t i = 0; i < leaves->size(); ++i) {
+    const auto leaf = ledger::ParseLeaf((*leaves)[i]);
+    if (!leaf.ok()) return Unreadable(state_->size + i);
+    subjects.push_back(leaf->entry.has_subject_map() ? std::nullopt : tenants::RecentSubjects::Subject(leaf->entry.subject()));
+  }
+  return subjects;
+}
+
+absl::StatusOr<ledger::v1::Entry> SubjectIndex::ReadEntry(std::uint64_t index) const {
+  const auto leaves = log_.Leaves(index, 1);
+  if (!leaves.ok()) return leaves.status();
+  auto leaf = leaves->empty() ? absl::StatusOr<ledger::Leaf>(Unreadable(index)) : ledger::ParseLeaf(leaves->front());
+  if (!leaf.ok()) return Unreadable(index);
+  return std::move(leaf->entry);
+}
+
+absl::Status SubjectIndex::TakeIn(std::uint64_t count) {
+  const auto subjects = Subjects(count);
+  if (!subjects.ok()) return subjects.status();
   ledger::SubjectChanges changes;
   std::vector<std::pair<std::string, std::uint64_t>> entries;
   SubjectMapState next = *state_;
-  for (std::uint64_t i = 0; i < leaves->size(); ++i) {
-    const auto leaf = ledger::ParseLeaf((*leaves)[i]);
-    if (!leaf.ok()) return absl::InternalError("entry " + std::to_string(state_->size + i) + " cannot be read, so its subject is not known");
-    if (leaf->entry.has_subject_map()) Remember(leaf->entry.subject_map(), state_->size + i, next);
-    if (leaf->entry.subject().empty()) continue;
-    ledger::SubjectValue& value = changes[ledger::SubjectKey(leaf->entry.subject())];
+  for (std::uint64_t i = 0; i < subjects->size(); ++i) {
+    const tenants::RecentSubjects::Subject& subject = (*subjects)[i];
+    const std::uint64_t index = state_->size + i;
+    if (!subject) {
+      const auto entry = ReadEntry(index);
+      if (!entry.ok()) return entry.status();
+      Remember(entry->subject_map(), index, next);
+    }
+    if (!subject || subject->empty()) continue;
+    ledger::SubjectValue& value = changes[ledger::SubjectKey(*subject)];
     ++value.count;
-    value.last_index = state_->size + i;
-    entries.emplace_back(leaf->entry.subject(), value.last_index);
+    value.last_index = index;
+    entries.emplace_back(*subject, index);
   }
   const absl::Status status = database_.Write([&](tenants::WriteTransaction& transaction) -> absl::Status {
     const auto stored = LockSubjectMap(transaction);
@@ -115,7 +144,7 @@ absl::Status SubjectIndex::TakeIn(std::uint64_t count) {
     if (!root.ok()) return root.status();
     AddSubjectEntries(transaction, entries);
     next.root = *root;
-    next.size = state_->size + leaves->size();
+    next.size = state_->size + subjects->size();
     StoreSubjectMap(transaction, next);
     return absl::OkStatus();
   });

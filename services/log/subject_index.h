@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -55,6 +56,9 @@ class SubjectIndex {
   [[nodiscard]] absl::Status BringOn();
   [[nodiscard]] absl::Status CatchUp();
   [[nodiscard]] absl::Status TakeIn(std::uint64_t count);
+  // Of at most `count` entries from what was taken in on: from the writer's memory, or from the log.
+  [[nodiscard]] absl::StatusOr<std::vector<tenants::RecentSubjects::Subject>> Subjects(std::uint64_t count) const;
+  [[nodiscard]] absl::StatusOr<ledger::v1::Entry> ReadEntry(std::uint64_t index) const;
   // Forgets what was taken in, and says why; the next step takes all of it in again.
   [[nodiscard]] absl::Status BeginAnew(absl::Status why) const;
   [[nodiscard]] absl::Status Enter();

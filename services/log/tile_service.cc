@@ -59,9 +59,10 @@ absl::StatusOr<std::uint64_t> ParseIndex(std::string_view text) {
 
 }  // namespace
 
-TileService::TileService(std::string network, const Readers& readers, FindLog find_log, MakeReceipt make_receipt, ListSubject list_subject)
+TileService::TileService(std::string network, const Readers& readers, FindLog find_log, MakeReceipt make_receipt, ListSubject list_subject,
+                         ReadSealed read_sealed)
     : network_(std::move(network)), readers_(readers), find_log_(std::move(find_log)), make_receipt_(std::move(make_receipt)),
-      list_subject_(std::move(list_subject)) {}
+      list_subject_(std::move(list_subject)), read_sealed_(std::move(read_sealed)) {}
 
 rpc::HttpResponse TileService::Handle(const rpc::HttpRequest& request) const {
   const rpc::HttpResponse refused = rpc::PlainText(403, "only admitted readers of this log");
@@ -73,7 +74,12 @@ rpc::HttpResponse TileService::Handle(const rpc::HttpRequest& request) const {
   if (!readers_.MayRead(request.peer_spiffe_id, origin).ok()) return refused;
   const tenants::LogReader* log = find_log_(origin);
   if (log == nullptr) return refused;
-  return Serve(*log, origin, std::string(rest.substr(slash + 1)));
+  const std::string resource(rest.substr(slash + 1));
+  if (read_sealed_ && StartsWith(resource, ledger::kSealedPrefix) && readers_.MayReadSealed(request.peer_spiffe_id, origin)) {
+    const auto from = ledger::SealedPath::Parse(resource);
+    return Answer(from.ok() ? read_sealed_(origin, *from) : from.status(), "application/octet-stream", resource);
+  }
+  return Serve(*log, origin, resource);
 }
 
 rpc::HttpResponse TileService::Serve(const tenants::LogReader& log, const std::string& origin, const std::string& resource) const {

@@ -45,6 +45,31 @@ std::optional<absl::Time> ParseRetryAfter(std::string_view value, absl::Time now
   return std::clamp(time, now, now + WitnessClient::kRetryAfterMax);
 }
 
+WitnessAnswer ReadAnswer(const rpc::HttpResponse& response, const std::string& checkpoint_text, const NoteVerifier& key) {
+  WitnessAnswer answer;
+  if (response.status == 200) {
+    answer.accepted = true;
+    absl::StatusOr<NoteSignature> cosignature = FindCosignature(checkpoint_text, key, response.body);
+    if (cosignature.ok())
+      answer.cosignature = *std::move(cosignature);
+    else
+      answer.status = cosignature.status();
+    return answer;
+  }
+  answer.more = response.status == 202;
+  if (answer.more) return answer;
+  answer.status = absl::UnavailableError("the witness answered " + std::to_string(response.status));
+  answer.conflict = response.status == 409;
+  answer.away = response.status == 503;
+  if (response.status == 429 || response.status == 503) answer.retry_at = RetryAt(response);
+  if (answer.conflict) {
+    std::string_view body = response.body;
+    if (body.ends_with('\n')) body.remove_suffix(1);
+    if (const absl::StatusOr<std::uint64_t> size = ledger::ParseDecimal(body); size.ok()) answer.size = *size;
+  }
+  return answer;
+}
+
 WitnessClient::WitnessClient(ledger::Policy::Witness witness, const rpc::HttpsClient& client)
     : witness_(std::move(witness)), prefix_(witness_.url + (witness_.url.ends_with('/') ? "" : "/")), client_(client) {}
 
@@ -62,24 +87,7 @@ WitnessAnswer WitnessClient::AddCheckpoint(const node::AddCheckpoint& request, a
     answer.away = true;
     return answer;
   }
-  if (response->status == 200) {
-    absl::StatusOr<NoteSignature> cosignature = FindCosignature(request.note.text, witness_.key, response->body);
-    if (cosignature.ok())
-      answer.cosignature = *std::move(cosignature);
-    else
-      answer.status = cosignature.status();
-    return answer;
-  }
-  answer.status = absl::UnavailableError("the witness answered " + std::to_string(response->status));
-  answer.conflict = response->status == 409;
-  answer.away = response->status == 503;
-  if (response->status == 429 || response->status == 503) answer.retry_at = RetryAt(*response);
-  if (answer.conflict) {
-    std::string_view body = response->body;
-    if (body.ends_with('\n')) body.remove_suffix(1);
-    if (const absl::StatusOr<std::uint64_t> size = ledger::ParseDecimal(body); size.ok()) answer.size = *size;
-  }
-  return answer;
+  return ReadAnswer(*response, request.note.text, witness_.key);
 }
 
 absl::StatusOr<std::uint64_t> WitnessClient::ReadSize(const NoteVerifier& log) const {

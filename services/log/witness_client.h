@@ -19,6 +19,10 @@ namespace custodian::log {
 struct WitnessAnswer {
   // Of a 200: verified on the checkpoint.
   std::optional<ledger::NoteSignature> cosignature;
+  // Of any 200: a mirror that says so of a checkpoint has taken it as pending.
+  bool accepted = false;
+  // Of a 202: a mirror wants the entries that follow.
+  bool more = false;
   // Of a 409 with a size.
   std::optional<std::uint64_t> size;
   // A 409, with or without its size.
@@ -30,6 +34,9 @@ struct WitnessAnswer {
   // When it asked not to be asked before (429, 503), at most WitnessClient::kRetryAfterMax away.
   std::optional<absl::Time> retry_at;
 };
+
+// What a response to add-checkpoint or add-entries says, of a checkpoint and the key of the one that was asked.
+[[nodiscard]] WitnessAnswer ReadAnswer(const rpc::HttpResponse& response, const std::string& checkpoint_text, const ledger::NoteVerifier& key);
 
 class WitnessClient {
  public:

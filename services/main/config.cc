@@ -206,6 +206,13 @@ absl::StatusOr<Config> Config::Load(const std::string& file) {
     config.outgoing.ca_file = reader.Path("outgoing.ca_file", "/etc/ssl/certs/ca-certificates.crt");
     config.author_key_file = reader.Path("author_key_file");
     config.policy_file = reader.Path("policy_file");
+    for (const std::string& word : reader.Words("mirrors")) {
+      const std::vector<std::string> parts = absl::StrSplit(word, absl::MaxSplits('=', 1));
+      Config::Mirror mirror{parts[0], {}};
+      if (parts.size() == 2) mirror.tenants = absl::StrSplit(parts[1], '+', absl::SkipEmpty());
+      if (mirror.name.empty() || (parts.size() == 2 && mirror.tenants.empty())) reader.Fail("mirrors", "each is NAME or NAME=TENANT+TENANT");
+      config.mirrors.push_back(std::move(mirror));
+    }
     config.lying_witnesses_max = reader.Number("lying_witnesses_max", 0, 0, 1'000);
     config.subject_maps = reader.Flag("subject_maps", config.subject_maps);
     config.refusals_batch = reader.Number("refusals.batch", config.refusals_batch, 1, 500);

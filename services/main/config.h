@@ -82,6 +82,14 @@ struct Config {
   std::string author_key_file;
   // tlog-policy with the witnesses to ask (urls) and the quorum.
   std::string policy_file;
+  // Those of its witnesses that are mirrors (C2SP tlog-mirror) and take what is pushed: `custodian node mirror --pushed`.
+  struct Mirror {
+    // In the policy.
+    std::string name;
+    // Names of the tenants whose logs it is sent; every tenant's when empty. The governance log always is.
+    std::vector<std::string> tenants;
+  };
+  std::vector<Mirror> mirrors;
   // f: how many of the policy's witnesses may lie (those that the custodian runs itself count).
   int lying_witnesses_max = 0;
   // Whether `serve` enters maps of subjects in the logs (SUBJECT_MAP), which mirrors and verifiers of before do not know.

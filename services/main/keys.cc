@@ -78,7 +78,7 @@ void Run(const Config& config) {
   absl::StatusOr<std::unique_ptr<keys::KeyService>> service = keys::KeyService::Create(**token, state_directory, connections);
   Check(service.status());
   absl::StatusOr<std::unique_ptr<keys::KeyServer>> server =
-      keys::KeyServer::Start(Needed(config.keys.socket, "keys.socket"), **service);
+      keys::KeyServer::Start(Needed(config.keys.socket, "keys.socket"), **service, **service);
   Check(server.status());
   if (const absl::Status health = (*token)->Health(); health.ok()) {
     spdlog::info("keys: serving on {}", config.keys.socket);

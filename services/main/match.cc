@@ -38,7 +38,7 @@ void Estimate(const EstimateOptions& options) {
   }
   auto connection = config.Connection(config.network_cell, config.network_database, config.NetworkRole(), config.secrets_directory);
   Check(connection.status());
-  const tenants::Database network(*std::move(connection), /*connections_max=*/1);
+  const tenants::Database network(*std::move(connection), tenants::Database::Options{.plan_once = true});
   const auto estimate = exchange::EstimateFromRows(network, options.patients, before);
   Check(estimate.status());
   if (!options.json) {

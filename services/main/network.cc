@@ -22,7 +22,8 @@ constexpr int kRoundsAWarning = 50;
 // A few signature lines, or a checkpoint.
 constexpr std::size_t kWitnessAnswerBytesMax = 64u << 10;
 constexpr int kPartitionConnections = 12;
-constexpr int kNetworkConnections = 12;
+constexpr int kNetworkConnections = 4;
+constexpr int kLocatorConnections = 8;
 // A sixth of what an order check may take at half of the peak (99 of 100 within 50 ms), where writes come too slowly to be waited for.
 constexpr absl::Duration kGather = absl::Milliseconds(8);
 
@@ -38,9 +39,9 @@ absl::Status WithPatience(const char* what, const std::function<absl::Status()>&
   }
 }
 
-std::string AuthorName(const Config& config) { return absl::StrCat("spiffe://", config.network, "/custodian/serve"); }
-
 }  // namespace
+
+std::string AuthorName(const Config& config) { return absl::StrCat("spiffe://", config.network, "/custodian/serve"); }
 
 std::string GovernanceOrigin(const std::string& network) {
   const ledger::Hash hash = ledger::Sha256(absl::StrCat(network, " governance log"));
@@ -100,7 +101,9 @@ absl::Status Network::Open() {
 
   auto connection = config.Connection(config.network_cell, config.network_database, config.NetworkRole(), config.secrets_directory);
   if (!connection.ok()) return connection.status();
-  database = std::make_unique<tenants::Database>(*std::move(connection), kNetworkConnections);
+  database = std::make_unique<tenants::Database>(*connection, kNetworkConnections);
+  locator_database = std::make_unique<tenants::Database>(*std::move(connection),
+                                                         tenants::Database::Options{.connections_max = kLocatorConnections, .plan_once = true});
   registry = std::make_unique<tenants::Registry>(*database);
   if (auto status = WithPatience("network database", [this] { return registry->Load(); }); !status.ok()) return status;
 
@@ -112,6 +115,7 @@ absl::Status Network::Open() {
   }
 
   keys = keys::KeyClient::Connect(config.keys.socket);
+  wrapped_keys = keys::WrappedKeys::Connect(config.keys.socket);
   return WithPatience("key process", [this] {
     const auto status = keys->Status();
     if (!status.ok()) return status.status();
@@ -152,7 +156,7 @@ absl::Status Network::StartPartition(const tenants::Tenant& tenant) {
   partition->tenant = tenant;
   partition->database = std::make_unique<tenants::Database>(*connection, kPartitionConnections);
   const tenants::Database& to_write =
-      *writer_databases.emplace_back(std::make_unique<tenants::Database>(*std::move(connection), tenants::Database::Options{.write_one = true}));
+      *writer_databases.emplace_back(std::make_unique<tenants::Database>(*std::move(connection), tenants::Database::Options{.plan_once = true, .write_one = true}));
   partition->log = std::make_unique<tenants::LogReader>(tenant.origin, *partition->database);
   partition->outbox = std::make_unique<tenants::Outbox>(*partition->database);
   auto writer = tenants::PartitionWriter::Create({.origin = tenant.origin, .author = AuthorName(config), .gather = kGather}, to_write, *author, *governance,

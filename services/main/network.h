@@ -18,6 +18,7 @@
 #include "ledger/signature.h"
 #include "services/governance/governance_log.h"
 #include "services/keys/key_client.h"
+#include "services/keys/wrapped_keys.h"
 #include "services/main/config.h"
 #include "services/rpc/https_client.h"
 #include "tenants/network_clock.h"
@@ -28,6 +29,8 @@ namespace custodian::main {
 
 // Origin of the governance log of a network: opaque, and the same at every start.
 [[nodiscard]] std::string GovernanceOrigin(const std::string& network);
+// The custodian's own author in the roster.
+[[nodiscard]] std::string AuthorName(const Config& config);
 
 class Network {
  public:
@@ -52,9 +55,12 @@ class Network {
   const Config& config;
   std::unique_ptr<ledger::Signer> author;
   std::unique_ptr<tenants::Database> database;
+  // The same database, for the record locator's questions, which plan for longer than they run.
+  std::unique_ptr<tenants::Database> locator_database;
   std::unique_ptr<tenants::Registry> registry;
   std::unique_ptr<tenants::NetworkClock> clock;
   std::unique_ptr<keys::KeyClient> keys;
+  std::unique_ptr<keys::WrappedKeys> wrapped_keys;
   // Witnesses and quorum of the network's own logs.
   ledger::Policy policy;
   std::unique_ptr<rpc::HttpsClient> witness_client;

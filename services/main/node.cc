@@ -20,6 +20,7 @@
 #include "services/node/admitted_logs.h"
 #include "services/node/mirror.h"
 #include "services/node/witness.h"
+#include "services/rpc/certificate.h"
 #include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "spdlog/spdlog.h"
@@ -28,9 +29,12 @@
 namespace custodian::main {
 namespace {
 
-// 256 leaves of 65,535 bytes and their lengths fit.
-constexpr std::size_t kBundleBytesMax = 17u << 20;
+// A bundle of 256 leaves of 65,535 bytes fits, and a page with one record of the largest request, whatever it was stored as.
+constexpr std::size_t kBodyBytesMax = 40u << 20;
 constexpr absl::Duration kGovernanceTimeout = absl::Seconds(10);
+// An add-entries request with a client certificate: at least three packages of the largest entries. Without one the server takes less (https_server.h).
+constexpr std::size_t kEntriesBytesMax = 64u << 20;
+constexpr std::size_t kCheckpointBytesMax = 1u << 20;
 // Each waits for the disk most of the time.
 constexpr int kServerThreads = 8;
 
@@ -64,10 +68,12 @@ struct WitnessOptions : NodeOptions {
 struct MirrorOptions : NodeOptions {
   std::string policy;
   std::string governance;
+  std::string pushed;
   std::vector<std::string> tiles;
   std::string client_certificate;
   std::string client_key;
   std::string server_ca;
+  std::uint64_t keys_from_epoch = 0;
   std::vector<std::string> readers;
   int interval_ms = 1'000;
 };
@@ -97,7 +103,7 @@ struct Loop {
 };
 
 // Until SIGTERM or SIGINT.
-void Serve(const NodeOptions& options, const char* what, rpc::HttpHandler handler, const Loop& loop) {
+void Serve(const NodeOptions& options, const char* what, rpc::HttpHandler handler, const Loop& loop, std::size_t body_bytes_max = kCheckpointBytesMax) {
   // Blocked before the server starts its threads, so that only sigwait below receives them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -111,7 +117,7 @@ void Serve(const NodeOptions& options, const char* what, rpc::HttpHandler handle
   server_options.key_file = options.certificate_key;
   server_options.client_ca_file = options.ca;
   server_options.threads = kServerThreads;
-  server_options.body_bytes_max = 1u << 20;
+  server_options.body_bytes_max = body_bytes_max;
   const auto server = rpc::HttpsServer::Create(server_options, std::move(handler));
   Check(server.status());
   spdlog::info("event={}_started name={} address={} port={}", what, options.name, options.address, (*server)->port());
@@ -152,6 +158,9 @@ void RunWitness(const WitnessOptions& options) {
 
 void RunMirror(const MirrorOptions& options) {
   if (options.interval_ms < 1) throw CommandFailed{2, "--interval wants a number of milliseconds, 1 or more"};
+  if (options.governance.empty() == options.pushed.empty())
+    throw CommandFailed{2, "say either --governance URL, to fetch the logs, or --pushed ORIGIN, to take what a custodian pushes"};
+  if (!options.pushed.empty() && !options.tiles.empty()) throw CommandFailed{2, "--tiles is for --governance: with --pushed the custodian chooses what it pushes"};
   const MachineClock clock;
   auto cosigner = node::Cosigner::Create(options.name, ReadKey(options.key), clock);
   Check(cosigner.status());
@@ -159,11 +168,17 @@ void RunMirror(const MirrorOptions& options) {
   client_options.ca_file = options.server_ca.empty() ? options.ca : options.server_ca;
   client_options.certificate_file = options.client_certificate.empty() ? options.certificate : options.client_certificate;
   client_options.key_file = options.client_key.empty() ? options.certificate_key : options.client_key;
-  client_options.body_bytes_max = kBundleBytesMax;
+  client_options.body_bytes_max = kBodyBytesMax;
   const auto client = rpc::HttpsClient::Create(client_options);
   Check(client.status());
   node::Mirror::Options mirror_options{ReadPolicy(options.policy), {options.governance, TilesSource(**client, options.governance)}, {}, options.readers};
+  mirror_options.pushed_governance = options.pushed;
+  if (!options.pushed.empty() && !mirror_options.policy.FindLog(options.pushed).ok())
+    throw CommandFailed{1, "'" + options.policy + "' names no log " + options.pushed + ": the governance log's key is wanted there"};
   for (const std::string& url : options.tiles) mirror_options.partitions.push_back({url, TilesSource(**client, url)});
+  const auto reads_as = rpc::SpiffeIdOfFile(client_options.certificate_file);
+  if (reads_as.ok()) mirror_options.reads_as = *reads_as;
+  mirror_options.sealed.keys_from_epoch = options.keys_from_epoch;
   const auto mirror = node::Mirror::Create(std::move(mirror_options), *std::move(cosigner), options.state, clock);
   Check(mirror.status());
   absl::Notification stop;
@@ -174,26 +189,34 @@ void RunMirror(const MirrorOptions& options) {
     (*mirror)->Stop();
     stop.Notify();
   };
-  Serve(options, "mirror", [&mirror](const rpc::HttpRequest& request) { return (*mirror)->Handle(request); }, {follow, end});
+  Serve(options, "mirror", [&mirror](const rpc::HttpRequest& request) { return (*mirror)->Handle(request); }, {follow, end},
+        options.pushed.empty() ? kCheckpointBytesMax : kEntriesBytesMax);
 }
 
 void AddMirror(CLI::App& node) {
   auto options = std::make_shared<MirrorOptions>();
   auto* mirror = node.add_subcommand("mirror", "keep, verify, cosign and serve whole copies of logs (C2SP tlog-mirror)");
   mirror->footer(
-      "Example:\n  custodian node mirror --name hospital.example/mirror --key mirror.pem --state /var/lib/mirror --policy policy \\\n"
+      "It fetches the logs (--governance, --tiles), or a custodian pushes them to it (--pushed) and counts its cosignatures for the quorum.\n"
+      "Examples:\n  custodian node mirror --name hospital.example/mirror --key mirror.pem --state /var/lib/mirror --policy policy \\\n"
       "    --governance https://custodian.example/log/0123456789abcdef/ --tiles https://custodian.example/log/fedcba9876543210/ \\\n"
-      "    --address 0.0.0.0 --port 8443 --certificate node.crt --certificate-key node.key --ca ca.crt");
+      "    --address 0.0.0.0 --port 8443 --certificate node.crt --certificate-key node.key --ca ca.crt\n"
+      "  custodian node mirror --name regulator.example/mirror --key mirror.pem --state /var/lib/mirror --policy policy \\\n"
+      "    --pushed custodian.example/p/0123456789abcdef --address 0.0.0.0 --port 8443 --certificate node.crt --certificate-key node.key --ca ca.crt");
   options->AddTo(*mirror);
   mirror->add_option("--state", options->state, "folder of its memory and its copies; back it up, never remove it")->required();
   mirror->add_option("--policy", options->policy, "tlog-policy: the governance log, witnesses and quorum it believes")->required();
-  mirror->add_option("--governance", options->governance, "URL of the governance log's tiles")->required();
+  mirror->add_option("--governance", options->governance, "URL of the governance log's tiles, to fetch from")->excludes(
+      mirror->add_option("--pushed", options->pushed,
+                         "origin of the governance log: take it, and every log that it admits, as they are pushed (POST add-checkpoint, add-entries)"));
   mirror->add_option("--tiles", options->tiles, "URL of a partition's tiles; may be given several times");
   mirror->add_option("--client-certificate", options->client_certificate,
                      "certificate of an admitted reader of these logs, PEM; --certificate when absent");
   mirror->add_option("--client-key", options->client_key, "its key, PEM");
   mirror->add_option("--server-ca", options->server_ca, "CA of the logs' server, PEM; --ca when absent");
   mirror->add_option("--reader", options->readers, "SPIFFE id that may read everything here, beside the logs' own readers");
+  mirror->add_option("--keys-from-epoch", options->keys_from_epoch,
+                     "remove wrapped keys of earlier epochs from the copy: after an erasure, once the custodian's receipt says that the old epoch key is destroyed");
   mirror->add_option("--interval", options->interval_ms, "milliseconds between looks at the logs")->capture_default_str();
   mirror->callback([options] { RunMirror(*options); });
 }

@@ -3,13 +3,19 @@
 #ifndef CUSTODIAN_SERVICES_MAIN_QUORUM_H_
 #define CUSTODIAN_SERVICES_MAIN_QUORUM_H_
 
+#include <set>
+#include <string>
+
 #include "ledger/checkpoint.h"
 #include "services/main/config.h"
 
 namespace custodian::main {
 
-// Throws CommandFailed when forks are possible (Policy::QuorumOverlap() <= f); logs what else an operator should know.
+// Throws CommandFailed when forks are possible (Policy::QuorumOverlap() <= f), or a mirror is none of the policy's; logs what else an operator should know.
 void CheckQuorum(const ledger::Policy& policy, const Config& config);
+
+// Names of the mirrors that are sent a tenant's log, or with no tenant the governance log.
+[[nodiscard]] std::set<std::string> MirrorsOf(const Config& config, const std::string& tenant_name = "");
 
 }  // namespace custodian::main
 

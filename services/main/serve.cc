@@ -46,6 +46,7 @@
 #include "services/log/ledger_service.h"
 #include "services/log/publisher.h"
 #include "services/log/readers.h"
+#include "services/log/sealed_pages.h"
 #include "services/log/subject_index.h"
 #include "services/log/tile_service.h"
 #include "services/main/commands.h"
@@ -153,6 +154,7 @@ class Platform {
   savings::Metrics metrics_;
   rpc::CallGuard guard_;
   log::Readers readers_;
+  log::SealedPages sealed_pages_;
   log::TileService tiles_;
   exchange::Refusals refusals_;
   std::unique_ptr<rpc::Outgoing> outgoing_;
@@ -186,9 +188,9 @@ class Platform {
 };
 
 std::unique_ptr<log::Publisher> Platform::MakePublisher() {
-  auto publisher = Value(log::Publisher::Create({}, network_->policy, *network_->keys, *network_->witness_client));
+  auto publisher = Value(log::Publisher::Create({.mirrors = MirrorsOf(config_)}, network_->policy, *network_->keys, *network_->witness_client));
   publisher->Add(Value(ledger::NoteVerifier::Parse(network_->governance_vkey)), *network_->governance_reader,
-                 [&writer = *network_->governance_writer] { return writer.committed(); });
+                 [&writer = *network_->governance_writer] { return writer.committed(); }, MirrorsOf(config_));
   return publisher;
 }
 
@@ -286,7 +288,7 @@ Platform::Platform(const Config& config)
       consent_tables_(*network_->governance),
       sealer_(*network_->keys, machine_clock_, config.key_lease),
       records_(network_->partitions, sealer_, machine_clock_, {.kept = config.key_lease}),
-      locator_(*network_->database, *network_->keys),
+      locator_(*network_->locator_database, *network_->keys),
       corrections_(config.public_url, network_->partitions, sealer_, locator_, records_, *network_->clock),
       evaluator_({.partitions = network_->partitions,
                   .registry = *network_->registry,
@@ -302,6 +304,7 @@ Platform::Platform(const Config& config)
       metrics_(reporter_),
       guard_(MakeGuard()),
       readers_(guard_, network_->partitions, network_->governance_origin),
+      sealed_pages_(network_->partitions, *network_->wrapped_keys, AuthorName(config)),
       tiles_(
           config.network, readers_,
           [this](std::string_view origin) -> const tenants::LogReader* {
@@ -310,7 +313,8 @@ Platform::Platform(const Config& config)
             return partition == nullptr ? nullptr : partition->log.get();
           },
           [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
-          [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); }),
+          [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); },
+          [this](std::string_view origin, const ledger::SealedPath& from) { return sealed_pages_.Make(origin, from); }),
       refusals_({.batch = static_cast<std::size_t>(config.refusals_batch), .waiting_max = static_cast<std::size_t>(config.refusals_waiting_max)},
                 network_->partitions, sealer_, records_),
       outgoing_(Value(rpc::Outgoing::Create({.hosts = config.outgoing.hosts,
@@ -500,7 +504,7 @@ void Platform::AddRoutes() {
 void Platform::Publish(const tenants::Tenant& tenant) {
   const tenants::Partition* partition = network_->partitions.FindById(tenant.id);
   if (const auto key = ledger::NoteVerifier::Parse(tenant.log_vkey); key.ok() && partition != nullptr) {
-    publisher_->Add(*key, *partition->log, [&writer = *partition->writer] { return writer.committed(); });
+    publisher_->Add(*key, *partition->log, [&writer = *partition->writer] { return writer.committed(); }, MirrorsOf(config_, tenant.name));
   }
 }
 

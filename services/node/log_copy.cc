@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -68,6 +69,20 @@ absl::Status LogCopy::Write(const ledger::TilePath& path, const std::string& byt
   if (::close(file) != 0 && status.ok()) status = Errno("cannot close " + fresh);
   if (!status.ok()) return status;
   return ::rename(fresh.c_str(), name.c_str()) == 0 ? absl::OkStatus() : Errno("cannot rename " + fresh);
+}
+
+std::vector<unsigned> LogCopy::PartialBundles(std::uint64_t index) const {
+  // "tile/entries/x001/067.p/1" without the width, whatever the index.
+  const std::string any = ledger::TilePath{true, 0, index, 1}.ToString();
+  const std::string prefix = any.substr(0, any.rfind('/') + 1);
+  std::vector<unsigned> widths;
+  std::error_code none;
+  for (const auto& file : std::filesystem::directory_iterator(folder_ + "/" + prefix, none)) {
+    const absl::StatusOr<ledger::TilePath> path = ledger::TilePath::Parse(prefix + file.path().filename().string());
+    if (path.ok()) widths.push_back(path->width);
+  }
+  std::sort(widths.begin(), widths.end());
+  return widths;
 }
 
 // One call for all files and folders, where a call for each would wait for the disk thousands of times.

@@ -4,9 +4,11 @@
 #ifndef CUSTODIAN_SERVICES_NODE_LOG_COPY_H_
 #define CUSTODIAN_SERVICES_NODE_LOG_COPY_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -25,6 +27,8 @@ class LogCopy {
   // NotFound when there is none; Unavailable when the disk refuses.
   [[nodiscard]] absl::StatusOr<std::string> Read(const ledger::TilePath& path) const;
   [[nodiscard]] absl::Status Write(const ledger::TilePath& path, const std::string& bytes) const;
+  // Widths of the partial bundles of entries that begin at `index` * 256, the widest last.
+  [[nodiscard]] std::vector<unsigned> PartialBundles(std::uint64_t index) const;
   // Everything written so far is on disk. Unavailable when it is not: then none of it may be relied on.
   [[nodiscard]] absl::Status Sync() const;
   // Nothing happens when there is none. What cannot be removed stays, and is only litter.

@@ -16,7 +16,7 @@ constexpr std::size_t kNameBytes = 64;
 rpc::HttpResponse Answer(const absl::StatusOr<std::string>& found, const char* type, bool is_immutable) {
   const char* cache_control = is_immutable ? "private, max-age=31536000, immutable" : "no-store";
   if (found.ok()) return {200, {{"Content-Type", type}, {"Cache-Control", cache_control}}, *found};
-  if (absl::IsNotFound(found.status())) return rpc::PlainText(404, std::string(found.status().message()));
+  if (absl::IsNotFound(found.status()) || absl::IsOutOfRange(found.status())) return rpc::PlainText(404, std::string(found.status().message()));
   if (absl::IsInvalidArgument(found.status())) return rpc::PlainText(400, "not a resource of a log");
   if (!absl::IsUnavailable(found.status())) return rpc::PlainText(500, "internal error");
   rpc::HttpResponse response = rpc::PlainText(503, "not available now; try again in a second");
@@ -60,12 +60,12 @@ absl::Status Mirror::OpenKept() {
       return absl::DataLossError("state file " + name + " is damaged; restore it from a copy, do not remove it");
     const auto log = FindOrOpen(checkpoint->origin, bytes, false);
     if (!log.ok()) return log.status();
-    if (!(*log)->IsGovernance()) continue;
+    if (options_.pushed_governance.empty() ? !(*log)->IsGovernance() : checkpoint->origin != options_.pushed_governance) continue;
     const absl::MutexLock lock(&mutex_);
     logs_[name].is_governance = true;
     governance_log_ = *log;
   }
-  return absl::OkStatus();
+  return options_.pushed_governance.empty() ? absl::OkStatus() : OpenPending();
 }
 
 absl::StatusOr<MirroredLog*> Mirror::FindOrOpen(const std::string& origin, const std::string& note, bool is_governance) {
@@ -86,6 +86,7 @@ absl::StatusOr<MirroredLog*> Mirror::FindOrOpen(const std::string& origin, const
 // --- following ------------------------------------------------------------------------------------------------------------
 
 absl::Status Mirror::Follow() {
+  if (!options_.pushed_governance.empty()) return FollowPushed();
   // The partitions' checkpoints first: what they anchor is then in the governance log, if not yet witnessed.
   std::vector<absl::StatusOr<ledger::Note>> notes;
   for (Followed& partition : partitions_) notes.push_back(Fetch(partition));
@@ -154,8 +155,11 @@ absl::Status Mirror::RestorePartitions() {
       if (!served.is_governance) partitions.push_back(&served);
     }
   }
-  for (Served* served : partitions)
-    if (!stopped_) Keep(first, served->log->Restore(&governance_log_->history()));
+  for (Served* served : partitions) {
+    if (stopped_) break;
+    Keep(first, served->log->Restore(&governance_log_->history()));
+    Keep(first, OpenSealed(*served).status());
+  }
   return first;
 }
 
@@ -179,7 +183,43 @@ absl::Status Mirror::FollowPartition(Followed& followed, const ledger::Note& not
   }
   absl::Status status = (*log)->Advance(*checkpoint, policy->KnownSignatures(note), followed.source.read, stopped_);
   if (absl::IsDataLoss(status)) (*log)->Forget();
+  if (status.ok()) FollowSealed(followed);
   return status.ok() ? JudgeSubjects(followed, (*log)->size(), (*log)->FirstUncovered()) : status;
+}
+
+absl::StatusOr<SealedMirror*> Mirror::OpenSealed(Served& served) {
+  const auto reader = rpc::SpiffeId::Parse(options_.reads_as);
+  std::string tenant_id;
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (served.sealed != nullptr) return served.sealed.get();
+    tenant_id = served.tenant_id;
+  }
+  if (!reader.ok() || reader->role != "node" || tenant_id.empty() || reader->tenant.text() != tenant_id) return nullptr;
+  const MirroredLog& log = *served.log;
+  auto copy = SealedCopy::Open(folder_ + "/logs/" + LogName(log.origin()) + "/sealed");
+  if (!copy.ok()) return copy.status();
+  SealedLog sealed{log.origin(), governance_log_->history().custodian(), [&log] { return log.size(); }, [&log](const std::string& path) { return log.Tile(path); }};
+  auto made = std::make_unique<SealedMirror>(std::move(sealed), *std::move(copy), options_.sealed);
+  const absl::MutexLock lock(&mutex_);
+  served.sealed = std::move(made);
+  return served.sealed.get();
+}
+
+// What goes wrong here is no fault of the log, which is followed and cosigned nevertheless; it is told by itself.
+void Mirror::FollowSealed(Followed& followed) {
+  Served* served = nullptr;
+  {
+    const absl::MutexLock lock(&mutex_);
+    served = &logs_[LogName(followed.origin)];
+  }
+  const auto sealed = OpenSealed(*served);
+  absl::Status status = sealed.status();
+  if (sealed.ok() && *sealed != nullptr) status = (*sealed)->Step(followed.source.read, clock_.Now(), stopped_);
+  const bool waits = !status.ok() && !absl::IsCancelled(status) && !absl::IsFailedPrecondition(status);
+  const std::string trouble = waits ? std::string(status.message()) : "";
+  if (trouble == std::exchange(followed.sealed_trouble, trouble) || trouble.empty()) return;
+  spdlog::warn("event=sealed_waits origin={} reason=\"{}\"", followed.origin, trouble);
 }
 
 absl::Status Mirror::JudgeSubjects(Followed& followed, std::uint64_t size, std::optional<std::uint64_t> uncovered) const {
@@ -210,21 +250,35 @@ void Mirror::Remember(Followed& followed, const absl::Status& status) {
 
 // --- serving --------------------------------------------------------------------------------------------------------------
 
-rpc::HttpResponse Mirror::Handle(const rpc::HttpRequest& request) const {
+rpc::HttpResponse Mirror::Handle(const rpc::HttpRequest& request) {
+  if (request.method == "POST" && !options_.pushed_governance.empty()) return Push(request);
+  return Read(request);
+}
+
+rpc::HttpResponse Mirror::Read(const rpc::HttpRequest& request) const {
   if (request.method != "GET") return rpc::PlainText(405, "a mirror is read with GET");
   const rpc::HttpResponse unknown = rpc::PlainText(404, "not found; this is a mirror: GET /<hex SHA-256 of a log's origin>/checkpoint");
   if (request.path.size() < 1 + kNameBytes + 1 || request.path[1 + kNameBytes] != '/') return unknown;
   const std::string resource = request.path.substr(1 + kNameBytes + 1);
   const MirroredLog* log = nullptr;
+  const SealedMirror* sealed = nullptr;
   bool may_read = false;
+  bool may_read_sealed = false;
   {
     const absl::MutexLock lock(&mutex_);
     const auto found = logs_.find(request.path.substr(1, kNameBytes));
     if (found == logs_.end()) return unknown;
     log = found->second.log.get();
     may_read = MayRead(request.peer_spiffe_id, found->second);
+    sealed = found->second.sealed.get();
+    may_read_sealed = sealed != nullptr && MayReadSealed(request.peer_spiffe_id, found->second);
   }
   if (resource == "checkpoint") return Answer(log->Checkpoint(), "text/plain; charset=utf-8", false);
+  if (may_read && sealed != nullptr && resource == "status") return Answer(sealed->StatusJson(), "application/json", false);
+  if (may_read_sealed && resource.rfind(ledger::kSealedPrefix, 0) == 0) {
+    const auto from = ledger::SealedPath::Parse(resource);
+    return Answer(from.ok() ? sealed->Page(*from) : from.status(), "application/octet-stream", false);
+  }
   if (resource.rfind("tile/", 0) != 0) return unknown;
   if (!may_read) return rpc::PlainText(403, "only admitted readers of this log");
   return Answer(log->Tile(resource), "application/octet-stream", resource.find(".p/") == std::string::npos);
@@ -238,6 +292,13 @@ bool Mirror::MayRead(const std::string& spiffe_id, const Served& served) const {
   if (reader->role == "regulator") return true;
   if (reader->role != "auditor" && reader->role != "node") return false;
   return served.is_governance || (!served.tenant_id.empty() && reader->tenant.text() == served.tenant_id);
+}
+
+// As at the custodian: what is sealed is for the tenant's own nodes alone, and for whom this mirror names.
+bool Mirror::MayReadSealed(const std::string& spiffe_id, const Served& served) const {
+  if (std::find(options_.readers.begin(), options_.readers.end(), spiffe_id) != options_.readers.end()) return true;
+  const auto reader = rpc::SpiffeId::Parse(spiffe_id);
+  return reader.ok() && reader->role == "node" && !served.tenant_id.empty() && reader->tenant.text() == served.tenant_id;
 }
 
 std::uint64_t Mirror::SizeOf(std::string_view origin) const {

@@ -106,7 +106,10 @@ absl::StatusOr<std::unique_ptr<MirroredLog::Reading>> MirroredLog::NewReading() 
   return reading;
 }
 
-void MirroredLog::Forget() { reading_.reset(); }
+void MirroredLog::Forget() {
+  reading_.reset();
+  ++times_forgotten_;
+}
 
 bool MirroredLog::IsWhole() const { return reading_ != nullptr && reading_->auditor->range().size() == size(); }
 
@@ -234,16 +237,23 @@ absl::Status MirroredLog::GoOn(const ledger::Checkpoint& target, const ledger::N
   }
   if (absl::Status status = KeepTiles(read); !status.ok()) return status;
   if (auditor.range().Root() != target.root) {
+    if (!read) return absl::InternalError("the entries that were pushed do not make the root that is signed: this mirror's own copy of them is damaged");
     if (reading_->resumed > 0) return Wrong("entries that an earlier step fetched do not fit; they are fetched again");
     return Dispute(note, "the entries make another root than the checkpoint of size " + std::to_string(target.size) +
                              " signs: the log was forked, or an entry was edited");
   }
-  if (target.size == held.size && !copy_is_damaged_) return absl::OkStatus();
+  // The checkpoint of an empty log is one too.
+  if (target.size == held.size && !copy_is_damaged_ && (read || !HeldNote().empty())) return absl::OkStatus();
   return Commit(target, note, read);
 }
 
 absl::StatusOr<std::string> MirroredLog::FindBundle(const TilePath& path, const ledger::ByteSource& read, bool& is_local) {
-  is_local = false;
+  is_local = !read;
+  if (is_local) {
+    const auto kept = Kept(path.index, path.width);
+    if (absl::IsNotFound(kept.status())) return absl::InternalError(path.ToString() + " is missing from this mirror's copy");
+    return kept.ok() ? ledger::EncodeBundle(*kept) : kept.status();
+  }
   if (path.width == kTileWidth && !copy_is_damaged_ && !pending_is_damaged_) {
     absl::StatusOr<std::string> kept = copy_->Read(path);
     const auto leaves = kept.ok() ? ledger::DecodeBundle(*kept) : kept.status();
@@ -280,7 +290,7 @@ absl::Status MirroredLog::TakeBundle(std::uint64_t target_size, const ledger::By
     const absl::Status status = whole.ok() ? copy_->Write(path, *whole) : whole.status();
     if (!status.ok()) return status;
   }
-  if (is_local) ++reading_->resumed;
+  if (is_local && read) ++reading_->resumed;
   return AddLeaves(*leaves, first);
 }
 
@@ -296,15 +306,18 @@ absl::Status MirroredLog::CheckAnchors(const std::vector<std::string>& leaves, s
   return absl::OkStatus();
 }
 
-// Compares the tiles that the leaves made with those the log serves, and keeps them.
+// Compares the tiles that the leaves made with those the log serves, if it serves any, and keeps them.
 absl::Status MirroredLog::KeepTiles(const ledger::ByteSource& read) {
   auto& made = reading_->made;
   for (std::size_t i = 0; i < made.size(); ++i) {
     const auto& [path, bytes] = made[i];
-    const absl::StatusOr<std::string> served = read(path.ToString());
-    absl::Status status = served.status();
-    if (served.ok() && *served != bytes) status = Wrong(path.ToString() + " is not what the entries make");
-    if (absl::IsNotFound(status)) status = path.width < kTileWidth ? absl::OkStatus() : Wrong(path.ToString() + " is missing");
+    absl::Status status;
+    if (read) {
+      const absl::StatusOr<std::string> served = read(path.ToString());
+      status = served.status();
+      if (served.ok() && *served != bytes) status = Wrong(path.ToString() + " is not what the entries make");
+      if (absl::IsNotFound(status)) status = path.width < kTileWidth ? absl::OkStatus() : Wrong(path.ToString() + " is missing");
+    }
     if (status.ok()) status = copy_->Write(path, bytes);
     if (!status.ok()) {
       made.erase(made.begin(), made.begin() + static_cast<std::ptrdiff_t>(i));
@@ -350,6 +363,48 @@ absl::Status MirroredLog::Commit(const ledger::Checkpoint& checkpoint, const led
   for (const TilePath& path : EdgeOf(before.size))
     if (std::find(edge.begin(), edge.end(), path) == edge.end()) copy_->Remove(path);
   return absl::OkStatus();
+}
+
+absl::Status MirroredLog::Judge(std::uint64_t size) {
+  absl::Status status = reading_->refused;
+  while (status.ok() && reading_->auditor->range().size() < size) {
+    status = TakeBundle(size, nullptr);
+    if (status.ok()) status = KeepTiles(nullptr);
+  }
+  return status;
+}
+
+absl::Status MirroredLog::CommitPushed(const ledger::Checkpoint& target, const ledger::Note& note) {
+  if (absl::Status status = Judge(target.size); !status.ok()) return status;
+  return GoOn(target, note, nullptr, false);
+}
+
+absl::StatusOr<std::vector<std::string>> MirroredLog::Kept(std::uint64_t bundle, std::size_t count) const {
+  absl::StatusOr<std::string> bytes = copy_->Read({true, 0, bundle, kTileWidth});
+  if (absl::IsNotFound(bytes.status())) {
+    const std::vector<unsigned> partial = copy_->PartialBundles(bundle);
+    if (!partial.empty()) bytes = copy_->Read({true, 0, bundle, partial.back()});
+  }
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<std::vector<std::string>> leaves = ledger::DecodeBundle(*bytes);
+  // What a crash left behind.
+  if (!leaves.ok() || leaves->size() < count) return absl::NotFoundError("the copy does not hold so many entries of the bundle");
+  return leaves;
+}
+
+absl::StatusOr<std::string> MirroredLog::CosignAgain() {
+  const absl::MutexLock lock(&mutex_);
+  const auto cosignature = cosigner_.Cosign(std::string_view(note_).substr(0, note_.rfind("\n\n") + 1));
+  if (!cosignature.ok()) return cosignature.status();
+  cosigned_ = note_ + cosignature->ToLine();
+  return cosignature->ToLine();
+}
+
+std::uint64_t MirroredLog::judged() const { return reading_ == nullptr ? 0 : reading_->auditor->range().size(); }
+
+std::string MirroredLog::HeldNote() const {
+  const absl::MutexLock lock(&mutex_);
+  return note_;
 }
 
 // Keeps the first note that contradicts what is held: with the log's signature it is what proves the fork to others.

@@ -4,7 +4,7 @@
 // and served. A crash before the checkpoint is on disk leaves files that nobody is given and that the next step reads again or
 // replaces. The memory of a checkpoint outlives a damaged copy: what is fetched anew must make its root.
 //
-// Restore(), Advance() and Forget() are for one thread; Checkpoint() and Tile() for any.
+// Restore(), Advance(), Judge(), CommitPushed(), CosignAgain() and Forget() are for one thread at a time; Checkpoint() and Tile() for any.
 #ifndef CUSTODIAN_SERVICES_NODE_MIRRORED_LOG_H_
 #define CUSTODIAN_SERVICES_NODE_MIRRORED_LOG_H_
 
@@ -48,6 +48,23 @@ class MirroredLog {
   // fails with: call again.
   [[nodiscard]] absl::Status Advance(const ledger::Checkpoint& target, const ledger::Note& note, const ledger::ByteSource& read,
                                      const std::atomic<bool>& stopped);
+  // The two that add-entries needs (pushed_log.h), which has put entries in copy() that are proven to be the log's. Both as Advance(), without anybody to
+  // read from: Internal when the copy lacks something or is damaged. Judge() the first `size` of them, Commit() to a checkpoint of as many or more.
+  [[nodiscard]] absl::Status Judge(std::uint64_t size);
+  [[nodiscard]] absl::Status CommitPushed(const ledger::Checkpoint& target, const ledger::Note& note);
+  // Entries of a bundle of the copy, the first `count` at least, wherever they were put; NotFound when there are fewer.
+  [[nodiscard]] absl::StatusOr<std::vector<std::string>> Kept(std::uint64_t bundle, std::size_t count) const;
+  // The signature line of a cosignature, of now, of the checkpoint that is held and served. After Restore(), and a checkpoint.
+  [[nodiscard]] absl::StatusOr<std::string> CosignAgain();
+  // How many entries were read and judged since the last Forget().
+  [[nodiscard]] std::uint64_t judged() const;
+  // How often Forget() was called: what history() returned before it is gone.
+  [[nodiscard]] std::uint64_t times_forgotten() const { return times_forgotten_; }
+  [[nodiscard]] bool copy_is_damaged() const { return copy_is_damaged_; }
+  [[nodiscard]] const LogCopy& copy() const { return *copy_; }
+  // The state file: the checkpoint that is held, with the log's signature; empty before the first.
+  [[nodiscard]] std::string HeldNote() const;
+
   // Drops what is in memory beyond the held checkpoint; the next Restore() reads the copy again.
   void Forget();
 
@@ -94,6 +111,7 @@ class MirroredLog {
   // Of the thread that follows.
   const ledger::RosterHistory* governance_ = nullptr;
   std::unique_ptr<Reading> reading_;
+  std::uint64_t times_forgotten_ = 0;
   // What the copy holds, up to the held checkpoint and beyond it, is read again from the log.
   bool copy_is_damaged_ = false;
   bool pending_is_damaged_ = false;

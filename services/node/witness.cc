@@ -1,8 +1,10 @@
 #include "services/node/witness.h"
 
+#include <optional>
 #include <utility>
 
 #include "ledger/tree.h"
+#include "services/node/judge_checkpoint.h"
 #include "spdlog/spdlog.h"
 
 namespace custodian::node {
@@ -13,11 +15,9 @@ using ledger::Note;
 using ledger::NoteSignature;
 using ledger::NoteVerifier;
 
-rpc::HttpResponse Answer(int status, std::string body, std::string content_type = "text/plain; charset=utf-8") {
-  return {status, {{"content-type", std::move(content_type)}}, std::move(body)};
+rpc::HttpResponse Answer(int status, std::string body) {
+  return {status, {{"content-type", "text/plain; charset=utf-8"}}, std::move(body)};
 }
-
-rpc::HttpResponse Refuse(int status, const std::string& why) { return Answer(status, why + "\n"); }
 
 std::string NameOf(std::string_view origin) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -28,21 +28,6 @@ std::string NameOf(std::string_view origin) {
 
 bool IsOf(const NoteSignature& signature, const NoteVerifier& key) {
   return signature.name == key.name() && signature.key_id == key.key_id();
-}
-
-// The note with the signatures of the log's trusted keys alone; those of others are ignored, and not kept either. Unauthenticated
-// when there is none, or one does not verify: such a note is malformed (signed-note, "Signatures").
-absl::StatusOr<Note> KeepTrusted(const Note& note, const std::vector<NoteVerifier>& keys) {
-  Note kept{note.text, {}};
-  for (const NoteVerifier& key : keys) {
-    const std::size_t before = kept.signatures.size();
-    for (const NoteSignature& signature : note.signatures)
-      if (IsOf(signature, key)) kept.signatures.push_back(signature);
-    if (kept.signatures.size() > before && !ledger::VerifyLogSignatures(kept, key).ok())
-      return absl::UnauthenticatedError("the signature of the log does not verify");
-  }
-  if (kept.signatures.empty()) return absl::UnauthenticatedError("no signature of a key this witness trusts for the log");
-  return kept;
 }
 
 }  // namespace
@@ -135,20 +120,7 @@ rpc::HttpResponse Witness::Advance(const std::string& name, const AddCheckpoint&
   Log* log = FindOrAdd(name);
   // Compare, persist and cosign are one step for a log: otherwise a slower request could roll a faster one back.
   const absl::MutexLock lock(&log->mutex);
-  if (request.old_size != log->checkpoint.size)
-    return Answer(409, std::to_string(log->checkpoint.size) + "\n", "text/x.tlog.size");
-  if (checkpoint.size == 0 && checkpoint.root != ledger::EmptyRoot()) return Refuse(422, "the root of an empty tree is another");
-  if (request.old_size == 0) {
-    if (!request.proof.empty()) return Refuse(422, "a proof from the empty tree must be empty");
-  } else {
-    const absl::Status consistent =
-        ledger::VerifyConsistency(request.old_size, checkpoint.size, request.proof, log->checkpoint.root, checkpoint.root);
-    if (!consistent.ok()) {
-      spdlog::error("event=inconsistent_checkpoint origin={} old_size={} size={}", checkpoint.origin, request.old_size,
-                    checkpoint.size);
-      return Refuse(422, "the checkpoint is not consistent with the last one: " + std::string(consistent.message()));
-    }
-  }
+  if (std::optional<rpc::HttpResponse> refused = WhyNotAfter(request, checkpoint, log->checkpoint)) return *std::move(refused);
   const absl::StatusOr<NoteSignature> cosignature = Cosign(signed_note.text);
   if (!cosignature.ok()) return Refuse(500, "the witness cannot sign");
   const std::string note = signed_note.Serialize();

@@ -5,6 +5,7 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 #include "tests/benchmark/measure.h"
 
@@ -46,6 +47,8 @@ int main(int argc, char** argv) {
   }
   CLI11_PARSE(app, argc, argv);
   settings.slice = absl::Seconds(seconds / settings.rounds);
+  // Standard output is for the measures.
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("custodian_benchmark"));
   spdlog::set_level(spdlog::level::warn);
   if (consents->parsed()) return Print(MeasureConsents(settings));
   if (messages->parsed()) return Print(MeasureHl7Messages(settings, home));

@@ -123,7 +123,7 @@ absl::StatusOr<Report> MeasureMatchLookups(const Settings& settings, int people)
                                 "ANALYZE locator.patient"})
     if (const auto made = (*network)->Sql(statement); !made.ok()) return made.status();
 
-  const tenants::Database database((*network)->login(), settings.clients);
+  const tenants::Database database((*network)->login(), {.connections_max = settings.clients, .plan_once = true});
   const exchange::Locator locator(database, (*keys)->client());
   Lookups ours(locator, database, links, settings.clients, /*whole=*/true), peer(locator, database, links, settings.clients, /*whole=*/false);
   for (Side* side : {static_cast<Side*>(&ours), static_cast<Side*>(&peer)})

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -71,7 +72,7 @@ class PublisherOf : public ::testing::Test {
   std::string PolicyText() const {
     std::string text;
     for (const auto& witness : witnesses_) text += witness->PolicyLine();
-    return text + "group two-of-three 2 w1 w2 w3\nquorum two-of-three\n";
+    return text + quorum_lines_;
   }
   ledger::Policy Policy() const { return ledger::Policy::Parse(PolicyText()).value(); }
   void StartPublisher(absl::Duration spacing = absl::ZeroDuration(), absl::Duration look_again = absl::Seconds(10),
@@ -80,13 +81,14 @@ class PublisherOf : public ::testing::Test {
     options.spacing = spacing;
     options.look_again = look_again;
     options.refresh = refresh;
+    options.mirrors = mirrors_;
     options.retry = absl::Milliseconds(100);
     options.retry_max = absl::Milliseconds(500);
     auto publisher = Publisher::Create(options, Policy(), keys_->client(), *client_).value();
     publisher->Add(*key_, *reader_, [this] {
       const absl::MutexLock lock(&mutex_);
       return committed_ ? *committed_ : writer_->committed();
-    });
+    }, mirrors_);
     for (auto& loop : publisher->Loops()) loops_.emplace_back(std::move(loop));
     const absl::MutexLock lock(&mutex_);
     publisher_ = std::move(publisher);
@@ -125,6 +127,9 @@ class PublisherOf : public ::testing::Test {
   std::thread writer_thread_;
   std::unique_ptr<tenants::LogReader> reader_;
   std::vector<std::unique_ptr<testing::WitnessServer>> witnesses_;
+  // What follows the witnesses in the policy; and which of it are mirrors.
+  std::string quorum_lines_ = "group two-of-three 2 w1 w2 w3\nquorum two-of-three\n";
+  std::set<std::string> mirrors_;
   std::unique_ptr<rpc::HttpsClient> client_;
   // Between the test and the writer's callback.
   absl::Mutex mutex_;

@@ -12,12 +12,11 @@
 #include "ledger/checkpoint.h"
 #include "ledger/entry.h"
 #include "ledger/tiles.h"
+#include "tests/support/new_signer.h"
 
 namespace custodian::testing {
 
 inline constexpr char kCustodian[] = "spiffe://custodian.example/custodian/serve";
-
-inline std::unique_ptr<ledger::Signer> NewSigner() { return ledger::SignerFromPem(ledger::NewPrivateKeyPem(ledger::v1::SIGNATURE_ALGORITHM_ED25519).value()).value(); }
 
 // One log, its key, and a served copy that a test may spoil.
 struct ServedLog {

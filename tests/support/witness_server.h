@@ -17,14 +17,11 @@
 #include "services/rpc/https_server.h"
 #include "tenants/clock.h"
 #include "tenants/ids.h"
+#include "tests/support/new_signer.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_certificates.h"
 
 namespace custodian::testing {
-
-inline std::unique_ptr<ledger::Signer> NewSigner() {
-  return ledger::SignerFromPem(ledger::NewPrivateKeyPem(ledger::v1::SIGNATURE_ALGORITHM_ED25519).value()).value();
-}
 
 // A real witness behind a real server, which may be slow or down.
 class WitnessServer {

@@ -35,7 +35,7 @@ absl::Status WrittenLog::Restart() { return RestartThrough(postgres_->login()); 
 absl::Status WrittenLog::RestartThrough(const tenants::ConnectionSpec& spec) {
   Stop();
   writer_.reset();
-  database_ = std::make_unique<tenants::Database>(spec, tenants::Database::Options{.connections_max = 4, .write_one = true});
+  database_ = std::make_unique<tenants::Database>(spec, tenants::Database::Options{.connections_max = 4, .plan_once = true, .write_one = true});
   auto writer = tenants::PartitionWriter::Create(options_.writer, *database_, *signer_, roster_, clock_);
   if (!writer.ok()) return writer.status();
   writer_ = *std::move(writer);

@@ -190,7 +190,8 @@ function printType(definition) {
   for (const path of [...elements.keys()]) {
     const name = last(path.replaceAll('.', '/'));
     const isInherited = inherited.has(name) && (path === `${top}.${name}` || parents.has(path.slice(0, -name.length - 1)));
-    if (kind !== 'primitive' && !pristine.has(path) && !isInherited && !parents.has(path)) elements.delete(path);
+    // What has the content of another element (Consent.provision.provision) is no data element of its own.
+    if (kind !== 'primitive' && !pristine.has(path) && !isInherited && !parents.has(path) && !elements.get(path).contentReference) elements.delete(path);
   }
   for (const [path, element] of pristine) {
     const parent = path.slice(0, path.lastIndexOf('.'));

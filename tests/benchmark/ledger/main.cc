@@ -7,6 +7,7 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 #include "tests/benchmark/ledger/measures.h"
 
@@ -47,6 +48,8 @@ int main(int argc, char** argv) {
   }
   CLI11_PARSE(app, argc, argv);
   settings.slice = absl::Seconds(seconds / settings.rounds);
+  // Standard output is for the measures.
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("custodian_ledger_benchmark"));
   spdlog::set_level(spdlog::level::warn);
   for (const auto& [command, measure] : measures)
     if (command->parsed()) return Print(measure());

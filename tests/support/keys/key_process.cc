@@ -19,7 +19,8 @@ KeyProcess::KeyProcess()
     : folder_(std::make_unique<Folder>()),
       state_directory_(folder_->directory.Join("state")),
       network_("test-" + HexEncode(RandomBytes(8))),
-      client_(keys::KeyClient::Connect(folder_->directory.Join("run/keys.sock"))) {}
+      client_(keys::KeyClient::Connect(folder_->directory.Join("run/keys.sock"))),
+      wrapped_keys_(keys::WrappedKeys::Connect(folder_->directory.Join("run/keys.sock"))) {}
 
 KeyProcess::~KeyProcess() { Stop(); }
 
@@ -56,7 +57,7 @@ absl::Status KeyProcess::Start() {
   if (!service.ok()) return service.status();
   service_ = *std::move(service);
   absl::StatusOr<std::unique_ptr<keys::KeyServer>> server =
-      keys::KeyServer::Start(folder_->directory.Join("run/keys.sock"), *service_);
+      keys::KeyServer::Start(folder_->directory.Join("run/keys.sock"), *service_, *service_);
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
   return absl::OkStatus();

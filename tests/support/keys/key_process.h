@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/keys/key_client.h"
+#include "services/keys/wrapped_keys.h"
 #include "tenants/ids.h"
 #include "tests/support/postgres.h"
 
@@ -32,6 +33,8 @@ class KeyProcess {
 
   // Stays good over Stop and Start.
   [[nodiscard]] keys::KeyClient& client() { return *client_; }
+
+  [[nodiscard]] keys::WrappedKeys& wrapped_keys() { return *wrapped_keys_; }
 
   // Makes a key-store database and the tenant's keys; the public key (32 bytes) of its log.
   [[nodiscard]] absl::StatusOr<std::string> AddTenant(const TenantId& tenant, std::string_view origin);
@@ -58,6 +61,7 @@ class KeyProcess {
   std::unique_ptr<keys::KeyService> service_;
   std::unique_ptr<keys::KeyServer> server_;
   std::unique_ptr<keys::KeyClient> client_;
+  std::unique_ptr<keys::WrappedKeys> wrapped_keys_;
 };
 
 }  // namespace custodian::testing
