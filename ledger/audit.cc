@@ -1,7 +1,8 @@
 #include "ledger/audit.h"
 
 #include <iterator>
-#include <set>
+
+#include "absl/container/flat_hash_set.h"
 
 namespace custodian::ledger {
 namespace {
@@ -68,7 +69,8 @@ class SeenInMemory final : public SeenKeys {
   bool Insert(const Hash& key, std::uint64_t /*index*/) override { return keys_.insert(key).second; }
 
  private:
-  std::set<Hash> keys_;
+  // Its hash is seeded: which keys fall together, nobody who chooses keys can know.
+  absl::flat_hash_set<Hash> keys_;
 };
 
 std::unique_ptr<SeenKeys> OrInMemory(std::unique_ptr<SeenKeys> seen) {
