@@ -1,5 +1,7 @@
 #include "tenants/partition_writer.h"
 
+#include <atomic>
+#include <chrono>
 #include <set>
 #include <thread>
 #include <vector>
@@ -764,6 +766,31 @@ TEST_F(SignedLeavesTest, WhatIsUsedTwiceInOneQueueIsAdmittedOnce) {
   EXPECT_EQ(replayed->first_index, admitted->first_index);
   EXPECT_TRUE(after.get().ok());
   EXPECT_EQ(Size(), "4");
+  ExpectWholeLog();
+}
+
+// While a commit takes its time, what comes is checked already: who sent what is wrong needs not wait for it, and the next commit begins with what is
+// known to be right.
+TEST_F(SignedLeavesTest, TheNextAreCheckedWhileOneIsCommitted) {
+  ASSERT_TRUE(writer().Apply(Batch({NodeEntry("0")})).ok());
+  std::atomic<bool> held = false;
+  std::thread holder([&] {
+    held = true;
+    EXPECT_TRUE(log_->postgres().Sql("DO $$ BEGIN PERFORM 1 FROM ledger.head FOR UPDATE; PERFORM pg_sleep(2); END $$").ok());
+  });
+  while (!held) absl::SleepFor(absl::Milliseconds(10));
+  absl::SleepFor(absl::Milliseconds(300));
+  auto committing = writer().Submit(Batch({NodeEntry("1"), NodeEntry("2")}));
+  absl::SleepFor(absl::Milliseconds(100));
+  Write wrong = Batch({NodeEntry("3"), NodeEntry("4")});
+  wrong.signed_leaves[1].back() ^= 1;
+  auto next = writer().Submit(Batch({NodeEntry("5"), NodeEntry("6")}));
+  EXPECT_FALSE(writer().Submit(std::move(wrong)).get().ok());
+  EXPECT_EQ(committing.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  holder.join();
+  EXPECT_TRUE(committing.get().ok());
+  EXPECT_TRUE(next.get().ok());
+  EXPECT_EQ(Size(), "5");
   ExpectWholeLog();
 }
 

@@ -371,6 +371,30 @@ TEST_F(LogServicesTest, TilesAreForAdmittedReadersAndOthersLearnNothing) {
   }
 }
 
+// Full tiles and receipts: after the first answer the database is not asked any more. What changes is asked for each time.
+TEST_F(LogServicesTest, WhatNeverChangesIsReadOnce) {
+  const std::string author = Id(custodian::testing::kTestTenant, "node");
+  ASSERT_TRUE(LedgerOf(author)->AppendBatch(kOrigin, Batch(*node_, author, 300)).ok());
+  Publish();
+  const std::string log = "/log/00000000000000aa/";
+  const std::string partial = absl::StrCat("tile/0/001.p/", Value(partition_->log->Head()).size - 256);
+  std::vector<std::pair<std::string, std::string>> answers;
+  for (const std::string resource : {"tile/0/000", "tile/entries/000", "receipt/5"}) answers.emplace_back(resource, Fetch(log + resource, author).body);
+  EXPECT_EQ(Fetch(log + "tile/0/001", author).status, 404);
+  ASSERT_TRUE(postgres_->Sql("ALTER SCHEMA ledger RENAME TO away").ok());
+  for (const auto& [resource, body] : answers) {
+    const auto again = Fetch(log + resource, author);
+    EXPECT_EQ(again.status, 200) << resource;
+    EXPECT_EQ(again.body, body) << resource;
+    EXPECT_THAT(again.headers, ::testing::Contains(::testing::Pair("Cache-Control", "private, max-age=31536000, immutable")));
+    EXPECT_EQ(Fetch(log + resource, Id(kOtherTenant, "node")).status, 403);
+  }
+  for (const std::string& resource : {std::string("checkpoint"), partial, std::string("receipt/6"), std::string("tile/0/001")})
+    EXPECT_EQ(Fetch(log + resource, author).status, 500) << resource;
+  ASSERT_TRUE(postgres_->Sql("ALTER SCHEMA away RENAME TO ledger").ok());
+  EXPECT_EQ(Fetch(log + "receipt/6", author).status, 200);
+}
+
 TEST_F(LogServicesTest, ReaderGetsClearAnswersToBadPaths) {
   const std::string reader = Id(custodian::testing::kTestTenant, "auditor");
   const std::string log = "/log/00000000000000aa/";
