@@ -36,6 +36,13 @@ int main(int argc, char** argv) {
   measures.emplace_back(growth, [&settings, &entries] { return custodian::benchmark::MeasureAppendGrowth(settings, entries); });
   measures.emplace_back(app.add_subcommand("witnessed_p99", "from admitted to witnessed"),
                         [&settings] { return custodian::benchmark::MeasureWitnessed(settings); });
+  std::string home, tenants_file, author_key;
+  auto* restarts = app.add_subcommand("restarts", "start_to_write and serve_rss: a quickstart's `serve` with long logs");
+  restarts->add_option("--home", home, "the quickstart, its `serve` stopped; it is filled")->required();
+  restarts->add_option("--tenants", tenants_file, "output of `custodian tenant list --json`")->required();
+  restarts->add_option("--author-key", author_key, "PEM of the author that writes")->required();
+  restarts->add_option("--entries", entries, "of all logs together")->check(CLI::Range(1'000, 1'000'000'000))->capture_default_str();
+  measures.emplace_back(restarts, [&] { return custodian::benchmark::MeasureRestarts(settings, home, tenants_file, author_key, entries); });
   int logs = 100, dead = 0, slow = 0;
   auto* checkpoints = app.add_subcommand("checkpoints", "how soon entries of many logs are witnessed");
   checkpoints->add_option("--logs", logs, "busy logs, a client each")->check(CLI::Range(1, 1'000))->capture_default_str();

@@ -26,6 +26,12 @@ namespace custodian::benchmark {
 // Entries of a log, signed 100 at a time, audited a second on one core, against SHA-256 of their leaves.
 [[nodiscard]] absl::StatusOr<Report> MeasureAudit(const Settings& settings, std::int64_t entries);
 
+// "start_to_write" and "serve_rss" of the quickstart at `home` (its `serve` stopped) once its logs have `entries` together, against themselves before.
+// `tenants_file` is what `custodian tenant list --json` says, `author_key` the key (PEM) enrolled for KIND_CONSENT_SET of the first tenant's node
+// `quickstart`. On the PostgreSQL of CUSTODIAN_TEST_POSTGRES, which is the home's. The home is of no other use afterwards.
+[[nodiscard]] absl::StatusOr<Report> MeasureRestarts(const Settings& settings, const std::string& home, const std::string& tenants_file,
+                                                     const std::string& author_key, std::int64_t entries);
+
 }  // namespace custodian::benchmark
 
 #endif  // CUSTODIAN_TESTS_BENCHMARK_LEDGER_MEASURES_H_
