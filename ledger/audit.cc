@@ -82,7 +82,7 @@ std::unique_ptr<SeenKeys> OrInMemory(std::unique_ptr<SeenKeys> seen) {
 // --- before a leaf's turn -------------------------------------------------------------------------------------------------------
 
 absl::Status BatchVerifier::Verify(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key) {
-  const absl::StatusOr<Hash> root = BatchRootOf(leaf);
+  const absl::StatusOr<Hash> root = paths_.RootOf(leaf);
   if (!root.ok()) return root.status();
   std::string batch = leaf.key_id() + std::string(AsBytes(*root)) + std::to_string(leaf.batch_size()) + "," +
                       std::to_string(leaf.algorithm()) + "," + leaf.signature();

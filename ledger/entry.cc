@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ledger/base64.h"
+#include "ledger/batch_paths.h"
 
 namespace custodian::ledger {
 namespace {
@@ -285,18 +286,7 @@ absl::StatusOr<Leaf> ParseLeaf(std::string_view leaf_bytes) {
 }
 
 absl::StatusOr<Hash> BatchRootOf(const v1::SignedEntry& leaf) {
-  if (leaf.batch_size() == 0 || leaf.batch_size() > kBatchEntriesMax) return Invalid("batch_size must be 1 to 65,536");
-  std::vector<Hash> path;
-  path.reserve(static_cast<std::size_t>(leaf.batch_path_size()));
-  for (const std::string& bytes : leaf.batch_path()) {
-    const absl::StatusOr<Hash> hash = HashFromBytes(bytes);
-    if (!hash.ok()) return Invalid("batch_path must have 32 bytes a hash");
-    path.push_back(*hash);
-  }
-  const absl::StatusOr<Hash> root =
-      RootFromInclusionProof(leaf.batch_index(), leaf.batch_size(), LeafHash(leaf.entry_bytes()), path);
-  if (!root.ok()) return Invalid("batch_path: " + std::string(root.status().message()));
-  return root;
+  return BatchPaths().RootOf(leaf);
 }
 
 absl::Status CheckWholeBatch(std::span<const Leaf> leaves) {
