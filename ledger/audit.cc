@@ -1,16 +1,10 @@
 #include "ledger/audit.h"
 
-#include <iterator>
+#include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
 
 namespace custodian::ledger {
-namespace {
-
-constexpr std::size_t kGapsMax = 1'024;
-
-}  // namespace
-
 std::string_view FaultName(Fault fault) {
   switch (fault) {
     case Fault::kDatabase: return "database";
@@ -21,10 +15,12 @@ std::string_view FaultName(Fault fault) {
     case Fault::kSignatureWrong: return "signature_wrong";
     case Fault::kCounterSkipped: return "counter_skipped";
     case Fault::kCounterReused: return "counter_reused";
+    case Fault::kCounterMissing: return "counter_missing";
     case Fault::kKeyReused: return "key_reused";
     case Fault::kAnchorWrong: return "anchor_wrong";
     case Fault::kRosterWrong: return "roster_wrong";
     case Fault::kSubjectMapWrong: return "subject_map_wrong";
+    case Fault::kCountersignWrong: return "countersign_wrong";
     case Fault::kBundleMissing: return "bundle_missing";
     case Fault::kBundleMalformed: return "bundle_malformed";
     case Fault::kTileMissing: return "tile_missing";
@@ -77,6 +73,8 @@ std::unique_ptr<SeenKeys> OrInMemory(std::unique_ptr<SeenKeys> seen) {
   return seen != nullptr ? std::move(seen) : std::make_unique<SeenInMemory>();
 }
 
+std::int64_t MillisOf(const google::protobuf::Timestamp& time) { return time.seconds() * 1'000 + time.nanos() / 1'000'000; }
+
 }  // namespace
 
 // --- before a leaf's turn -------------------------------------------------------------------------------------------------------
@@ -109,43 +107,6 @@ std::vector<PreparedLeaf> PrepareLeaves(const std::string& origin, std::span<con
   return prepared;
 }
 
-// --- counters -------------------------------------------------------------------------------------------------------------------
-
-bool UsedCounters::Insert(std::uint64_t counter) {
-  // Counters begin at 1; a run that begins with 0 makes the numbers before the first one a gap like any other.
-  if (runs_.empty()) runs_.emplace(0, 0);
-  const auto after = runs_.upper_bound(counter);
-  const auto before = std::prev(after);
-  if (counter <= before->second) return false;
-  const bool follows = before->second + 1 == counter;
-  const bool precedes = after != runs_.end() && counter + 1 == after->first;
-  const std::uint64_t last = precedes ? after->second : counter;
-  if (precedes) runs_.erase(after);
-  if (follows)
-    before->second = last;
-  else
-    runs_.emplace(counter, last);
-  if (runs_.size() > kGapsMax + 1) {
-    const auto second = std::next(runs_.begin());
-    runs_.begin()->second = second->second;
-    runs_.erase(second);
-  }
-  return true;
-}
-
-absl::StatusOr<UsedCounters> UsedCounters::Create(std::map<std::uint64_t, std::uint64_t> runs) {
-  if (runs.size() > kGapsMax + 1 || (!runs.empty() && runs.begin()->first != 0))
-    return absl::InvalidArgumentError("too many runs of counters, or none from 0");
-  for (auto run = runs.begin(); run != runs.end(); ++run) {
-    const auto next = std::next(run);
-    if (run->second < run->first || (next != runs.end() && next->first <= run->second + 1))
-      return absl::InvalidArgumentError("runs of counters meet");
-  }
-  UsedCounters used;
-  used.runs_ = std::move(runs);
-  return used;
-}
-
 // --- in order -------------------------------------------------------------------------------------------------------------------
 
 LogAuditor::LogAuditor(Findings& findings, const RosterHistory& governance, std::unique_ptr<SeenKeys> seen)
@@ -161,6 +122,7 @@ absl::Status LogAuditor::Resume(CompactRange range, const Judged& judged) {
   if (!root.ok()) return absl::FailedPreconditionError("the governance log lacks entries that were judged by: " + std::string(root.status().message()));
   if (*root != judged.anchor_root)
     return absl::FailedPreconditionError("the governance log has another root at size " + std::to_string(judged.anchor_size) + " than entries were judged by");
+  countersigned_.BeginAt(range);
   range_ = std::move(range);
   judged_ = judged;
   // The map that the entries before make is not kept with what was judged.
@@ -171,6 +133,7 @@ absl::Status LogAuditor::Resume(CompactRange range, const Judged& judged) {
 void LogAuditor::BeginAt(CompactRange range, std::uint64_t judge_from) {
   counter_is_unknown_ = judge_from > 0;
   if (judge_from > 0) subjects_.AddUnread();
+  countersigned_.BeginAt(range);
   range_ = std::move(range);
   judge_from_ = judge_from;
 }
@@ -186,7 +149,7 @@ void LogAuditor::Add(const PreparedLeaf& leaf) { Enter(leaf.leaf, leaf.hash, lea
 
 void LogAuditor::Enter(const absl::StatusOr<Leaf>& leaf, const Hash& hash, bool signature_holds) {
   if (range_.size() < judge_from_ && !(leaf.ok() && leaf->entry.has_anchor())) {
-    range_.Append(hash);
+    Append(hash);
     return;
   }
   if (!leaf.ok()) {
@@ -197,7 +160,7 @@ void LogAuditor::Enter(const absl::StatusOr<Leaf>& leaf, const Hash& hash, bool 
   const bool allowed = Judge(*leaf, signature_holds);
   // An anchor before the entries that are judged says nothing of what the custodian counted between.
   counter_is_unknown_ = counter_is_unknown_ || range_.size() < judge_from_;
-  range_.Append(hash);
+  Append(hash);
   if (governance_ != nullptr) return;
   // A change that was not allowed changes nothing. ParseLeaf has checked the key, so an allowed one applies.
   own_history_.Append(allowed ? leaf->entry : v1::Entry(), range_.Root());
@@ -207,8 +170,13 @@ void LogAuditor::Enter(const absl::StatusOr<Leaf>& leaf, const Hash& hash, bool 
 
 void LogAuditor::AddUnread(const Hash& hash) {
   subjects_.AddUnread();
-  range_.Append(hash);
+  Append(hash);
   if (governance_ == nullptr) own_history_.Append({}, range_.Root());
+}
+
+void LogAuditor::Append(const Hash& hash) {
+  range_.Append(hash);
+  if (governance_ != nullptr) countersigned_.Append(hash);
 }
 
 bool LogAuditor::Judge(const Leaf& leaf, bool signature_holds) {
@@ -229,6 +197,8 @@ bool LogAuditor::Judge(const Leaf& leaf, bool signature_holds) {
   CountEntry(entry, author.ok());
   // The governance log is about nobody.
   if (governance_ != nullptr) JudgeSubjects(entry);
+  if (const absl::Status status = countersigned_.Check(entry); governance_ != nullptr && !status.ok())
+    findings_.Add(Fault::kCountersignWrong, Position(), std::string(status.message()));
   return author.ok();
 }
 
@@ -279,6 +249,8 @@ absl::StatusOr<PublicKey> LogAuditor::KeyFor(const Leaf& leaf) const {
   }
   if (governance_ != nullptr && judged_.anchor_size == 0)
     return absl::UnauthenticatedError("no anchor before this entry says who may write");
+  if ((entry.has_countersigned() || entry.has_disputed()) && entry.author() == custodian())
+    return absl::UnauthenticatedError("the custodian says for a tenant what the tenant's systems sent");
   const AuthorRoster& roster = governance_ == nullptr ? own_roster_ : cursor_->roster();
   return roster.Judge(entry.author(), leaf.signed_entry.key_id(), entry.origin(), entry.kind());
 }
@@ -292,7 +264,8 @@ void LogAuditor::CountEntry(const v1::Entry& entry, bool allowed) {
                     "counter " + std::to_string(entry.counter()) + " follows " + std::to_string(judged_.custodian_counter) +
                         " of the same author");
     judged_.custodian_counter = entry.counter();
-  } else if (allowed && !judged_.counters[entry.author()].Insert(entry.counter())) {
+    judged_.log_ms = std::max(judged_.log_ms, MillisOf(entry.time()));
+  } else if (allowed && !judged_.counters[entry.author()].Insert(entry.counter(), judged_.log_ms)) {
     // Of those who may write only: what is kept must not grow by names that somebody made up.
     findings_.Add(Fault::kCounterReused, Position(),
                   "counter " + std::to_string(entry.counter()) + " of this author was used before");
@@ -300,6 +273,19 @@ void LogAuditor::CountEntry(const v1::Entry& entry, bool allowed) {
   // Every key has 32 bytes (ParseLeaf), so that no two pairs make the same bytes.
   if (!seen_->Insert(Sha256(entry.idempotency_key() + entry.author()), range_.size()))
     findings_.Add(Fault::kKeyReused, Position(), kKeyReusedMessage);
+}
+
+std::vector<MissingCounters> LogAuditor::Missing() const {
+  std::vector<MissingCounters> missing;
+  // The governance log has one author; an audit that began late knows of no counters before it.
+  if (governance_ == nullptr || judge_from_ > 0) return missing;
+  for (const auto& [author, used] : judged_.counters) {
+    for (MissingCounters& each : used.Missing(judged_.log_ms)) {
+      each.author = author;
+      missing.push_back(std::move(each));
+    }
+  }
+  return missing;
 }
 
 }  // namespace custodian::ledger

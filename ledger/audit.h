@@ -1,5 +1,5 @@
 // Judges the leaves of a log one by one, in order: form, origin, kind, author and signature by the roster, counters, idempotency keys,
-// anchors, maps of subjects. Pure; an auditor is used by one thread, PrepareLeaves() by any. audit_tiles.h runs it over a served log.
+// anchors, maps of subjects, what tenants' nodes countersign. Pure; an auditor is used by one thread, PrepareLeaves() by any. audit_tiles.h runs it over a served log.
 //
 // Who is believed: the witnessed checkpoint of the governance log, under a policy that the verifier holds. Its first entry must
 // be a ROSTER_CHANGED that enrols the custodian's author key and is signed by that very key; every later entry of the governance
@@ -26,10 +26,12 @@
 #include "absl/time/time.h"
 #include "ledger/batch_paths.h"
 #include "ledger/checkpoint.h"
+#include "ledger/countersign_audit.h"
 #include "ledger/entry.h"
 #include "ledger/roster.h"
 #include "ledger/subject_audit.h"
 #include "ledger/tree.h"
+#include "ledger/used_counters.h"
 
 namespace custodian::ledger {
 
@@ -45,10 +47,12 @@ enum class Fault {
   kSignatureWrong,
   kCounterSkipped,
   kCounterReused,
+  kCounterMissing,
   kKeyReused,
   kAnchorWrong,
   kRosterWrong,
   kSubjectMapWrong,
+  kCountersignWrong,
   // What is served.
   kBundleMissing,
   kBundleMalformed,
@@ -137,20 +141,6 @@ struct PreparedLeaf {
 // Of consecutive leaves of the log of `origin`; a signature by none of `keys` is left to the auditor.
 [[nodiscard]] std::vector<PreparedLeaf> PrepareLeaves(const std::string& origin, std::span<const std::string> leaves, const AuthorKeys& keys);
 
-// The counters that an author has used, as runs without a gap, first to last. Counters may come out of order within 1,024 (DESIGN, section
-// 4): of more gaps than that the lowest is forgotten, and its numbers count as used.
-class UsedCounters {
- public:
-  // False when it was used before.
-  [[nodiscard]] bool Insert(std::uint64_t counter);
-  [[nodiscard]] const std::map<std::uint64_t, std::uint64_t>& runs() const { return runs_; }
-  // InvalidArgument unless the runs lie apart, in order.
-  [[nodiscard]] static absl::StatusOr<UsedCounters> Create(std::map<std::uint64_t, std::uint64_t> runs);
-
- private:
-  std::map<std::uint64_t, std::uint64_t> runs_;
-};
-
 // What judging the next leaf of a partition needs of those before it, apart from the tree and the idempotency keys.
 struct Judged {
   // Of the last anchor: size 0 and the empty root before the first.
@@ -159,6 +149,8 @@ struct Judged {
   std::uint64_t custodian_counter = 0;
   // By author, for all others.
   std::map<std::string, UsedCounters> counters;
+  // The largest time of an entry of the custodian's, Unix milliseconds: the log's own time.
+  std::int64_t log_ms = 0;
 };
 
 class LogAuditor {
@@ -199,6 +191,8 @@ class LogAuditor {
   [[nodiscard]] bool governance_is_behind() const { return governance_is_behind_; }
   // How far the log's maps of subjects go.
   [[nodiscard]] const SubjectAuditor& subjects() const { return subjects_; }
+  // Counters that authors left out, as of the last leaf: no finding of a leaf, for a later one may still bring them.
+  [[nodiscard]] std::vector<MissingCounters> Missing() const;
   // Not OK once the map of subjects could not be kept, or was read back damaged: a fault of where it is kept, not of the log. No later map is judged.
   [[nodiscard]] const absl::Status& failed() const { return failed_; }
 
@@ -210,6 +204,7 @@ class LogAuditor {
   void MoveAnchor(const v1::Anchor& anchor);
   // The key that the entry's author must have signed with.
   [[nodiscard]] absl::StatusOr<PublicKey> KeyFor(const Leaf& leaf) const;
+  void Append(const Hash& hash);
   void CountEntry(const v1::Entry& entry, bool allowed);
   [[nodiscard]] std::string Position() const { return LeafPosition(range_.size()); }
   [[nodiscard]] const std::string& custodian() const { return governance_ ? governance_->custodian() : own_history_.custodian(); }
@@ -229,6 +224,7 @@ class LogAuditor {
   bool governance_is_behind_ = false;
   std::unique_ptr<SeenKeys> seen_;
   SubjectAuditor subjects_;
+  CountersignAuditor countersigned_;
   absl::Status failed_;
   BatchVerifier batches_;
 };

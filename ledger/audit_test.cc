@@ -25,11 +25,8 @@ using custodian::testing::kCustodian;
 class Audit : public ::testing::Test {
  protected:
   Audit() {
-    std::vector<v1::Kind> all;
-    for (int kind = 1; kind <= v1::Kind_MAX; ++kind)
-      if (v1::Kind_IsValid(kind)) all.push_back(static_cast<v1::Kind>(kind));
     v1::Entry first = governance_.NewEntry(v1::KIND_ROSTER_CHANGED);
-    *first.mutable_roster_changed() = Enrol(kCustodian, author_->public_key(), all);
+    *first.mutable_roster_changed() = Enrol(kCustodian, author_->public_key(), testing::AllKinds());
     governance_.Add({first}, *author_);
     AddAnchor();
     for (int batch = 0; batch < 3; ++batch) {
@@ -371,22 +368,6 @@ TEST_F(Audit, GoesOnFromAStateAtAnySize) {
     TilesAuditor elsewhere(findings, &history, read);
     EXPECT_EQ(elsewhere.Resume(other).code(), absl::StatusCode::kFailedPrecondition);
   }
-}
-
-TEST(UsedCounters, ForgetsTheLowestGapPastALimit) {
-  UsedCounters used;
-  for (std::uint64_t counter = 2; counter <= 2 * 1'024; counter += 2) EXPECT_TRUE(used.Insert(counter));
-  EXPECT_EQ(used.runs().size(), 1'025u);
-  EXPECT_TRUE(used.Insert(1));
-  EXPECT_TRUE(used.Insert(3'000));
-  EXPECT_TRUE(used.Insert(5'000));
-  // One gap too many: 3 was the lowest.
-  EXPECT_FALSE(used.Insert(3));
-  EXPECT_TRUE(used.Insert(5));
-  EXPECT_FALSE(used.Insert(5));
-  EXPECT_EQ(UsedCounters::Create(used.runs())->runs(), used.runs());
-  EXPECT_FALSE(UsedCounters::Create({{0, 3}, {4, 5}}).ok());
-  EXPECT_FALSE(UsedCounters::Create({{1, 3}}).ok());
 }
 
 }  // namespace

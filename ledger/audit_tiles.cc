@@ -37,9 +37,13 @@ absl::StatusOr<Judged> JudgedOf(const v1::AuditState& state) {
   judged.anchor_size = state.anchor_size();
   judged.anchor_root = *anchor_root;
   judged.custodian_counter = state.custodian_counter();
+  judged.log_ms = state.log_ms();
   for (const v1::AuthorCounters& counters : state.counters()) {
-    std::map<std::uint64_t, std::uint64_t> runs;
-    for (int i = 0; i + 1 < counters.runs_size(); i += 2) runs.emplace(counters.runs(i), counters.runs(i + 1));
+    UsedCounters::Runs runs;
+    for (int i = 0; i + 1 < counters.runs_size(); i += 2) {
+      const std::int64_t since = i / 2 < counters.gap_since_ms_size() ? counters.gap_since_ms(i / 2) : 0;
+      runs.emplace(counters.runs(i), UsedCounters::Run{counters.runs(i + 1), since});
+    }
     absl::StatusOr<UsedCounters> used = UsedCounters::Create(std::move(runs));
     if (!used.ok()) return used.status();
     judged.counters.emplace(counters.author(), *std::move(used));
@@ -188,12 +192,14 @@ void TilesAuditor::Save(v1::AuditState& state) const {
   state.set_anchor_size(judged.anchor_size);
   state.set_anchor_root(std::string(AsBytes(judged.anchor_root)));
   state.set_custodian_counter(judged.custodian_counter);
+  state.set_log_ms(judged.log_ms);
   for (const auto& [author, used] : judged.counters) {
     v1::AuthorCounters& counters = *state.add_counters();
     counters.set_author(author);
-    for (const auto& [first, last] : used.runs()) {
+    for (const auto& [first, run] : used.runs()) {
       counters.add_runs(first);
-      counters.add_runs(last);
+      counters.add_runs(run.last);
+      counters.add_gap_since_ms(run.gap_since_ms);
     }
   }
   for (const Finding& finding : findings_.kept()) {
@@ -274,6 +280,7 @@ absl::StatusOr<AuditedLog> AuditTiles(const Policy& policy, const RosterHistory*
     const absl::StatusOr<bool> holds = auditor.Finish(checkpoint);
     if (!holds.ok()) return holds.status();
   }
+  for (const MissingCounters& missing : auditor.auditor().Missing()) findings.Add(Fault::kCounterMissing, CountersPosition(missing), kCountersMissingMessage);
   return AuditedLog{checkpoint, believed->witnessed_at, auditor.auditor().history(), auditor.auditor().governance_is_behind()};
 }
 

@@ -61,6 +61,24 @@ absl::Status CheckRecordStored(const v1::Entry& entry) {
   return absl::OkStatus();
 }
 
+// Beside its own fields and clear content.
+bool SaysMore(const v1::Entry& entry) {
+  return !entry.subject().empty() || entry.record_sha256_size() > 0 || entry.row_sha256_size() > 0 || !entry.detail_commitment().empty() || entry.reported();
+}
+
+absl::Status CheckTenantsWord(const v1::Entry& entry) {
+  if (SaysMore(entry)) return Invalid("what a tenant's node says of reported entries is about nobody and nothing else");
+  if (entry.has_countersigned()) {
+    const v1::Countersigned& range = entry.countersigned();
+    if (range.first() >= range.end()) return Invalid("countersigned.end must be past countersigned.first");
+    return range.root().size() == 32 ? absl::OkStatus() : Invalid("countersigned.root must have 32 bytes");
+  }
+  if (entry.disputed().leaf_hash().size() != 32) return Invalid("disputed.leaf_hash must have 32 bytes");
+  if (entry.disputed().reason() == v1::DISPUTE_REASON_UNSPECIFIED || !v1::DisputeReason_IsValid(entry.disputed().reason()))
+    return Invalid("disputed.reason is unspecified or unknown");
+  return absl::OkStatus();
+}
+
 absl::Status CheckClearContent(const v1::Entry& entry) {
   switch (entry.clear_case()) {
     case v1::Entry::kAnchor:
@@ -128,6 +146,9 @@ absl::Status CheckClearContent(const v1::Entry& entry) {
       if (entry.subject_map().root().size() != 32) return Invalid("subject_map.root must have 32 bytes");
       if (!entry.subject().empty()) return Invalid("a subject map is about no subject");
       return absl::OkStatus();
+    case v1::Entry::kCountersigned:
+    case v1::Entry::kDisputed:
+      return CheckTenantsWord(entry);
     case v1::Entry::kClientRegistered: {
       const v1::ClientRegistered& client = entry.client_registered();
       if (client.spiffe_id().empty() || client.role().empty()) return Invalid("client_registered needs spiffe_id and role");
@@ -156,10 +177,13 @@ absl::Status CheckClear(const v1::Entry& entry) {
       {v1::KIND_RECORD_STORED, v1::Entry::kRecordStored},
       {v1::KIND_CLIENT_REGISTERED, v1::Entry::kClientRegistered},
       {v1::KIND_SUBJECT_MAP, v1::Entry::kSubjectMap},
+      {v1::KIND_COUNTERSIGNED, v1::Entry::kCountersigned},
+      {v1::KIND_DISPUTED, v1::Entry::kDisputed},
   };
   const auto expected = kClearOf.find(entry.kind());
   const bool fits = expected != kClearOf.end() ? entry.clear_case() == expected->second
                                                : entry.clear_case() == v1::Entry::CLEAR_NOT_SET || entry.has_money();
+  if (entry.kind() == v1::KIND_VOID && (entry.has_money() || SaysMore(entry))) return Invalid("a void says nothing but its counter");
   if (!fits) return Invalid(v1::Kind_Name(entry.kind()) + " carries clear content that is not of its kind");
   return CheckClearContent(entry);
 }
@@ -215,31 +239,6 @@ std::string AuthorBatchMessage(std::string_view origin, std::uint64_t batch_size
   return message.append(Base64Encode(AsBytes(batch_root))).append("\n");
 }
 
-namespace {
-
-// All complete subtrees of a batch, by level: paths are then read, not computed.
-class BatchTree {
- public:
-  explicit BatchTree(std::vector<Hash> entry_hashes) : levels_{std::move(entry_hashes)} {
-    while (levels_.back().size() > 1) {
-      const std::vector<Hash>& below = levels_.back();
-      std::vector<Hash> level;
-      level.reserve(below.size() / 2);
-      for (std::size_t i = 0; i + 1 < below.size(); i += 2) level.push_back(NodeHash(below[i], below[i + 1]));
-      levels_.push_back(std::move(level));
-    }
-  }
-  [[nodiscard]] Hash Root() const { return RootOf(levels_[0]); }
-  [[nodiscard]] absl::StatusOr<std::vector<Hash>> PathOf(std::size_t index) const {
-    return InclusionProof(index, levels_[0].size(), [this](unsigned level, std::uint64_t at) -> absl::StatusOr<Hash> { return levels_[level][at]; });
-  }
-
- private:
-  std::vector<std::vector<Hash>> levels_;
-};
-
-}  // namespace
-
 absl::StatusOr<std::vector<std::string>> SignBatch(std::string_view origin, std::span<const std::string> entries,
                                                    const Signer& signer) {
   if (entries.empty()) return Invalid("a batch has at least one entry");
@@ -250,8 +249,9 @@ absl::StatusOr<std::vector<std::string>> SignBatch(std::string_view origin, std:
     if (entry.empty() || entry.size() > kEntryBytesMax) return Invalid("an entry is empty or past 60,000 bytes");
     hashes.push_back(LeafHash(entry));
   }
-  const BatchTree tree(std::move(hashes));
-  const absl::StatusOr<std::string> signature = signer.Sign(AuthorBatchMessage(origin, entries.size(), tree.Root()));
+  const Hash root = RootOf(hashes);
+  const NodeReader read = CompleteSubtrees(std::move(hashes));
+  const absl::StatusOr<std::string> signature = signer.Sign(AuthorBatchMessage(origin, entries.size(), root));
   if (!signature.ok()) return signature.status();
 
   std::vector<std::string> leaves;
@@ -262,7 +262,7 @@ absl::StatusOr<std::vector<std::string>> SignBatch(std::string_view origin, std:
   leaf.set_signature(*signature);
   leaf.set_batch_size(static_cast<std::uint32_t>(entries.size()));
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const absl::StatusOr<std::vector<Hash>> path = tree.PathOf(i);
+    const absl::StatusOr<std::vector<Hash>> path = InclusionProof(i, entries.size(), read);
     if (!path.ok()) return path.status();
     leaf.set_entry_bytes(entries[i]);
     leaf.set_batch_index(static_cast<std::uint32_t>(i));
@@ -301,10 +301,10 @@ absl::Status CheckWholeBatch(std::span<const Leaf> leaves) {
       return Invalid("leaf " + std::to_string(i) + ": the leaves are not one whole author batch in order");
     hashes.push_back(LeafHash(leaf.entry_bytes()));
   }
-  const BatchTree tree(std::move(hashes));
+  const NodeReader read = CompleteSubtrees(std::move(hashes));
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     const auto& said = leaves[i].signed_entry.batch_path();
-    const absl::StatusOr<std::vector<Hash>> path = tree.PathOf(i);
+    const absl::StatusOr<std::vector<Hash>> path = InclusionProof(i, leaves.size(), read);
     if (!path.ok()) return path.status();
     if (!std::equal(said.begin(), said.end(), path->begin(), path->end(), [](const std::string& bytes, const Hash& hash) { return bytes == AsBytes(hash); }))
       return absl::UnauthenticatedError("leaf " + std::to_string(i) + ": its path leads to another root");

@@ -68,6 +68,16 @@ AuthorKeys RosterHistory::Keys() const {
   return keys;
 }
 
+absl::StatusOr<PublicKey> RosterHistory::EverEnrolled(std::string_view author, std::string_view key_id, std::string_view origin) const {
+  for (const auto& [index, change] : changes_) {
+    if (change.revoked() || change.author() != author || change.key_id() != key_id) continue;
+    if (!change.origins().empty() && std::find(change.origins().begin(), change.origins().end(), origin) == change.origins().end()) continue;
+    absl::StatusOr<PublicKey> key = PublicKey::FromDer(change.public_key());
+    if (key.ok() && key_id == AsBytes(key->key_id())) return key;
+  }
+  return absl::PermissionDeniedError("its key was never enrolled for " + std::string(author) + " and this log");
+}
+
 absl::Status RosterHistory::Cursor::MoveTo(std::uint64_t size) {
   for (; next_ < history_.changes_.size() && history_.changes_[next_].first < size; ++next_)
     if (absl::Status status = roster_.Apply(history_.changes_[next_].second); !status.ok()) return status;

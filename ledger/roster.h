@@ -55,6 +55,8 @@ class RosterHistory {
   // Verifier keys of the tenants' logs, by origin, as admitted.
   [[nodiscard]] const std::map<std::string, v1::TenantAdmitted>& admitted() const { return admitted_; }
 
+  // The key of that id if it was ever enrolled for this author and log, though it be revoked by now; PermissionDenied otherwise.
+  [[nodiscard]] absl::StatusOr<PublicKey> EverEnrolled(std::string_view author, std::string_view key_id, std::string_view origin) const;
   // Every key that was ever enrolled.
   [[nodiscard]] AuthorKeys Keys() const;
 

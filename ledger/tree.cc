@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <memory>
 #include <utility>
 
 #include "ledger/inclusion_path.h"
@@ -131,6 +132,22 @@ absl::StatusOr<std::vector<Hash>> InclusionProof(std::uint64_t index, std::uint6
   }
   std::reverse(proof.begin(), proof.end());
   return proof;
+}
+
+NodeReader CompleteSubtrees(std::vector<Hash> leaf_hashes) {
+  auto levels = std::make_shared<std::vector<std::vector<Hash>>>();
+  levels->push_back(std::move(leaf_hashes));
+  while (levels->back().size() > 1) {
+    const std::vector<Hash>& below = levels->back();
+    std::vector<Hash> level;
+    level.reserve(below.size() / 2);
+    for (std::size_t i = 0; i + 1 < below.size(); i += 2) level.push_back(NodeHash(below[i], below[i + 1]));
+    levels->push_back(std::move(level));
+  }
+  return [levels](unsigned level, std::uint64_t index) -> absl::StatusOr<Hash> {
+    if (level >= levels->size() || index >= (*levels)[level].size()) return absl::OutOfRangeError("no complete subtree there");
+    return (*levels)[level][index];
+  };
 }
 
 absl::StatusOr<std::vector<Hash>> ConsistencyProof(std::uint64_t old_size, std::uint64_t new_size, const NodeReader& read) {

@@ -53,6 +53,9 @@ class CompactRange {
 // Reads the root of the complete subtree of 2^level leaves that begins at leaf index * 2^level.
 using NodeReader = std::function<absl::StatusOr<Hash>(unsigned level, std::uint64_t index)>;
 
+// Reads what these leaf hashes make: every complete subtree is hashed once, now, so that many proofs cost no more than reading.
+[[nodiscard]] NodeReader CompleteSubtrees(std::vector<Hash> leaf_hashes);
+
 // Proofs, leaf to root as in RFC 6962. InvalidArgument when index >= size, or old_size > new_size.
 [[nodiscard]] absl::StatusOr<std::vector<Hash>> InclusionProof(std::uint64_t index, std::uint64_t size, const NodeReader& read);
 [[nodiscard]] absl::StatusOr<std::vector<Hash>> ConsistencyProof(std::uint64_t old_size, std::uint64_t new_size,

@@ -15,6 +15,7 @@
 #include "fmt/format.h"
 #include "spdlog/spdlog.h"
 #include "tenants/commit_plan.h"
+#include "tenants/commit_promises.h"
 #include "tenants/log_state.h"
 #include "tenants/patient_changes.h"
 #include "tenants/queued_write.h"
@@ -403,6 +404,7 @@ void PartitionWriter::Core::MoveTo(LogState state) {
 }
 
 void PartitionWriter::Core::Deliver(Writes writes, std::vector<absl::StatusOr<Admitted>> outcomes) {
+  AddPromises(options_, signer_, writes, outcomes);
   for (std::size_t i = 0; i < writes.size(); ++i) writes[i]->done(std::move(outcomes[i]));
   std::vector<std::function<void()>> callbacks;
   {

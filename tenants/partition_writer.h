@@ -20,6 +20,7 @@
 #include "ledger/checkpoint.h"
 #include "ledger/entry.h"
 #include "ledger/entry.pb.h"
+#include "ledger/promise.h"
 #include "ledger/signature.h"
 #include "ledger/tree.h"
 #include "tenants/clock.h"
@@ -97,6 +98,9 @@ struct Admitted {
   absl::Time time;
   // Promise: a checkpoint with its quorum covers the entries by then.
   absl::Time witnessed_by;
+  // Of leaves that another author signed: all this as the custodian's signed promise. Nothing otherwise, and when it could not be signed; the
+  // entries are admitted all the same.
+  std::optional<ledger::SignedPromise> promise = std::nullopt;
   // True when an earlier, equal Write was found.
   bool replayed = false;
 };

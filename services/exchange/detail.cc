@@ -1,5 +1,7 @@
 #include "services/exchange/detail.h"
 
+#include <utility>
+
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -45,6 +47,13 @@ absl::StatusOr<SealedDetail> SealDetail(keys::Sealer& sealer, keys::SealName nam
 
 absl::StatusOr<std::string> OpenDetail(keys::Sealer& sealer, keys::SealName name, std::string_view sealed_detail,
                                        std::string_view commitment, std::string_view purpose) {
+  auto opened = OpenSaltedDetail(sealer, std::move(name), sealed_detail, commitment, purpose);
+  if (!opened.ok()) return opened.status();
+  return std::move(opened->detail);
+}
+
+absl::StatusOr<OpenedDetail> OpenSaltedDetail(keys::Sealer& sealer, keys::SealName name, std::string_view sealed_detail,
+                                              std::string_view commitment, std::string_view purpose) {
   if (sealed_detail.size() < kNameBytes) return absl::DataLossError("a sealed detail is too short");
   name.record = std::string(sealed_detail.substr(0, kNameBytes));
   name.version = 1;
@@ -60,7 +69,7 @@ absl::StatusOr<std::string> OpenDetail(keys::Sealer& sealer, keys::SealName name
     return absl::DataLossError("a sealed detail is not in its format");
   std::string detail(text.substr(front, end - front));
   if (Commitment(salt, detail) != commitment) return absl::DataLossError("a sealed detail does not match its commitment");
-  return detail;
+  return OpenedDetail{std::move(salt), std::move(detail)};
 }
 
 absl::Status SetDetail(keys::Sealer& sealer, const TenantId& tenant, const PatientId& patient, std::string_view detail_json,

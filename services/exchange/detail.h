@@ -31,6 +31,14 @@ struct SealedDetail {
 [[nodiscard]] absl::StatusOr<std::string> OpenDetail(keys::Sealer& sealer, keys::SealName name, std::string_view sealed_detail,
                                                      std::string_view commitment, std::string_view purpose = "ledger-detail");
 
+// The same with the 32 bytes of salt, for whom it is opened to.
+struct OpenedDetail {
+  std::string salt;
+  std::string detail;
+};
+[[nodiscard]] absl::StatusOr<OpenedDetail> OpenSaltedDetail(keys::Sealer& sealer, keys::SealName name, std::string_view sealed_detail,
+                                                            std::string_view commitment, std::string_view purpose);
+
 // Puts both into an entry, with its subject.
 [[nodiscard]] absl::Status SetDetail(keys::Sealer& sealer, const TenantId& tenant, const PatientId& patient,
                                      std::string_view detail_json, std::size_t padded_to, ledger::v1::Entry& entry);

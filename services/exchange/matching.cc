@@ -48,18 +48,7 @@ class Ties {
 
   // Everyone whom ties of at least this strength connect to the patient at `from`.
   [[nodiscard]] Group Closure(std::size_t from, Tie at_least, const Group* within = nullptr) const {
-    Group group{from};
-    std::vector<std::size_t> waiting{from};
-    while (!waiting.empty()) {
-      const std::size_t at = waiting.back();
-      waiting.pop_back();
-      for (std::size_t i = 0; i < among_->patients.size(); ++i) {
-        if (group.contains(i) || (within != nullptr && !within->contains(i)) || At(at, i).tie < at_least) continue;
-        group.insert(i);
-        waiting.push_back(i);
-      }
-    }
-    return group;
+    return Reach(from, [&](std::size_t a, std::size_t b) { return (within == nullptr || within->contains(b)) && At(a, b).tie >= at_least; });
   }
 
   // Tenants of those who contradict each other.
@@ -98,20 +87,27 @@ class Ties {
  private:
   // Everyone of the group whom identifiers, and the decisions of this patient's own tenant on its own charts, connect to it.
   [[nodiscard]] Group OneAt(std::size_t from, const Group& group) const {
-    Group one{from};
+    return Reach(from, [&](std::size_t a, std::size_t b) {
+      const bool own = TenantOf(a) == TenantOf(from) && TenantOf(b) == TenantOf(from);
+      return group.contains(b) && At(a, b).tie >= (own ? Tie::kDecided : Tie::kIdentified);
+    });
+  }
+
+  // `from` and everyone to whom steps lead that `joined(a, b)` allows.
+  template <typename Joined>
+  [[nodiscard]] Group Reach(std::size_t from, const Joined& joined) const {
+    Group reached{from};
     std::vector<std::size_t> waiting{from};
     while (!waiting.empty()) {
       const std::size_t at = waiting.back();
       waiting.pop_back();
-      for (const std::size_t i : group) {
-        if (one.contains(i)) continue;
-        const bool own = TenantOf(at) == TenantOf(from) && TenantOf(i) == TenantOf(from);
-        if (At(at, i).tie < (own ? Tie::kDecided : Tie::kIdentified)) continue;
-        one.insert(i);
+      for (std::size_t i = 0; i < among_->patients.size(); ++i) {
+        if (reached.contains(i) || !joined(at, i)) continue;
+        reached.insert(i);
         waiting.push_back(i);
       }
     }
-    return one;
+    return reached;
   }
 
   struct Pair {

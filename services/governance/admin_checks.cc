@@ -45,6 +45,9 @@ bool IsForTenants(ledger::v1::Kind kind) {
     case ledger::v1::KIND_DISCLOSURE:
     case ledger::v1::KIND_DISCLOSURES_REFUSED:
     case ledger::v1::KIND_CONSENT_SET:
+    case ledger::v1::KIND_VOID:
+    case ledger::v1::KIND_COUNTERSIGNED:
+    case ledger::v1::KIND_DISPUTED:
       return true;
     default:
       return false;

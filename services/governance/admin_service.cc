@@ -55,7 +55,7 @@ class AdminService::Core final : public v1::AdminService::Service {
       absl::StatusOr<absl::Time> as_of = network_clock_.Now();
       if (request->has_as_of()) as_of = rpc::FromTimestamp(request->as_of());
       if (!as_of.ok()) return as_of.status();
-      auto report = actions_.savings(*as_of, request->tenant());
+      auto report = actions_.savings(*as_of, request->tenant(), request->marks());
       if (!report.ok()) return report.status();
       response->set_report_json(*std::move(report));
       return absl::OkStatus();

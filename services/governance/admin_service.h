@@ -39,7 +39,7 @@ struct AdminActions {
   std::function<absl::Status(std::string_view name, std::string_view tenant_id)> table_changed;
   std::function<absl::Status(absl::Time now)> time_moved;
   // JSON.
-  std::function<absl::StatusOr<std::string>(absl::Time as_of, std::string_view tenant)> savings;
+  std::function<absl::StatusOr<std::string>(absl::Time as_of, std::string_view tenant, bool marks)> savings;
   std::function<absl::StatusOr<std::string>()> status;
   // A one-time URL for this operator.
   std::function<absl::StatusOr<std::string>(std::string_view actor)> dashboard_link;

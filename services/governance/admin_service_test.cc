@@ -98,7 +98,7 @@ class AdminServiceTest : public ::testing::Test {
                   moved_to_ = now;
                   return absl::OkStatus();
                 },
-            .savings = [](absl::Time as_of, std::string_view) -> absl::StatusOr<std::string> { return absl::StrCat(absl::ToUnixMillis(as_of)); },
+            .savings = [](absl::Time as_of, std::string_view, bool) -> absl::StatusOr<std::string> { return absl::StrCat(absl::ToUnixMillis(as_of)); },
             .status = []() -> absl::StatusOr<std::string> { return std::string("{}"); },
             .dashboard_link = [](std::string_view actor) -> absl::StatusOr<std::string> { return "https://x/" + std::string(actor); }};
   }
@@ -328,6 +328,14 @@ TEST_F(AdminServiceTest, TenantsAuthorSignsNoKindThatSpeaksForTheCustodian) {
     EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument) << kind;
     EXPECT_NE(refused.message().find(std::string("only the custodian writes ") + kind), std::string::npos) << refused;
   }
+}
+
+TEST_F(AdminServiceTest, TenantsAuthorSpeaksForTheTenantAndTheCustodianDoesNot) {
+  AdmitLakeside();
+  const auto key = NewSigner();
+  const auto enrolled = admin_->EnrollAuthor(
+      {kNode, key->public_key().der(), {registry_->FindByName("lakeside")->origin}, {"KIND_VOID", "KIND_COUNTERSIGNED", "KIND_DISPUTED"}, false});
+  EXPECT_TRUE(enrolled.ok()) << enrolled.status();
 }
 
 TEST_F(AdminServiceTest, TableIsCheckedBeforeItIsRecorded) {

@@ -28,6 +28,10 @@ StoredFeedRow FeedRow(const pqxx::row& row) {
   return feed;
 }
 
+StoredWordRow WordRow(const pqxx::row& row) {
+  return {row["entry_index"].as<std::int64_t>(), row["kind"].as<std::string>(), row["first_index"].as<std::int64_t>(), row["past_index"].as<std::int64_t>()};
+}
+
 // A server-side cursor: one snapshot, a few rows in memory at a time.
 template <typename Visit>
 void Run(tenants::ReadTransaction& transaction, const std::string& sql, int rows_max, const Visit& visit) {
@@ -135,6 +139,12 @@ void AuditStore::VisitFeedRows(const std::function<void(const StoredFeedRow&)>& 
       [&visit](const pqxx::row& row) { visit(FeedRow(row)); });
 }
 
+void AuditStore::VisitWordRows(const std::function<void(const StoredWordRow&)>& visit) {
+  if (!HasTable("savings.tenants_word")) return;
+  Run(transaction_, "SELECT entry_index, kind, first_index, past_index FROM savings.tenants_word ORDER BY entry_index", 512,
+      [&visit](const pqxx::row& row) { visit(WordRow(row)); });
+}
+
 void AuditStore::VisitProvedRows(const std::function<void(const StoredProvedRow&)>& visit) {
   // Columns in the order of the tables that are written (tenants::Table::proved), without those that an entry has itself.
   static constexpr std::pair<const char*, const char*> kTables[] = {
@@ -216,6 +226,11 @@ void AuditStore::VisitFeedCopies(const std::function<void(const std::string&, co
       "SELECT feed_tenant, entry_index, kind, from_ms, through_ms, arrived_ms FROM savings.feed ORDER BY feed_tenant, "
       "entry_index",
       512, [&visit](const pqxx::row& row) { visit(row["feed_tenant"].as<std::string>(), FeedRow(row)); });
+}
+
+void AuditStore::VisitWordCopies(const std::function<void(const std::string&, const StoredWordRow&)>& visit) {
+  Run(transaction_, "SELECT word_tenant, entry_index, kind, first_index, past_index FROM savings.tenants_word ORDER BY word_tenant, entry_index", 512,
+      [&visit](const pqxx::row& row) { visit(row["word_tenant"].as<std::string>(), WordRow(row)); });
 }
 
 void AuditStore::VisitShards(const std::function<void(const StoredWrappedKey&)>& visit) {

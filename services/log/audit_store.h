@@ -87,6 +87,13 @@ struct StoredFeedRow {
   std::int64_t arrived_ms = 0;
 };
 
+struct StoredWordRow {
+  std::int64_t entry_index = 0;
+  std::string kind;
+  std::int64_t first_index = 0;
+  std::int64_t past_index = 0;
+};
+
 // A row whose digest an entry carries (ledger::RowSha256).
 struct StoredProvedRow {
   // Qualified table, and the first value for people: "exchange.patient 0a1b...".
@@ -144,6 +151,7 @@ class AuditStore {
   void VisitRecords(const std::function<void(const StoredRecord&)>& visit);
   void VisitOtherSealed(const std::function<void(const StoredSealed&)>& visit);
   void VisitFeedRows(const std::function<void(const StoredFeedRow&)>& visit);
+  void VisitWordRows(const std::function<void(const StoredWordRow&)>& visit);
   // Of any schema: the proved tables that the database has.
   void VisitProvedRows(const std::function<void(const StoredProvedRow&)>& visit);
   // Patients whose tokens the record locator is yet to be given.
@@ -157,6 +165,8 @@ class AuditStore {
   void VisitAvoidances(const std::function<void(const StoredAvoidance&)>& visit);
   // Copies of tenants' feed rows, with the tenant's name.
   void VisitFeedCopies(const std::function<void(const std::string& tenant, const StoredFeedRow&)>& visit);
+  // The same of their nodes' words.
+  void VisitWordCopies(const std::function<void(const std::string& tenant, const StoredWordRow&)>& visit);
 
   // Of a key store.
   void VisitShards(const std::function<void(const StoredWrappedKey&)>& visit);

@@ -9,6 +9,10 @@ namespace {
 const tenants::Table kFeedTable{
     "savings.feed", {{"kind", "text"}, {"from_ms", "bigint"}, {"through_ms", "bigint"}, {"arrived_ms", "bigint"}, {"entry_index", "bigint"}}};
 
+const tenants::Table kTenantsWordTable{
+    "savings.tenants_word",
+    {{"kind", "text"}, {"first_index", "bigint"}, {"past_index", "bigint"}, {"arrived_ms", "bigint"}, {"entry_index", "bigint"}}};
+
 }  // namespace
 
 tenants::Row WatermarkRow(absl::Time through) {
@@ -20,6 +24,13 @@ tenants::Row GapRow(absl::Time from, absl::Time to) {
   return {&kFeedTable,
           {std::string("gap"), std::int64_t{absl::ToUnixMillis(from)}, std::int64_t{absl::ToUnixMillis(to)}, tenants::CommitTime(),
            tenants::IndexOf{0}}};
+}
+
+tenants::Row TenantsWordRow(const ledger::v1::Entry& entry, std::size_t position) {
+  const bool disputed = entry.has_disputed();
+  const auto first = static_cast<std::int64_t>(disputed ? entry.disputed().index() : entry.countersigned().first());
+  const auto past = disputed ? first + 1 : static_cast<std::int64_t>(entry.countersigned().end());
+  return {&kTenantsWordTable, {std::string(disputed ? "disputed" : "countersigned"), first, past, tenants::CommitTime(), tenants::IndexOf{position}}};
 }
 
 absl::StatusOr<std::optional<absl::Time>> FurthestWatermark(const tenants::Database& database) {

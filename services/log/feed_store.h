@@ -1,4 +1,5 @@
-// SQL of the result feed's statements, `savings.feed` (migration tenant/020). Thread-safe functions.
+// SQL of what a tenant says of its figures: the result feed's statements, `savings.feed` (migration tenant/020), and its node's word on reported entries,
+// `savings.tenants_word` (tenant/410). Thread-safe functions.
 #ifndef CUSTODIAN_SERVICES_LOG_FEED_STORE_H_
 #define CUSTODIAN_SERVICES_LOG_FEED_STORE_H_
 
@@ -8,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "ledger/entry.pb.h"
 #include "tenants/database.h"
 #include "tenants/partition_writer.h"
 
@@ -16,6 +18,9 @@ namespace custodian::log {
 // Rows that go with a WATERMARK or FEED_GAP entry, the first of its Write.
 [[nodiscard]] tenants::Row WatermarkRow(absl::Time through);
 [[nodiscard]] tenants::Row GapRow(absl::Time from, absl::Time to);
+
+// Of a COUNTERSIGNED or DISPUTED entry, at `position` of its Write.
+[[nodiscard]] tenants::Row TenantsWordRow(const ledger::v1::Entry& entry, std::size_t position);
 
 // The furthest watermark; nothing before the first.
 [[nodiscard]] absl::StatusOr<std::optional<absl::Time>> FurthestWatermark(const tenants::Database& database);

@@ -9,11 +9,13 @@
 #include "absl/strings/str_cat.h"
 #include "ledger/checkpoint.h"
 #include "ledger/entry.h"
+#include "ledger/promise.h"
 #include "services/log/feed_service.h"
 #include "services/log/ledger_service.h"
 #include "services/log/publisher.h"
 #include "services/log/subject_index.h"
 #include "services/log/tile_service.h"
+#include "services/rpc/errands.h"
 #include "services/rpc/grpc_client.h"
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/timestamp.h"
@@ -88,6 +90,8 @@ class LogServicesTest : public ::testing::Test {
   }
   void TearDown() override {
     if (server_ != nullptr) server_->Stop();
+    errands_.Stop();
+    apart_.join();
     if (writer_.joinable()) {
       partition_->writer->Stop();
       writer_.join();
@@ -150,7 +154,17 @@ class LogServicesTest : public ::testing::Test {
   rpc::CallGuard guard_{kNetwork, FindClient};
   Readers readers_{guard_, partitions_, kGovernance};
   MakeReceipt make_receipt_ = [this](std::string_view, std::uint64_t index) { return ReceiptOf(*partition_->log, index); };
-  LedgerService ledger_service_{guard_, readers_, partitions_, make_receipt_};
+  rpc::Errands errands_{8};
+  std::thread apart_{[this] { errands_.Work(); }};
+  LedgerService ledger_service_{guard_,
+                                readers_,
+                                partitions_,
+                                {.make_receipt = make_receipt_,
+                                 .open_reported = [](const tenants::Partition&, std::uint64_t index) -> absl::StatusOr<LedgerService::Opened> {
+                                   return LedgerService::Opened{"salt", absl::StrCat("detail ", index)};
+                                 },
+                                 .admits_tenants_word = true,
+                                 .wait_apart = [this](std::function<void()> errand) { return errands_.Add(std::move(errand)); }}};
   FeedService feed_service_{guard_, partitions_, clock_};
   TileService tiles_{kNetwork, readers_,
                      [this](std::string_view origin) { return origin == kOrigin ? partition_->log.get() : nullptr; }, make_receipt_,
@@ -207,6 +221,116 @@ TEST_F(LogServicesTest, ABatchThatIsNotWrittenIsAnswered) {
   writer_.join();
   const std::string author = Id(custodian::testing::kTestTenant, "node");
   EXPECT_EQ(LedgerOf(author)->AppendBatch(kOrigin, Batch(*node_, author, 1)).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(LogServicesTest, AnswerIsASignedPromise) {
+  const std::string author = Id(custodian::testing::kTestTenant, "node");
+  ledger::RosterHistory governance;
+  ledger::v1::Entry enrolled;
+  enrolled.mutable_roster_changed()->set_author("spiffe://custodian.example/custodian/serve");
+  enrolled.mutable_roster_changed()->set_key_id(std::string(ledger::AsBytes(serve_->public_key().key_id())));
+  enrolled.mutable_roster_changed()->set_public_key(serve_->public_key().der());
+  governance.Append(enrolled, ledger::EmptyRoot());
+  auto client = LedgerOf(author);
+  const auto leaves = Batch(*node_, author, 3);
+  // Sent again, it is promised the same.
+  for (int i = 0; i < 2; ++i) {
+    const auto appended = Value(client->AppendBatch(kOrigin, leaves));
+    const auto promise = Value(ledger::SignedPromise::Parse(appended.promise));
+    EXPECT_TRUE(promise.Verify(governance).ok()) << promise.Verify(governance);
+    EXPECT_EQ(promise.promise.origin, kOrigin);
+    EXPECT_EQ(promise.promise.first, appended.first_index);
+    EXPECT_EQ(promise.promise.count, 3u);
+    EXPECT_EQ(promise.promise.leaves, ledger::RootOf(std::vector{ledger::LeafHash(leaves[0]), ledger::LeafHash(leaves[1]), ledger::LeafHash(leaves[2])}));
+    EXPECT_EQ(promise.promise.witnessed_by, absl::FromUnixMillis(absl::ToUnixMillis(appended.witnessed_by)));
+  }
+}
+
+// What a node may say of reported entries, in a log with one of them under a signed checkpoint.
+class TenantsWordTest : public LogServicesTest {
+ protected:
+  void SetUp() override {
+    LogServicesTest::SetUp();
+    tenants::Write write;
+    write.idempotency_key = std::string(32, 'k');
+    write.request_digest = std::string(32, 'd');
+    ledger::v1::Entry entry;
+    entry.set_kind(ledger::v1::KIND_ORDER_CHECKED);
+    entry.set_reported(true);
+    write.entries = {entry, entry};
+    write.entries[1].set_reported(false);
+    first_ = Value(partition_->writer->Apply(std::move(write))).first_index;
+    Publish();
+    head_ = Value(partition_->log->Head());
+  }
+  // The status of one entry of the node's.
+  absl::Status Say(const ledger::v1::Entry& said, ledger::v1::Kind kind) { return SayAll({said}, kind); }
+  absl::Status SayAll(const std::vector<ledger::v1::Entry>& all, ledger::v1::Kind kind) {
+    const std::string author = Id(custodian::testing::kTestTenant, "node");
+    std::vector<std::string> entries;
+    for (ledger::v1::Entry entry : all) {
+      entry.set_origin(kOrigin);
+      entry.set_kind(kind);
+      entry.set_author(author);
+      entry.set_counter(++counter_);
+      *entry.mutable_time() = rpc::ToTimestamp(clock_.Now());
+      entry.set_idempotency_key(std::string(ledger::AsBytes(ledger::Sha256(absl::StrCat("said ", counter_)))));
+      entries.push_back(entry.SerializeAsString());
+    }
+    return LedgerOf(author)->AppendBatch(kOrigin, Value(ledger::SignBatch(kOrigin, entries, *node_))).status();
+  }
+  static ledger::v1::Entry Range(std::uint64_t end, const ledger::Hash& root) {
+    ledger::v1::Entry entry;
+    entry.mutable_countersigned()->set_end(end);
+    entry.mutable_countersigned()->set_root(std::string(ledger::AsBytes(root)));
+    return entry;
+  }
+  ledger::v1::Entry Dispute(std::uint64_t index) {
+    ledger::v1::Entry entry;
+    entry.mutable_disputed()->set_index(index);
+    const auto leaves = partition_->log->Leaves(index, 1);
+    entry.mutable_disputed()->set_leaf_hash(std::string(ledger::AsBytes(ledger::LeafHash(leaves.ok() ? leaves->front() : ""))));
+    entry.mutable_disputed()->set_reason(ledger::v1::DISPUTE_REASON_NOT_SENT);
+    return entry;
+  }
+
+  std::uint64_t counter_ = 0;
+  std::uint64_t first_ = 0;
+  tenants::LogReader::PendingCheckpoint head_;
+};
+
+TEST_F(TenantsWordTest, WhatIsTrueOfTheLogIsAdmitted) {
+  EXPECT_TRUE(Say(Range(head_.size, head_.root), ledger::v1::KIND_COUNTERSIGNED).ok());
+  EXPECT_TRUE(Say(Dispute(first_), ledger::v1::KIND_DISPUTED).ok());
+  EXPECT_TRUE(Say({}, ledger::v1::KIND_VOID).ok());
+}
+
+TEST_F(TenantsWordTest, WhatIsNotIsRefused) {
+  const auto range = [this](std::uint64_t end, const ledger::Hash& root) { return Say(Range(end, root), ledger::v1::KIND_COUNTERSIGNED).code(); };
+  EXPECT_EQ(range(head_.size + 1, head_.root), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(range(UINT64_MAX, head_.root), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(range(head_.size, ledger::EmptyRoot()), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(range(head_.size - 1, head_.root), absl::StatusCode::kInvalidArgument);
+  const auto dispute = [this](const ledger::v1::Entry& entry) { return Say(entry, ledger::v1::KIND_DISPUTED).code(); };
+  // Not there, another leaf, and one that the custodian did not report.
+  EXPECT_EQ(dispute(Dispute(head_.size + 100)), absl::StatusCode::kInvalidArgument);
+  ledger::v1::Entry other = Dispute(first_);
+  other.mutable_disputed()->set_leaf_hash(std::string(32, 'x'));
+  EXPECT_EQ(dispute(other), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(dispute(Dispute(first_ + 1)), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(SayAll({Range(head_.size, head_.root), Range(head_.size, head_.root)}, ledger::v1::KIND_COUNTERSIGNED).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Value(partition_->log->Head()).size, head_.size);
+}
+
+TEST_F(TenantsWordTest, OnlyItsOwnNodeHasEntriesOpened) {
+  const auto opened = LedgerOf(Id(custodian::testing::kTestTenant, "node"))->OpenReported(kOrigin, {first_, 7});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ((*opened)[1].detail, "detail 7");
+  for (const std::string& other : {Id(kOtherTenant, "node"), Id(custodian::testing::kTestTenant, "auditor"), std::string("spiffe://custodian.example/regulator/state"),
+                                   std::string("spiffe://custodian.example/operator/one")})
+    EXPECT_EQ(LedgerOf(other)->OpenReported(kOrigin, {first_}).status().code(), absl::StatusCode::kPermissionDenied) << other;
+  EXPECT_EQ(LedgerOf(Id(custodian::testing::kTestTenant, "node"))->OpenReported(kOrigin, std::vector<std::uint64_t>(257)).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(LogServicesTest, OnlyTheTenantsOwnAuthorsAppend) {

@@ -89,12 +89,15 @@ class PartitionAuditor {
         CheckRecords();
         CheckOtherSealed();
         CheckFeed();
+        CheckWords();
         CheckConsentVersions();
         result_.to_locate = store_.PatientsToLocate();
       }
     } else {
       findings_.Add("log", "stored records and answers were not compared, for the log is incomplete");
     }
+    for (const ledger::MissingCounters& missing : auditor_->Missing())
+      findings_.Add(ledger::Fault::kCounterMissing, ledger::CountersPosition(missing), ledger::kCountersMissingMessage);
     result_.origin = findings_.origin();
     result_.size = auditor_->range().size();
     for (const auto& [size, root] : roots_) result_.roots.emplace(static_cast<std::uint64_t>(size), root);
@@ -119,6 +122,7 @@ class PartitionAuditor {
   void CheckOtherSealed();
   void CheckProvedRows();
   void CheckFeed();
+  void CheckWords();
   void CheckConsentVersions();
   [[nodiscard]] const EntryFacts* EntryAt(std::int64_t index) const {
     if (index < 0 || static_cast<std::uint64_t>(index) >= entries_.size() || !entries_[static_cast<std::size_t>(index)].read)
@@ -232,7 +236,9 @@ void PartitionAuditor::Remember(const Leaf& leaf, std::uint64_t index) {
   }
   facts.subject = entry.subject();
   facts.record_sha256.assign(entry.record_sha256().begin(), entry.record_sha256().end());
-  // What others sign says nothing of what the custodian keeps.
+  if (entry.has_countersigned()) result_.words[index] = {false, entry.countersigned().first(), entry.countersigned().end()};
+  if (entry.has_disputed()) result_.words[index] = {true, entry.disputed().index(), entry.disputed().index() + 1};
+  // What else others sign says nothing of what the custodian keeps.
   if (facts.author != custodian()) return;
   for (const std::string& sha256 : facts.record_sha256) named_.emplace(sha256, index);
   for (const std::string& sha256 : entry.row_sha256()) proved_rows_.emplace(sha256, index);
@@ -471,6 +477,19 @@ void PartitionAuditor::CheckFeed() {
     if (is_feed && entries_[i].author == custodian() && !found.contains(static_cast<std::int64_t>(i)))
       findings_.Add(LeafAt(i), "its row of the result feed is missing");
   }
+}
+
+void PartitionAuditor::CheckWords() {
+  std::set<std::uint64_t> found;
+  store_.VisitWordRows([&](const StoredWordRow& row) {
+    const auto index = static_cast<std::uint64_t>(row.entry_index);
+    found.insert(index);
+    const auto entry = result_.words.find(index);
+    if (entry == result_.words.end() || !entry->second.Is(row.kind, row.first_index, row.past_index))
+      findings_.Add(LeafAt(index), "the row of what the tenant's node says is not what this entry says");
+  });
+  for (const auto& [index, entry] : result_.words)
+    if (!found.contains(index)) findings_.Add(LeafAt(index), "its row of what the tenant's node says is missing");
 }
 
 void PartitionAuditor::CheckConsentVersions() {

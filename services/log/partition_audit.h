@@ -59,6 +59,17 @@ struct AuditedPartition {
     std::int64_t time_ms = 0;
   };
   std::map<std::uint64_t, FeedEntry> feed;
+  // What the tenant's nodes say of entries [first, past).
+  struct WordEntry {
+    bool is_dispute = false;
+    std::uint64_t first = 0;
+    std::uint64_t past = 0;
+    // Of a row of savings.tenants_word or its copy.
+    [[nodiscard]] bool Is(std::string_view kind, std::int64_t first_index, std::int64_t past_index) const {
+      return is_dispute == (kind == "disputed") && static_cast<std::int64_t>(first) == first_index && static_cast<std::int64_t>(past) == past_index;
+    }
+  };
+  std::map<std::uint64_t, WordEntry> words;
   std::set<std::uint64_t> acceptances;
   // An anchor names a governance log longer than the one given: audit that again, then this.
   bool governance_is_behind = false;
@@ -82,7 +93,7 @@ struct AuditedPartition {
                                                           const AuditedPartition& partition, ledger::Findings& findings);
 
 // Compares the savings projection of the network database with the entries of the partitions, by tenant's name: every posting
-// with its Money entry and the other way round, every copied feed row, every avoidance's acceptance. Audit the partitions first:
+// with its Money entry and the other way round, every copied feed row and word of a node, every avoidance's acceptance. Audit the partitions first:
 // what the projection says of later entries is left out. Findings are of the partition's log, so they come back with their
 // origin.
 [[nodiscard]] absl::StatusOr<std::vector<ledger::Finding>> AuditSavings(

@@ -12,6 +12,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fixed_roster.h"
 #include "tests/support/postgres.h"
+#include "tests/support/served_log.h"
 
 namespace custodian::log {
 namespace {
@@ -77,13 +78,7 @@ class PartitionAudit : public ::testing::Test {
   void MakeGovernance() {
     ledger::v1::Entry first;
     first.set_kind(ledger::v1::KIND_ROSTER_CHANGED);
-    ledger::v1::RosterChanged& change = *first.mutable_roster_changed();
-    change.set_author(kAuthor);
-    change.set_key_id(std::string(ledger::AsBytes(author_->public_key().key_id())));
-    change.set_algorithm(author_->public_key().algorithm());
-    change.set_public_key(author_->public_key().der());
-    for (int kind = 1; kind <= ledger::v1::Kind_MAX; ++kind)
-      if (ledger::v1::Kind_IsValid(kind)) change.add_kinds(static_cast<ledger::v1::Kind>(kind));
+    *first.mutable_roster_changed() = testing::Enrol(kAuthor, author_->public_key(), testing::AllKinds());
     governance_.Append(first, ledger::Sha256("root"));
     roster_.MoveTo(1, ledger::Sha256("root"));
   }
@@ -642,6 +637,9 @@ TEST_F(SavingsAudit, AlteredOrMissingRowsOfTheProjectionAreNamed) {
       {"UPDATE savings.avoidance SET acceptance_index = 557", ""},
       {"UPDATE savings.feed SET through_ms = through_ms + 1", "leaf 560: the copied row of the result feed"},
       {"UPDATE savings.feed SET through_ms = through_ms - 1", ""},
+      {"INSERT INTO savings.tenants_word (word_tenant, entry_index, kind, first_index, past_index, arrived_ms) VALUES ('north', 557, 'disputed', 1, 2, 3)",
+       "leaf 557: the copied row of what the tenant's node says"},
+      {"DELETE FROM savings.tenants_word", ""},
       // Between an entry and its mark in the projection a crash may lie.
       {"UPDATE savings.posting SET entry_index = NULL WHERE sequence = 1", ""},
       {"DELETE FROM savings.posting WHERE sequence = 1", "leaf 558: the savings projection has no posting of this entry"},

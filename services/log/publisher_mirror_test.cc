@@ -12,17 +12,9 @@ class PublisherToMirror : public PublisherOf {
  protected:
   void SetUp() override {
     PublisherOf::SetUp();
-    std::vector<ledger::v1::Kind> all;
-    for (int kind = 1; kind <= ledger::v1::Kind_MAX; ++kind)
-      if (ledger::v1::Kind_IsValid(kind)) all.push_back(static_cast<ledger::v1::Kind>(kind));
     ledger::v1::Entry first = governance_.NewEntry(ledger::v1::KIND_ROSTER_CHANGED);
-    *first.mutable_roster_changed() = testing::Enrol(kAuthor, author_->public_key(), all);
-    ledger::v1::Entry admitted = governance_.NewEntry(ledger::v1::KIND_TENANT_ADMITTED);
-    admitted.mutable_tenant_admitted()->set_tenant_id("00000000000000cc");
-    admitted.mutable_tenant_admitted()->set_name("lakeside");
-    admitted.mutable_tenant_admitted()->set_origin(origin_);
-    admitted.mutable_tenant_admitted()->set_log_vkey(key_->ToString());
-    governance_.Add({first, admitted}, *author_);
+    *first.mutable_roster_changed() = testing::Enrol(kAuthor, author_->public_key(), testing::AllKinds());
+    governance_.Add({first, testing::Admission(governance_, origin_, *key_, "00000000000000cc")}, *author_);
     // What the writer's anchors name.
     roster_.MoveTo(governance_.leaves.size(), governance_.Root());
     mirror_ = std::make_unique<testing::MirrorServer>("m", certificates_, governance_);

@@ -25,6 +25,7 @@ class SavingsAuditor {
   std::vector<ledger::Finding> Run() {
     CheckPostings();
     CheckFeedCopies();
+    CheckWordCopies();
     store_.VisitAvoidances([this](const StoredAvoidance& avoidance) {
       const AuditedPartition* partition = Find(avoidance.ordering_tenant, avoidance.acceptance_index);
       if (partition != nullptr && !partition->acceptances.contains(static_cast<std::uint64_t>(avoidance.acceptance_index)))
@@ -37,6 +38,7 @@ class SavingsAuditor {
  private:
   void CheckPostings();
   void CheckFeedCopies();
+  void CheckWordCopies();
   void Add(const AuditedPartition& partition, std::string position, std::string message) {
     findings_.push_back({partition.origin, std::move(position), std::move(message)});
   }
@@ -82,6 +84,16 @@ void SavingsAuditor::CheckFeedCopies() {
                        entry->second.through_ms == row.through_ms && entry->second.time_ms == row.arrived_ms &&
                        (!entry->second.is_gap || row.from_ms == entry->second.from_ms);
     if (!equal) Add(*partition, LeafAt(row.entry_index), "the copied row of the result feed says something else than this entry");
+  });
+}
+
+void SavingsAuditor::CheckWordCopies() {
+  store_.VisitWordCopies([this](const std::string& tenant, const StoredWordRow& row) {
+    const AuditedPartition* partition = Find(tenant, row.entry_index);
+    if (partition == nullptr) return;
+    const auto entry = partition->words.find(static_cast<std::uint64_t>(row.entry_index));
+    if (entry == partition->words.end() || !entry->second.Is(row.kind, row.first_index, row.past_index))
+      Add(*partition, LeafAt(row.entry_index), "the copied row of what the tenant's node says is not what this entry says");
   });
 }
 

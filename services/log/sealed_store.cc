@@ -23,8 +23,8 @@ pqxx::result Find(tenants::ReadTransaction& transaction, const std::string& colu
   }
   return tenants::Execute(transaction,
                           "SELECT r.record_id, r.version, " + columns +
-                              " FROM exchange.record r JOIN unnest($1::bytea[], $2::bigint[]) AS named (record_id, version) "
-                              "ON r.record_id = named.record_id AND r.version = named.version",
+                              " FROM unnest($1::bytea[], $2::bigint[]) AS named (record_id, version) CROSS JOIN LATERAL (SELECT * FROM exchange.record "
+                              "WHERE record_id = named.record_id AND version = named.version LIMIT 1) AS r",
                           pqxx::binarystring(ids.Encode()), pqxx::binarystring(versions.Encode()));
 }
 

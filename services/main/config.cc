@@ -215,6 +215,7 @@ absl::StatusOr<Config> Config::Load(const std::string& file) {
     }
     config.lying_witnesses_max = reader.Number("lying_witnesses_max", 0, 0, 1'000);
     config.subject_maps = reader.Flag("subject_maps", config.subject_maps);
+    config.countersigning = reader.Flag("countersigning", config.countersigning);
     config.refusals_batch = reader.Number("refusals.batch", config.refusals_batch, 1, 500);
     config.refusals_period = absl::Seconds(reader.Number("refusals.period_seconds", 300, 1, 86'400));
     config.refusals_waiting_max = reader.Number("refusals.waiting_max", config.refusals_waiting_max, 1, 1'000'000);

@@ -94,6 +94,8 @@ struct Config {
   int lying_witnesses_max = 0;
   // Whether `serve` enters maps of subjects in the logs (SUBJECT_MAP), which mirrors and verifiers of before do not know.
   bool subject_maps = false;
+  // Admit what tenants' nodes say of reported entries (VOID, COUNTERSIGNED, DISPUTED): verifiers of before do not know these kinds.
+  bool countersigning = false;
   // Batches of refusals (services/exchange/refusals.h): records each, time between them, how many may wait.
   int refusals_batch = 16;
   absl::Duration refusals_period = absl::Minutes(5);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "ledger/audit_tiles.h"
@@ -40,6 +41,10 @@ class LogAudit {
   // Throws CommandFailed when the source or a disk cannot be read, or the state is not to be used.
   void Run(const ledger::BelievedCheckpoint& believed, const GovernAgain& govern_again);
 
+  // As LogAuditor's, of what was read; after Run().
+  [[nodiscard]] std::vector<ledger::MissingCounters> missing() const {
+    return auditor_ == nullptr ? std::vector<ledger::MissingCounters>() : auditor_->auditor().Missing();
+  }
   // The first entry that was read, and the first that was judged: both 0 for a whole log, the size of the state when there was one.
   [[nodiscard]] std::uint64_t read_from() const { return read_from_; }
   [[nodiscard]] std::uint64_t judged_from() const { return judged_from_; }

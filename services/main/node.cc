@@ -16,6 +16,7 @@
 #include "services/main/commands.h"
 #include "services/main/config.h"
 #include "services/main/log_source.h"
+#include "services/main/node_agent.h"
 #include "services/main/verify_report.h"
 #include "services/node/admitted_logs.h"
 #include "services/node/mirror.h"
@@ -75,6 +76,7 @@ struct MirrorOptions : NodeOptions {
   std::string server_ca;
   std::uint64_t keys_from_epoch = 0;
   std::vector<std::string> readers;
+  std::string promises;
   int interval_ms = 1'000;
 };
 
@@ -172,6 +174,7 @@ void RunMirror(const MirrorOptions& options) {
   const auto client = rpc::HttpsClient::Create(client_options);
   Check(client.status());
   node::Mirror::Options mirror_options{ReadPolicy(options.policy), {options.governance, TilesSource(**client, options.governance)}, {}, options.readers};
+  mirror_options.promises = options.promises;
   mirror_options.pushed_governance = options.pushed;
   if (!options.pushed.empty() && !mirror_options.policy.FindLog(options.pushed).ok())
     throw CommandFailed{1, "'" + options.policy + "' names no log " + options.pushed + ": the governance log's key is wanted there"};
@@ -206,15 +209,19 @@ void AddMirror(CLI::App& node) {
   options->AddTo(*mirror);
   mirror->add_option("--state", options->state, "folder of its memory and its copies; back it up, never remove it")->required();
   mirror->add_option("--policy", options->policy, "tlog-policy: the governance log, witnesses and quorum it believes")->required();
-  mirror->add_option("--governance", options->governance, "URL of the governance log's tiles, to fetch from")->excludes(
+  auto* pushed =
       mirror->add_option("--pushed", options->pushed,
-                         "origin of the governance log: take it, and every log that it admits, as they are pushed (POST add-checkpoint, add-entries)"));
+                         "origin of the governance log: take it, and every log that it admits, as they are pushed (POST add-checkpoint, add-entries)");
+  mirror->add_option("--governance", options->governance, "URL of the governance log's tiles, to fetch from")->excludes(pushed);
   mirror->add_option("--tiles", options->tiles, "URL of a partition's tiles; may be given several times");
   mirror->add_option("--client-certificate", options->client_certificate,
                      "certificate of an admitted reader of these logs, PEM; --certificate when absent");
   mirror->add_option("--client-key", options->client_key, "its key, PEM");
   mirror->add_option("--server-ca", options->server_ca, "CA of the logs' server, PEM; --ca when absent");
   mirror->add_option("--reader", options->readers, "SPIFFE id that may read everything here, beside the logs' own readers");
+  // What is pushed carries no witness's cosignature yet, and so proves no promise broken.
+  mirror->add_option("--promises", options->promises, "folder of *.promise files, what the custodian answered to authors of these logs: a broken one raises an alarm")
+      ->excludes(pushed);
   mirror->add_option("--keys-from-epoch", options->keys_from_epoch,
                      "remove wrapped keys of earlier epochs from the copy: after an erasure, once the custodian's receipt says that the old epoch key is destroyed");
   mirror->add_option("--interval", options->interval_ms, "milliseconds between looks at the logs")->capture_default_str();
@@ -226,7 +233,7 @@ void AddMirror(CLI::App& node) {
 void AddNode(CLI::App& app) {
   auto* node = app.add_subcommand("node", "what a tenant or a regulator runs beside the custodian");
   node->require_subcommand(1);
-  node->footer("Examples:\n  custodian node vkey --key key.pem --name example.org/witness\n  custodian node witness --help\n  custodian node mirror --help");
+  node->footer("Examples:\n  custodian node vkey --key key.pem --name example.org/witness\n  custodian node witness --help\n  custodian node mirror --help\n  custodian node agent --help");
 
   auto options = std::make_shared<WitnessOptions>();
   auto* witness = node->add_subcommand("witness", "cosign checkpoints that grow consistently (C2SP tlog-witness)");
@@ -248,6 +255,7 @@ void AddNode(CLI::App& app) {
   witness->callback([options] { RunWitness(*options); });
 
   AddMirror(*node);
+  AddAgent(*node);
 
   auto named = std::make_shared<WitnessOptions>();
   auto* vkey = node->add_subcommand("vkey", "print the verifier key that a policy names a witness or mirror by");

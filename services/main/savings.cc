@@ -20,8 +20,10 @@ struct Options {
   std::string tenant;
   bool json = false;
   bool csv = false;
+  bool marks = false;
 };
 
+constexpr const char* kMarks[] = {"countersigned", "disputed"};
 constexpr const char* kStates[] = {"gross", "pending", "confirmed", "reversed", "censored"};
 
 std::string Grouped(std::uint64_t value) {
@@ -58,11 +60,16 @@ rapidjson::Document Parsed(const std::string& json) {
                     figures[state].HasMember("cents") && figures[state]["exams"].IsInt64() && figures[state]["cents"].IsInt64();
            });
   };
+  const auto complete_with_marks = [&](const rapidjson::Value& figures) {
+    return complete(figures) && std::all_of(std::begin(kMarks), std::end(kMarks), [&](const char* mark) {
+             return figures.HasMember(mark) && complete(figures[mark]);
+           });
+  };
   bool good = !report.HasParseError() && report.IsObject() && report.HasMember("as_of") && report["as_of"].IsString() &&
-              report.HasMember("rows") && report["rows"].IsArray() && report.HasMember("total") && complete(report["total"]);
+              report.HasMember("rows") && report["rows"].IsArray() && report.HasMember("total") && complete_with_marks(report["total"]);
   if (good) {
     for (const auto& row : report["rows"].GetArray()) {
-      good = good && complete(row);
+      good = good && complete_with_marks(row);
       for (const char* name : {"tenant", "modality", "side"}) good = good && row.HasMember(name) && row[name].IsString();
     }
   }
@@ -78,6 +85,9 @@ void PrintTable(const rapidjson::Document& report) {
   std::printf("  confirmed     %6s exams %16s   within the network\n",
               Grouped(static_cast<std::uint64_t>(Number(total, "confirmed", "exams"))).c_str(),
               Dollars(Number(total, "confirmed", "cents")).c_str());
+  for (const char* mark : kMarks)
+    std::printf("  %-13s %6s exams %16s   of gross, by the ordering tenants' own nodes\n", mark,
+                Grouped(static_cast<std::uint64_t>(Number(total[mark], "gross", "exams"))).c_str(), Dollars(Number(total[mark], "gross", "cents")).c_str());
   std::printf("  attributable  unattributed: no silent-card control runs\n");
   std::printf("  net           not yet estimated\n\n");
   std::printf("%-16s %-8s %-9s", "tenant", "modality", "side");
@@ -91,17 +101,25 @@ void PrintTable(const rapidjson::Document& report) {
       "acceptance's day; allowed prices are not marginal cost.\n");
 }
 
-void PrintCsv(const rapidjson::Document& report) {
-  const auto print = [](const char* tenant, const char* modality, const char* side, const rapidjson::Value& figures) {
-    std::printf("%s,%s,%s", tenant, modality, side);
+void PrintCsv(const rapidjson::Document& report, bool marks) {
+  const auto print_figures = [](const rapidjson::Value& figures) {
     for (const char* state : kStates) {
       std::printf(",%lld,%lld", static_cast<long long>(Number(figures, state, "exams")),
                   static_cast<long long>(Number(figures, state, "cents")));
     }
+  };
+  const auto print = [&](const char* tenant, const char* modality, const char* side, const rapidjson::Value& figures) {
+    std::printf("%s,%s,%s", tenant, modality, side);
+    print_figures(figures);
+    if (marks)
+      for (const char* mark : kMarks) print_figures(figures[mark]);
     std::printf("\r\n");
   };
   std::printf("tenant,modality,side");
   for (const char* state : kStates) std::printf(",%s_exams,%s_cents", state, state);
+  if (marks)
+    for (const char* mark : kMarks)
+      for (const char* state : kStates) std::printf(",%s_%s_exams,%s_%s_cents", mark, state, mark, state);
   std::printf("\r\n");
   for (const auto& row : report["rows"].GetArray())
     print(row["tenant"].GetString(), row["modality"].GetString(), row["side"].GetString(), row);
@@ -119,7 +137,7 @@ void Run(const Options& options) {
     as_of = time;
   }
   const Config config = options.config.Load();
-  const auto json = OperatorClient(config)->Savings(as_of, options.tenant);
+  const auto json = OperatorClient(config)->Savings(as_of, options.tenant, options.marks || !options.json);
   Check(json.status());
   if (options.json) {
     std::printf("%s\n", json->c_str());
@@ -127,7 +145,7 @@ void Run(const Options& options) {
   }
   const rapidjson::Document report = Parsed(*json);
   if (options.csv) {
-    PrintCsv(report);
+    PrintCsv(report, options.marks);
   } else {
     PrintTable(report);
   }
@@ -142,12 +160,15 @@ void AddSavings(CLI::App& app) {
       "Examples:\n"
       "  custodian savings --home .quickstart\n"
       "  custodian savings --home .quickstart --as-of 2026-03-01T00:00:00Z --json\n"
-      "  custodian savings --home .quickstart --tenant lakeside --csv");
+      "  custodian savings --home .quickstart --tenant lakeside --csv\n"
+      "  custodian savings --home .quickstart --countersigned --json");
   options->config.AddTo(*command);
   command->add_option("--as-of", options->as_of, "what happened and was known by then (RFC 3339); network time unless given");
   command->add_option("--tenant", options->tenant, "one tenant's own view, where redos elsewhere show from the month after");
   auto* json = command->add_flag("--json", options->json, "the report as JSON");
   command->add_flag("--csv", options->csv, "the report as CSV")->excludes(json);
+  command->add_flag("--countersigned", options->marks,
+                    "with --json or --csv: each figure again for what the ordering tenants' own nodes countersigned, and for what they dispute");
   command->callback([options] { Run(*options); });
 }
 

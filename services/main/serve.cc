@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -34,6 +35,7 @@
 #include "services/exchange/order_feed.h"
 #include "services/exchange/patient_records.h"
 #include "services/exchange/refusals.h"
+#include "services/exchange/reported_openings.h"
 #include "services/feeds/feed_intake.h"
 #include "services/feeds/feed_watermark.h"
 #include "services/feeds/quarantine_service.h"
@@ -57,6 +59,7 @@
 #include "services/main/quorum.h"
 #include "services/main/verify_report.h"
 #include "services/rpc/certificate.h"
+#include "services/rpc/errands.h"
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/https_server.h"
 #include "services/rpc/mllp_server.h"
@@ -77,6 +80,9 @@ constexpr absl::Duration kDrainEvery = absl::Seconds(1);
 constexpr absl::Duration kForgetKeysEvery = absl::Seconds(1);
 // Most wait for a commit: the more do, the larger it is.
 constexpr int kOrderChecksAtOnce = 64;
+// Batches of tenants' agents, a few a minute each, that wait for the database.
+constexpr std::size_t kErrandsMax = 256;
+constexpr int kErrandsAtOnce = 2;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
@@ -166,6 +172,7 @@ class Platform {
   exchange::OrderExplanation order_explanation_;
   rpc::Sessions sessions_;
   std::unique_ptr<savings::PageService> page_;
+  rpc::Errands errands_{kErrandsMax};
   log::LedgerService ledger_service_;
   log::FeedService feed_service_;
   FeedMaps feed_maps_;
@@ -272,7 +279,10 @@ governance::AdminActions Platform::Actions() {
                 return UseMatchWeights();
               },
           .time_moved = [this](absl::Time) { return evaluator_.Settle(); },
-          .savings = [this](absl::Time as_of, std::string_view tenant) { return reporter_.MakeJson(as_of, tenant); },
+          .savings =
+              [this](absl::Time as_of, std::string_view tenant, bool marks) {
+                return reporter_.MakeJson(as_of, tenant, marks ? savings::Marks::kShown : savings::Marks::kNone);
+              },
           .status = [this]() -> absl::StatusOr<std::string> { return StatusJson(); },
           .dashboard_link = [this](std::string_view actor) -> absl::StatusOr<std::string> {
             return sessions_.CreateLinkUrl(config_.public_url, actor);
@@ -352,7 +362,14 @@ Platform::Platform(const Config& config)
                                                  return publisher_->MakeReceipt(origin, index);
                                                }))),
       ledger_service_(guard_, readers_, network_->partitions,
-                      [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); }),
+                      {.make_receipt = [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
+                       .open_reported = [this](const tenants::Partition& partition, std::uint64_t index) -> absl::StatusOr<log::LedgerService::Opened> {
+                         auto opened = exchange::OpenReported(sealer_, partition, index);
+                         if (!opened.ok()) return opened.status();
+                         return log::LedgerService::Opened{std::move(opened->salt), std::move(opened->detail)};
+                       },
+                       .admits_tenants_word = config.countersigning,
+                       .wait_apart = [this](std::function<void()> errand) { return errands_.Add(std::move(errand)); }}),
       feed_service_(guard_, network_->partitions, *network_->clock),
       feed_maps_(*network_->governance),
       feed_intake_(
@@ -438,6 +455,7 @@ std::unique_ptr<rpc::MllpServer> Platform::MakeMllpServer() {
 
 Platform::~Platform() {
   if (grpc_) grpc_->Stop();
+  errands_.Stop();
   if (https_) https_->Stop();
   if (mllp_) mllp_->Stop();
   cds_hooks_.Stop();
@@ -510,7 +528,15 @@ void Platform::Publish(const tenants::Tenant& tenant) {
 
 absl::Status Platform::StartPartitions() {
   if (auto status = network_->StartPartitions(); !status.ok()) return status;
-  for (const tenants::Tenant& tenant : network_->registry->Tenants()) Publish(tenant);
+  std::set<std::string> names;
+  for (const tenants::Tenant& tenant : network_->registry->Tenants()) {
+    Publish(tenant);
+    names.insert(tenant.name);
+  }
+  // It may be admitted later; a name that is misspelt never is.
+  for (const Config::Mirror& mirror : config_.mirrors)
+    for (const std::string& name : mirror.tenants)
+      if (!names.contains(name)) spdlog::warn("event=mirror_of_unknown_tenant mirror={} tenant={}", mirror.name, name);
   return absl::OkStatus();
 }
 
@@ -673,6 +699,7 @@ std::string Platform::MetricsText(const TenantId& tenant) const {
 
 void Platform::Run() {
   for (auto& loop : publisher_->Loops()) threads_.emplace_back(std::move(loop));
+  for (int i = 0; i < kErrandsAtOnce; ++i) threads_.emplace_back([this] { errands_.Work(); });
   for (int i = 0; i < kOrderChecksAtOnce; ++i) threads_.emplace_back([this] { cds_hooks_.Work(); });
   Repeat(kDrainEvery, "outbox", [this] { return DrainInTurn(); });
   Repeat(kForgetKeysEvery, "patient keys", [this] {

@@ -11,6 +11,7 @@
 #include "rapidjson/writer.h"
 #include "services/main/commands.h"
 #include "services/main/verify_options.h"
+#include "services/main/verify_promise.h"
 #include "services/main/verify_report.h"
 #include "services/main/verify_subject_list.h"
 
@@ -69,6 +70,8 @@ void Run(VerifyOptions options) {
   const bool receipt_alone = !options.receipt.empty() && options.subject_list.empty();
   if ((options.tiles.empty() ? 0 : 1) + (receipt_alone ? 1 : 0) + (options.subject_list.empty() ? 0 : 1) + (databases ? 1 : 0) != 1)
     throw CommandFailed{2, "give one of --tiles URL, --receipt FILE, --subject-list FILE, --config FILE or --home DIR (see custodian verify --help)"};
+  if (!options.promise.empty() && (options.tiles.empty() || !options.state.empty() || !options.since.empty() || !options.subject.empty() || options.max_age))
+    throw CommandFailed{2, "--promise FILE goes with --tiles URL of its log, and nothing else that is about a log"};
   if (options.tiles.empty() && (!options.state.empty() || !options.since.empty() || options.jobs != 0))
     throw CommandFailed{2, "--state, --since and --jobs go with --tiles URL"};
   if (options.tiles.empty() && options.subject_list.empty() && !options.subject.empty())
@@ -91,6 +94,10 @@ void Run(VerifyOptions options) {
     return;
   }
   if (options.ca.empty()) throw CommandFailed{2, "--ca FILE is needed: the CA of the server's certificate"};
+  if (!options.promise.empty()) {
+    VerifyPromise(options, ReadPolicy(options.policy));
+    return;
+  }
   VerifyReport report = VerifyTiles(options);
   if (options.max_age) JudgeAges(report, *options.max_age, absl::Now());
   PrintVerified(report, options.json);
@@ -109,6 +116,7 @@ void AddVerify(CLI::App& app) {
       "auditor.key --ca ca.crt\n"
       "  custodian verify --receipt entry.tlog-proof --policy policy\n"
       "  custodian verify --subject-list patient.list --policy policy --receipt entry.tlog-proof\n"
+      "  custodian verify --promise answer.promise --tiles https://127.0.0.1:8443/log/0123456789abcdef/ --policy policy --ca ca.crt\n"
       "  custodian verify --home .quickstart --max-age 2h\n"
       "  custodian verify --tiles URL --policy policy --ca ca.crt --state clinic.state --jobs 4 --json\n"
       "  custodian verify --tiles URL --policy policy --ca ca.crt --since 2026-07-01\n"
@@ -117,6 +125,8 @@ void AddVerify(CLI::App& app) {
   command->add_option("--tiles", options->tiles, "URL of a log's tiles");
   command->add_option("--receipt", options->receipt, "a tlog-proof file; with --subject-list: of an entry that is known to be the patient's");
   command->add_option("--subject-list", options->subject_list, "a subject's complete list, from /log/<16 hex>/subject/<32 hex>");
+  command->add_option("--promise", options->promise,
+                      "the promise that an answer to an author carried: with --tiles of its log, whether it was kept; exit 1 when it is broken");
   command->add_option("--policy", options->policy, "tlog-policy: logs, witnesses, quorum");
   command->add_option("--cert", options->certificate, "client certificate of an admitted reader, PEM");
   command->add_option("--key", options->key, "its key, PEM");

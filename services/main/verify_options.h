@@ -15,6 +15,7 @@ struct VerifyOptions {
   std::string tiles;
   std::string receipt;
   std::string subject_list;
+  std::string promise;
   std::string policy;
   std::string certificate;
   std::string key;

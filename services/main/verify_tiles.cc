@@ -11,6 +11,7 @@
 #include "services/main/log_audit.h"
 #include "services/main/log_source.h"
 #include "services/main/platform_client.h"
+#include "services/main/served_governance.h"
 #include "services/main/verify_options.h"
 #include "services/main/verify_report.h"
 #include "services/rpc/https_client.h"
@@ -21,53 +22,6 @@ namespace {
 
 using ledger::Fault;
 using ledger::kTileWidth;
-
-absl::StatusOr<ledger::Checkpoint> ReadClaimedCheckpoint(const ledger::ByteSource& read) {
-  const auto bytes = read("checkpoint");
-  if (!bytes.ok()) return bytes.status();
-  const auto note = ledger::Note::Parse(*bytes);
-  if (!note.ok()) return note.status();
-  return ledger::Checkpoint::Parse(note->text);
-}
-
-// A governance log begins with a ROSTER_CHANGED; no other log has one.
-bool IsGovernance(const ledger::ByteSource& read, std::uint64_t size) {
-  const std::vector<ledger::TilePath> tiles = ledger::TilesOf(std::min<std::uint64_t>(size, ledger::kTileWidth));
-  if (tiles.empty()) return false;
-  const auto bundle = read(tiles.back().ToString());
-  const auto leaves = bundle.ok() ? ledger::DecodeBundle(*bundle) : bundle.status();
-  if (!leaves.ok() || leaves->empty()) return false;
-  const auto first = ledger::ParseLeaf(leaves->front());
-  return first.ok() && first->entry.has_roster_changed();
-}
-
-struct Governance {
-  std::string origin;
-  ledger::ByteSource read;
-};
-
-Governance FindGovernance(const ledger::Policy& policy, const rpc::HttpsClient& client) {
-  for (const ledger::Policy::Log& log : policy.logs()) {
-    if (log.url.empty()) continue;
-    ledger::ByteSource read = TilesSource(client, log.url);
-    const auto checkpoint = ReadClaimedCheckpoint(read);
-    if (checkpoint.ok() && checkpoint->origin == log.key.name() && IsGovernance(read, checkpoint->size))
-      return {log.key.name(), std::move(read)};
-  }
-  throw CommandFailed{1, "the policy names no governance log that can be read; add: log <its vkey> <its tiles URL>"};
-}
-
-struct AuditedGovernance {
-  ledger::AuditedLog log;
-  std::vector<ledger::Finding> findings;
-};
-
-absl::StatusOr<AuditedGovernance> AuditGovernance(const ledger::Policy& policy, const Governance& governance) {
-  ledger::Findings findings(governance.origin);
-  auto audited = ledger::AuditTiles(policy, nullptr, governance.read, findings);
-  if (!audited.ok()) return audited.status();
-  return AuditedGovernance{*std::move(audited), findings.Take()};
-}
 
 // The first entry to judge for --since. A date is looked up by the times that entries claim, which are about in order: the bundle is
 // found that begins before it, and the next one after.
@@ -155,6 +109,8 @@ class TilesVerifier {
       governed_ = *std::move(again);
       return governed_.log.history;
     });
+    // Not kept with a state: a later entry may still bring them.
+    for (const ledger::MissingCounters& missing : audit.missing()) about.Add(Fault::kCounterMissing, ledger::CountersPosition(missing), ledger::kCountersMissingMessage);
     report_.Add(about.Take());
     const std::uint64_t size = believed->checkpoint.size;
     VerifiedLog log{tenant, origin_, size, size, believed->witnessed_at, {}, {}, 0};
@@ -193,7 +149,7 @@ VerifyReport VerifyTiles(const VerifyOptions& options) {
   const ledger::ByteSource read = TilesSource(**client, options.tiles);
   const auto claimed = ReadClaimedCheckpoint(read);
   Check(claimed.status());
-  Governance governance = IsGovernance(read, claimed->size) ? Governance{claimed->origin, read} : FindGovernance(policy, **client);
+  Governance governance = GovernanceOf(*claimed, read, policy, **client);
   return TilesVerifier(options, policy, *claimed, read, std::move(governance)).Run();
 }
 

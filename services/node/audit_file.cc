@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
 #include "ledger/tree.h"
+#include "services/node/files.h"
 #include "services/node/state_file.h"
 #include "tenants/ids.h"
 
@@ -20,11 +20,6 @@ constexpr std::string_view kMagic = "custodian verify state 1\n";
 constexpr char kPart[] = ".part";
 // Findings and counters of some thousand authors; anything larger was not written here.
 constexpr off_t kBytesMax = 256 << 20;
-
-absl::Status Errno(const std::string& what) {
-  const std::string why = std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
-  return absl::UnavailableError(what + ": " + why);
-}
 
 std::string Serialize(const ledger::v1::AuditState& state) {
   const std::string body = state.SerializeAsString();

@@ -8,10 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <string_view>
 #include <tuple>
 #include <vector>
+
+#include "services/node/files.h"
 
 namespace custodian::node {
 namespace {
@@ -19,11 +20,6 @@ namespace {
 constexpr std::size_t kKeyBytes = 16;
 constexpr std::size_t kBufferBytes = 1u << 16;
 constexpr std::uint64_t kPassesMax = 64;
-
-absl::Status Errno(const std::string& what) {
-  const std::string why = std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
-  return absl::UnavailableError(what + ": " + why);
-}
 
 struct Held {
   std::array<unsigned char, kKeyBytes> key;

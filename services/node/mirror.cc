@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include <utility>
 
 #include "services/rpc/identity.h"
@@ -35,6 +36,7 @@ Mirror::Mirror(Options options, std::unique_ptr<Cosigner> cosigner, std::unique_
                const Clock& clock)
     : options_(std::move(options)), cosigner_(std::move(cosigner)), state_(std::move(state)), folder_(std::move(folder)), clock_(clock) {
   governance_.source = options_.governance;
+  if (!options_.promises.empty()) promises_.emplace(options_.promises);
   for (const Source& source : options_.partitions) partitions_.emplace_back().source = source;
 }
 
@@ -183,6 +185,8 @@ absl::Status Mirror::FollowPartition(Followed& followed, const ledger::Note& not
   }
   absl::Status status = (*log)->Advance(*checkpoint, policy->KnownSignatures(note), followed.source.read, stopped_);
   if (absl::IsDataLoss(status)) (*log)->Forget();
+  if (status.ok()) JudgeCounters(followed.origin, (*log)->Missing());
+  if (status.ok()) JudgePromises(**log, *policy, note);
   if (status.ok()) FollowSealed(followed);
   return status.ok() ? JudgeSubjects(followed, (*log)->size(), (*log)->FirstUncovered()) : status;
 }
@@ -234,18 +238,53 @@ absl::Status Mirror::JudgeSubjects(Followed& followed, std::uint64_t size, std::
                                        " for a map of subjects to cover it: no list of a subject's entries can be proved to be complete");
 }
 
+void Mirror::JudgeCounters(const std::string& origin, const std::vector<ledger::MissingCounters>& missing) {
+  std::vector<std::string> gaps;
+  gaps.reserve(missing.size());
+  for (const ledger::MissingCounters& each : missing) gaps.push_back(ledger::CountersPosition(each) + ": " + ledger::kCountersMissingMessage);
+  SetAlarms(origin, "counter_gap", gaps);
+}
+
+void Mirror::JudgePromises(const MirroredLog& log, const ledger::Policy& policy, const ledger::Note& note) {
+  if (!promises_) return;
+  const auto checkpoint = ledger::Checkpoint::Parse(note.text);
+  const auto witnessed_at = policy.WitnessedAt(note);
+  if (!checkpoint.ok() || !witnessed_at.ok()) return;
+  const auto broken = promises_->Judge(governance_log_->history(), {*checkpoint, *witnessed_at, note.Serialize()}, clock_.Now(),
+                                       [&log](const std::string& path) { return log.Tile(path); });
+  if (broken.ok()) return SetAlarms(log.origin(), "promise_broken", *broken);
+  spdlog::warn("event=promises_wait origin={} reason=\"{}\"", log.origin(), std::string(broken.status().message()));
+}
+
+void Mirror::SetAlarms(const std::string& origin, const char* event, const std::vector<std::string>& reasons) {
+  std::vector<std::string> begun;
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto found = logs_.find(LogName(origin));
+    if (found == logs_.end()) return;
+    begun = found->second.alarms->Set(event, reasons, clock_.Now());
+  }
+  for (const std::string& reason : begun) spdlog::error("event={} origin={} reason=\"{}\"", event, origin, reason);
+}
+
 void Mirror::Remember(Followed& followed, const absl::Status& status) {
   if (absl::IsDataLoss(status) || absl::IsInternal(status)) followed.not_before = clock_.Now() + options_.retry;
   const std::string trouble = status.ok() || absl::IsCancelled(status) ? "" : std::string(status.message());
   if (trouble == std::exchange(followed.trouble, trouble)) return;
+  const char* event = absl::IsFailedPrecondition(status) ? "subject_map_stale" : absl::IsDataLoss(status) ? "log_refused" : "log_waits";
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (const auto found = logs_.find(LogName(followed.origin)); found != logs_.end()) {
+      for (const char* each : {"subject_map_stale", "log_refused", "log_waits"})
+        found->second.alarms->Set(each, event == std::string_view(each) && !trouble.empty() ? std::vector{trouble} : std::vector<std::string>(), clock_.Now());
+    }
+  }
   if (trouble.empty())
     spdlog::info("event=log_followed_again url={}", followed.source.url);
-  else if (absl::IsFailedPrecondition(status))
-    spdlog::error("event=subject_map_stale url={} origin={} reason=\"{}\"", followed.source.url, followed.origin, trouble);
-  else if (absl::IsDataLoss(status))
-    spdlog::error("event=log_refused url={} origin={} reason=\"{}\"", followed.source.url, followed.origin, trouble);
+  else if (absl::IsFailedPrecondition(status) || absl::IsDataLoss(status))
+    spdlog::error("event={} url={} origin={} reason=\"{}\"", event, followed.source.url, followed.origin, trouble);
   else
-    spdlog::warn("event=log_waits url={} origin={} reason=\"{}\"", followed.source.url, followed.origin, trouble);
+    spdlog::warn("event={} url={} origin={} reason=\"{}\"", event, followed.source.url, followed.origin, trouble);
 }
 
 // --- serving --------------------------------------------------------------------------------------------------------------
@@ -264,11 +303,13 @@ rpc::HttpResponse Mirror::Read(const rpc::HttpRequest& request) const {
   const SealedMirror* sealed = nullptr;
   bool may_read = false;
   bool may_read_sealed = false;
+  const LogAlarms* alarms = nullptr;
   {
     const absl::MutexLock lock(&mutex_);
     const auto found = logs_.find(request.path.substr(1, kNameBytes));
     if (found == logs_.end()) return unknown;
     log = found->second.log.get();
+    alarms = found->second.alarms.get();
     may_read = MayRead(request.peer_spiffe_id, found->second);
     sealed = found->second.sealed.get();
     may_read_sealed = sealed != nullptr && MayReadSealed(request.peer_spiffe_id, found->second);
@@ -279,8 +320,10 @@ rpc::HttpResponse Mirror::Read(const rpc::HttpRequest& request) const {
     const auto from = ledger::SealedPath::Parse(resource);
     return Answer(from.ok() ? sealed->Page(*from) : from.status(), "application/octet-stream", false);
   }
-  if (resource.rfind("tile/", 0) != 0) return unknown;
+  const bool asks_alarms = resource == "alarms";
+  if (!asks_alarms && resource.rfind("tile/", 0) != 0) return unknown;
   if (!may_read) return rpc::PlainText(403, "only admitted readers of this log");
+  if (asks_alarms) return Answer(alarms->Json(log->origin(), log->size()), "application/json", false);
   return Answer(log->Tile(resource), "application/octet-stream", resource.find(".p/") == std::string::npos);
 }
 

@@ -22,7 +22,9 @@
 #include "ledger/audit.h"
 #include "ledger/checkpoint.h"
 #include "services/node/cosigner.h"
+#include "services/node/log_alarms.h"
 #include "services/node/mirrored_log.h"
+#include "services/node/promise_folder.h"
 #include "services/node/pushed_log.h"
 #include "services/node/sealed_mirror.h"
 #include "services/node/state_file.h"
@@ -48,6 +50,8 @@ class Mirror {
     absl::Duration retry = absl::Minutes(1);
     // How long an entry may wait for a map of subjects to cover it; the custodian enters one every minute.
     absl::Duration uncovered_max = absl::Minutes(10);
+    // Folder of promises (promise_folder.h) that the partitions are held to; empty: none.
+    std::string promises = {};
     // SPIFFE id that it reads with. Of the logs of this very tenant it keeps what is sealed beside them, too.
     std::string reads_as = {};
     SealedMirror::Options sealed = {};
@@ -64,8 +68,8 @@ class Mirror {
   [[nodiscard]] absl::Status Follow();
   void Stop() { stopped_ = true; }
 
-  // GET /<hex SHA-256 of the origin>/checkpoint for anybody; …/tile/… and …/status for admitted readers; …/sealed/… for nodes of the log's tenant and the readers
-  // that the options name. Where logs are pushed, POST /add-checkpoint and /add-entries for anybody who has the log's signature.
+  // GET /<hex SHA-256 of the origin>/checkpoint for anybody; …/tile/…, …/alarms (log_alarms.h) and …/status for admitted readers; …/sealed/… for nodes of
+  // the log's tenant and the readers that the options name. Where logs are pushed, POST /add-checkpoint and /add-entries for anybody who has the log's signature.
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request);
   // Size of the checkpoint that is held of a log, 0 for one that is not known.
   [[nodiscard]] std::uint64_t SizeOf(std::string_view origin) const;
@@ -91,6 +95,7 @@ class Mirror {
     // Where logs are pushed.
     std::unique_ptr<PushedLog> pushed{};
     bool is_governance = false;
+    std::unique_ptr<LogAlarms> alarms = std::make_unique<LogAlarms>();
     // 16 hex digits, once the governance log says whose it is.
     std::string tenant_id;
     // Null for other tenants' logs; once made, it stays.
@@ -108,6 +113,11 @@ class Mirror {
   // FailedPrecondition when an entry of a subject was there for longer than `uncovered_max` and no map of subjects covers it: the log is held and cosigned
   // nevertheless.
   [[nodiscard]] absl::Status JudgeSubjects(Followed& followed, std::uint64_t size, std::optional<std::uint64_t> uncovered) const;
+  // Alarms that keep nothing from being cosigned: counters that authors left out, and promises that are broken.
+  void JudgeCounters(const std::string& origin, const std::vector<ledger::MissingCounters>& missing);
+  void JudgePromises(const MirroredLog& log, const ledger::Policy& policy, const ledger::Note& note);
+  // Alarms of the log of that origin from now on, each logged when it begins.
+  void SetAlarms(const std::string& origin, const char* event, const std::vector<std::string>& reasons);
   // What is sealed beside a partition of the mirror's own tenant; null for others'.
   [[nodiscard]] absl::StatusOr<SealedMirror*> OpenSealed(Served& served);
   void FollowSealed(Followed& followed);
@@ -147,6 +157,7 @@ class Mirror {
   Followed governance_;
   std::vector<Followed> partitions_;
   MirroredLog* governance_log_ = nullptr;
+  std::optional<PromiseFolder> promises_;
 
   mutable absl::Mutex mutex_;
   // By LogName; only added to.

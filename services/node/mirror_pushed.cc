@@ -94,6 +94,7 @@ absl::Status Mirror::FollowPushed() {
     }
     Followed& judged = judged_[origin];
     judged.origin = judged.source.url = origin;
+    if (status.ok()) JudgeCounters(origin, served->pushed->Missing());
     if (status.ok()) status = JudgeSubjects(judged, served->log->size(), served->pushed->FirstUncovered());
     Remember(judged, status);
     if (first.ok()) first = status;

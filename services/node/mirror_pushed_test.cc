@@ -11,6 +11,7 @@
 #include "services/rpc/gzip.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/pushed_log_client.h"
+#include "tests/support/served_network.h"
 #include "tests/support/temporary_directory.h"
 
 namespace custodian::node {
@@ -22,8 +23,6 @@ using testing::EntriesBody;
 using testing::PostRequest;
 using testing::ServedLog;
 
-constexpr char kGovernance[] = "custodian.example/p/00000000000000aa";
-constexpr char kPartition[] = "custodian.example/p/00000000000000bb";
 constexpr char kNode[] = "spiffe://custodian.example/tenant/0000000000000001/node/mirror";
 
 std::string HeaderOf(const rpc::HttpResponse& response, const std::string& name) {
@@ -32,36 +31,10 @@ std::string HeaderOf(const rpc::HttpResponse& response, const std::string& name)
   return "";
 }
 
-class MirrorPushed : public ::testing::Test {
+class MirrorPushed : public ::testing::Test, protected testing::ServedNetwork {
  protected:
-  MirrorPushed() {
-    std::vector<ledger::v1::Kind> all;
-    for (int kind = 1; kind <= ledger::v1::Kind_MAX; ++kind)
-      if (ledger::v1::Kind_IsValid(kind)) all.push_back(static_cast<ledger::v1::Kind>(kind));
-    ledger::v1::Entry first = governance_.NewEntry(ledger::v1::KIND_ROSTER_CHANGED);
-    *first.mutable_roster_changed() = testing::Enrol(testing::kCustodian, author_->public_key(), all);
-    ledger::v1::Entry admitted = governance_.NewEntry(ledger::v1::KIND_TENANT_ADMITTED);
-    admitted.mutable_tenant_admitted()->set_tenant_id("0000000000000001");
-    admitted.mutable_tenant_admitted()->set_name("lakeside");
-    admitted.mutable_tenant_admitted()->set_origin(kPartition);
-    admitted.mutable_tenant_admitted()->set_log_vkey(partition_.key.ToString());
-    governance_.Add({first, admitted}, *author_);
-    AddAnchor();
-    AddOrders(699);
-    Start();
-  }
+  MirrorPushed() : ServedNetwork(699) { Start(); }
 
-  void AddAnchor() {
-    ledger::v1::Entry anchor = partition_.NewEntry(ledger::v1::KIND_ANCHOR);
-    anchor.mutable_anchor()->set_governance_size(governance_.leaves.size());
-    anchor.mutable_anchor()->set_governance_root(std::string(ledger::AsBytes(governance_.Root())));
-    partition_.Add({anchor}, *author_);
-  }
-  void AddOrders(int count) {
-    std::vector<ledger::v1::Entry> entries;
-    for (int i = 0; i < count; ++i) entries.push_back(partition_.NewEntry(ledger::v1::KIND_ORDER_CHECKED));
-    partition_.Add(entries, *author_);
-  }
   // A process of the mirror, which has read its copies.
   void Start() {
     Create();
@@ -150,9 +123,6 @@ class MirrorPushed : public ::testing::Test {
   testing::TemporaryDirectory directory_;
   testing::FakeClock clock_;
   std::string pem_ = ledger::NewPrivateKeyPem(ledger::v1::SIGNATURE_ALGORITHM_ED25519).value();
-  std::unique_ptr<ledger::Signer> author_ = testing::NewSigner();
-  ServedLog governance_{kGovernance};
-  ServedLog partition_{kPartition};
   std::unique_ptr<Mirror> mirror_;
 };
 
@@ -532,6 +502,30 @@ TEST_F(MirrorPushed, GarbageChangesNothing) {
   EXPECT_EQ(mirror_->SizeOf(kPartition), 300u);
   EXPECT_EQ(InfoOf(AddEntries(EntriesBody(partition_, 700, 700))).next_entry, 300u);
   EXPECT_TRUE(IsCosigned(AddEntries(honest), partition_, 700));
+}
+
+TEST_F(MirrorPushed, CounterLeftOutForAMinuteRaisesAnAlarm) {
+  const auto node = testing::NewSigner();
+  ledger::v1::Entry enrolled = governance_.NewEntry(ledger::v1::KIND_ROSTER_CHANGED);
+  *enrolled.mutable_roster_changed() = testing::Enrol(kNode, node->public_key(), {ledger::v1::KIND_CONSENT_SET}, {kPartition});
+  governance_.Add({enrolled}, *author_);
+  AddAnchor();
+  for (const std::uint64_t counter : {1, 3}) {
+    ledger::v1::Entry entry = partition_.NewEntry(ledger::v1::KIND_CONSENT_SET);
+    --partition_.counter;
+    entry.set_author(kNode);
+    entry.set_counter(counter);
+    partition_.Add({entry}, *node);
+  }
+  for (const std::int64_t seconds : {0, 61}) {
+    ledger::v1::Entry entry = partition_.NewEntry(ledger::v1::KIND_ORDER_CHECKED);
+    entry.mutable_time()->set_seconds(1'700'000'000 + seconds);
+    partition_.Add({entry}, *author_);
+  }
+  ASSERT_EQ(PushAll().status, 200);
+  ASSERT_TRUE(mirror_->Follow().ok());
+  EXPECT_THAT(Get(kPartition, "alarms").body, HasSubstr("counter_gap"));
+  EXPECT_EQ(mirror_->SizeOf(kPartition), partition_.leaves.size());
 }
 
 TEST_F(MirrorPushed, EmptyLogIsCosignedToo) {

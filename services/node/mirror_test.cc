@@ -8,11 +8,13 @@
 #include <limits>
 #include <thread>
 
+#include "ledger/promise.h"
 #include "ledger/subject_map.h"
+#include "rapidjson/document.h"
 #include "services/rpc/https_client.h"
 #include "services/rpc/https_server.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/served_log.h"
+#include "tests/support/served_network.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_certificates.h"
 
@@ -23,40 +25,12 @@ using ::testing::HasSubstr;
 using testing::ServedLog;
 using Served = std::map<std::string, std::string>;
 
-constexpr char kGovernance[] = "custodian.example/p/00000000000000aa";
-constexpr char kPartition[] = "custodian.example/p/00000000000000bb";
 constexpr char kNode[] = "spiffe://custodian.example/tenant/0000000000000001/node/mirror";
 
-class MirrorOf : public ::testing::Test {
+class MirrorOf : public ::testing::Test, protected testing::ServedNetwork {
  protected:
-  MirrorOf() {
-    std::vector<ledger::v1::Kind> all;
-    for (int kind = 1; kind <= ledger::v1::Kind_MAX; ++kind)
-      if (ledger::v1::Kind_IsValid(kind)) all.push_back(static_cast<ledger::v1::Kind>(kind));
-    ledger::v1::Entry first = governance_.NewEntry(ledger::v1::KIND_ROSTER_CHANGED);
-    *first.mutable_roster_changed() = testing::Enrol(testing::kCustodian, author_->public_key(), all);
-    ledger::v1::Entry admitted = governance_.NewEntry(ledger::v1::KIND_TENANT_ADMITTED);
-    admitted.mutable_tenant_admitted()->set_tenant_id("0000000000000001");
-    admitted.mutable_tenant_admitted()->set_name("lakeside");
-    admitted.mutable_tenant_admitted()->set_origin(kPartition);
-    admitted.mutable_tenant_admitted()->set_log_vkey(partition_.key.ToString());
-    governance_.Add({first, admitted}, *author_);
-    AddAnchor();
-    AddOrders(299);
-    ServeAll();
-  }
+  MirrorOf() : ServedNetwork(299) { ServeAll(); }
 
-  void AddAnchor() {
-    ledger::v1::Entry anchor = partition_.NewEntry(ledger::v1::KIND_ANCHOR);
-    anchor.mutable_anchor()->set_governance_size(governance_.leaves.size());
-    anchor.mutable_anchor()->set_governance_root(std::string(ledger::AsBytes(governance_.Root())));
-    partition_.Add({anchor}, *author_);
-  }
-  void AddOrders(int count) {
-    std::vector<ledger::v1::Entry> entries;
-    for (int i = 0; i < count; ++i) entries.push_back(partition_.NewEntry(ledger::v1::KIND_ORDER_CHECKED));
-    partition_.Add(entries, *author_);
-  }
   Served Serve(const ServedLog& log) const { return log.Serve({{witness_, witness_signer_.get()}}); }
   void ServeAll() {
     served_governance_ = Serve(governance_);
@@ -77,6 +51,7 @@ class MirrorOf : public ::testing::Test {
   absl::Status TryStart() {
     mirror_.reset();
     Mirror::Options options{Policy(), {"governance", SourceOf(served_governance_)}, {{"partition", SourceOf(served_partition_)}}, {}};
+    if (std::filesystem::exists(promises_)) options.promises = promises_;
     auto cosigner = Cosigner::Create("mirror.example/m", ledger::SignerFromPem(pem_).value(), clock_);
     if (!cosigner.ok()) return cosigner.status();
     auto mirror = Mirror::Create(std::move(options), *std::move(cosigner), directory_.Join("mirror"), clock_);
@@ -128,14 +103,13 @@ class MirrorOf : public ::testing::Test {
   std::string FolderOf(const std::string& origin) const { return directory_.Join("mirror/logs/") + LogName(origin); }
 
   testing::TemporaryDirectory directory_;
+  // Of promises, when there are any.
+  const std::string promises_ = directory_.Join("promises");
   testing::FakeClock clock_;
   std::string pem_ = ledger::NewPrivateKeyPem(ledger::v1::SIGNATURE_ALGORITHM_ED25519).value();
-  std::unique_ptr<ledger::Signer> author_ = testing::NewSigner();
   std::unique_ptr<ledger::Signer> witness_signer_ = testing::NewSigner();
   ledger::NoteVerifier witness_ =
       ledger::NoteVerifier::Create("witness.example", ledger::kNoteCosignatureV1, witness_signer_->public_key().ed25519()).value();
-  ServedLog governance_{kGovernance};
-  ServedLog partition_{kPartition};
   Served served_governance_;
   Served served_partition_;
   int reads_ = 0;
@@ -468,6 +442,89 @@ TEST_F(MirrorOf, FollowsAndServesOverHttps) {
   thread.join();
   custodian->Stop();
   custodian_thread.join();
+}
+
+// --- authors beside the custodian -----------------------------------------------------------------------------------------
+
+class MirrorOfAuthors : public MirrorOf {
+ protected:
+  void AddAt(std::int64_t seconds) {
+    ledger::v1::Entry entry = partition_.NewEntry(ledger::v1::KIND_ORDER_CHECKED);
+    entry.mutable_time()->set_seconds(1'700'000'000 + seconds);
+    partition_.Add({entry}, *author_);
+  }
+  void EnrolNode() {
+    ledger::v1::Entry enrolled = governance_.NewEntry(ledger::v1::KIND_ROSTER_CHANGED);
+    *enrolled.mutable_roster_changed() =
+        testing::Enrol(kNode, node_->public_key(), {ledger::v1::KIND_CONSENT_SET, ledger::v1::KIND_VOID}, {kPartition});
+    governance_.Add({enrolled}, *author_);
+    AddAnchor();
+  }
+  void AddOfNode(std::uint64_t counter, ledger::v1::Kind kind = ledger::v1::KIND_CONSENT_SET) {
+    ledger::v1::Entry entry = partition_.NewEntry(kind);
+    --partition_.counter;
+    entry.set_author(kNode);
+    entry.set_counter(counter);
+    partition_.Add({entry}, *node_);
+  }
+  void Promised(const std::string& name, std::uint64_t index, const ledger::Hash& leaf, const ledger::Signer& signer) {
+    std::filesystem::create_directory(promises_);
+    const std::vector<ledger::Promise> promises = {{kPartition, index, 1, ledger::RootOf(std::vector{leaf}), clock_.Now()}};
+    std::ofstream(promises_ + "/" + name + ".promise") << ledger::SignPromises(promises, testing::kCustodian, signer).value()[0].Serialize();
+  }
+  // "event reason" a line.
+  std::string Alarms() const {
+    rapidjson::Document document;
+    document.Parse(Get(kPartition, "alarms").body.c_str());
+    std::string text;
+    for (const auto& alarm : document["alarms"].GetArray()) text += std::string(alarm["event"].GetString()) + " " + alarm["reason"].GetString() + "\n";
+    return text;
+  }
+
+  std::unique_ptr<ledger::Signer> node_ = testing::NewSigner();
+};
+
+TEST_F(MirrorOfAuthors, CounterLeftOutForAMinuteRaisesAnAlarmUntilAVoidClosesIt) {
+  EnrolNode();
+  AddOfNode(1);
+  AddOfNode(3);
+  AddAt(0);
+  ServeAll();
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  EXPECT_EQ(Alarms(), "");
+  AddAt(61);
+  ServeAll();
+  ASSERT_TRUE(Follow().ok());
+  EXPECT_THAT(Alarms(), HasSubstr("counter_gap counter 2 of " + std::string(kNode)));
+  // It is the authors' matter: the log is held and cosigned.
+  EXPECT_EQ(mirror_->SizeOf(kPartition), partition_.leaves.size());
+  AddOfNode(2, ledger::v1::KIND_VOID);
+  ServeAll();
+  ASSERT_TRUE(Follow().ok());
+  EXPECT_EQ(Alarms(), "");
+}
+
+TEST_F(MirrorOfAuthors, BrokenPromiseRaisesAnAlarm) {
+  AddAt(0);
+  Promised("kept", partition_.leaves.size() - 1, ledger::LeafHash(partition_.leaves.back()), *author_);
+  Promised("broken", partition_.leaves.size() - 1, ledger::LeafHash("dropped"), *author_);
+  Promised("forged", partition_.leaves.size() - 1, ledger::LeafHash("dropped"), *node_);
+  ServeAll();
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  const std::string alarms = Alarms();
+  EXPECT_THAT(alarms, HasSubstr("promise_broken broken.promise: other_leaves"));
+  EXPECT_THAT(alarms, HasSubstr("promise_broken forged.promise: its key was never enrolled"));
+  EXPECT_EQ(alarms.find("kept.promise"), std::string::npos) << alarms;
+}
+
+TEST_F(MirrorOfAuthors, OnlyReadersAreToldOfAlarms) {
+  ServeAll();
+  Start();
+  ASSERT_TRUE(Follow().ok());
+  EXPECT_EQ(Get(kPartition, "alarms").status, 200);
+  EXPECT_EQ(Get(kPartition, "alarms", "spiffe://custodian.example/tenant/0000000000000002/node/mirror").status, 403);
 }
 
 // --- maps of subjects -----------------------------------------------------------------------------------------------------

@@ -118,6 +118,10 @@ std::optional<std::uint64_t> MirroredLog::FirstUncovered() const {
   return has_map ? reading_->auditor->subjects().first_uncovered() : std::nullopt;
 }
 
+std::vector<ledger::MissingCounters> MirroredLog::Missing() const {
+  return reading_ == nullptr ? std::vector<ledger::MissingCounters>() : reading_->auditor->Missing();
+}
+
 const ledger::RosterHistory& MirroredLog::history() const { return reading_->auditor->history(); }
 
 bool MirroredLog::IsGovernance() const {

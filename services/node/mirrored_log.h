@@ -72,6 +72,8 @@ class MirroredLog {
   [[nodiscard]] bool IsWhole() const;
   // The first entry of a subject that no map of subjects covers yet, in what was read; none before the log's first map.
   [[nodiscard]] std::optional<std::uint64_t> FirstUncovered() const;
+  // Counters that authors left out, in what was read (ledger::LogAuditor).
+  [[nodiscard]] std::vector<ledger::MissingCounters> Missing() const;
   // Of a governance log, after Restore().
   [[nodiscard]] const ledger::RosterHistory& history() const;
   // A governance log begins with a ROSTER_CHANGED; by the copy.

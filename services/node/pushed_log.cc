@@ -179,6 +179,11 @@ std::optional<std::uint64_t> PushedLog::FirstUncovered() {
   return next_entry_ ? log_.FirstUncovered() : std::nullopt;
 }
 
+std::vector<ledger::MissingCounters> PushedLog::Missing() {
+  const absl::MutexLock lock(&mutex_);
+  return log_.Missing();
+}
+
 absl::Status PushedLog::Prepare(const ledger::RosterHistory* governance) {
   if (absl::Status status = log_.Restore(governance); !status.ok()) return status;
   if (!next_entry_) FindNextEntry();

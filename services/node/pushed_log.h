@@ -46,9 +46,10 @@ class PushedLog {
   [[nodiscard]] rpc::HttpResponse AddCheckpoint(const node::AddCheckpoint& request, const ledger::Checkpoint& checkpoint, const ledger::Note& signed_note);
   // add-entries, from its packages on. `governance` is what entries are judged by, null for the governance log itself; as MirroredLog::Restore().
   [[nodiscard]] rpc::HttpResponse AddEntries(AddEntriesReader& request, const ledger::RosterHistory* governance);
-  // As MirroredLog::Restore() and FirstUncovered(), between requests.
+  // As MirroredLog::Restore(), FirstUncovered() and Missing(), between requests.
   [[nodiscard]] absl::Status Restore(const ledger::RosterHistory* governance);
   [[nodiscard]] std::optional<std::uint64_t> FirstUncovered();
+  [[nodiscard]] std::vector<ledger::MissingCounters> Missing();
 
  private:
   struct Pending {

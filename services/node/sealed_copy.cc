@@ -6,13 +6,13 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <utility>
 
 #include "google/protobuf/message_lite.h"
 #include "ledger/tiles.h"
+#include "services/node/files.h"
 #include "tenants/ids.h"
 
 namespace custodian::node {
@@ -22,11 +22,6 @@ namespace {
 constexpr std::uint32_t kFrameBytesMax = 64u << 20;
 constexpr std::size_t kLengthBytes = 4;
 constexpr std::string_view kNewSuffix = ".new";
-
-absl::Status Errno(const std::string& what) {
-  const std::string why = std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
-  return absl::UnavailableError(what + ": " + why);
-}
 
 // A file that is read front to back, frame by frame.
 class Frames {
@@ -71,16 +66,6 @@ std::string FrameOf(const google::protobuf::MessageLite& message) {
   return frame + bytes;
 }
 
-absl::Status WriteAll(int file, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return Errno("cannot write " + path);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return absl::OkStatus();
-}
-
 // Writes what `fill` does to `name`, opened with `flags`.
 absl::Status WriteFile(const std::string& name, int flags, const std::function<absl::Status(int file)>& fill) {
   std::error_code error;
@@ -93,9 +78,14 @@ absl::Status WriteFile(const std::string& name, int flags, const std::function<a
   return status;
 }
 
+// On disk before the old file is gone: a power cut leaves the one or the other.
 absl::Status ReplaceWhole(const std::string& name, const std::function<absl::Status(int file)>& fill) {
   const std::string fresh = name + std::string(kNewSuffix);
-  if (absl::Status status = WriteFile(fresh, O_TRUNC, fill); !status.ok()) return status;
+  const auto fill_durably = [&](int file) -> absl::Status {
+    if (absl::Status status = fill(file); !status.ok()) return status;
+    return ::fdatasync(file) == 0 ? absl::OkStatus() : Errno("cannot sync " + fresh);
+  };
+  if (absl::Status status = WriteFile(fresh, O_TRUNC, fill_durably); !status.ok()) return status;
   return ::rename(fresh.c_str(), name.c_str()) == 0 ? absl::OkStatus() : Errno("cannot rename " + fresh);
 }
 

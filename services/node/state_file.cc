@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <utility>
+
+#include "services/node/files.h"
 
 namespace custodian::node {
 namespace {
@@ -18,22 +19,12 @@ namespace {
 constexpr char kLockName[] = "lock";
 constexpr std::string_view kNewSuffix = ".new";
 
-absl::Status Errno(const std::string& what) {
-  const std::string why = std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is safe for known errors
-  return absl::UnavailableError(what + ": " + why);
-}
-
 bool IsHex(std::string_view name) {
   return !name.empty() && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 absl::Status WriteAndSync(int file, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return Errno("cannot write " + path);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
+  if (absl::Status status = WriteAll(file, bytes, path); !status.ok()) return status;
   return ::fsync(file) == 0 ? absl::OkStatus() : Errno("cannot sync " + path);
 }
 

@@ -176,10 +176,11 @@ absl::StatusOr<absl::Time> AdminClient::SetTime(absl::Time time) {
   return FromTimestamp(response->time());
 }
 
-absl::StatusOr<std::string> AdminClient::Savings(std::optional<absl::Time> as_of, std::string_view tenant) {
+absl::StatusOr<std::string> AdminClient::Savings(std::optional<absl::Time> as_of, std::string_view tenant, bool marks) {
   v1::SavingsRequest request;
   if (as_of.has_value()) *request.mutable_as_of() = ToTimestamp(*as_of);
   request.set_tenant(std::string(tenant));
+  request.set_marks(marks);
   auto response = core_->caller.Call(&v1::AdminService::Stub::Savings, request);
   if (!response.ok()) return response.status();
   return std::move(*response->mutable_report_json());
@@ -292,7 +293,22 @@ absl::StatusOr<LedgerClient::Appended> LedgerClient::AppendBatch(std::string_vie
   if (!response.ok()) return response.status();
   auto witnessed_by = FromTimestamp(response->witnessed_by());
   if (!witnessed_by.ok()) return witnessed_by.status();
-  return Appended{response->first_index(), {response->leaf_hash().begin(), response->leaf_hash().end()}, *witnessed_by};
+  return Appended{response->first_index(), {response->leaf_hash().begin(), response->leaf_hash().end()}, *witnessed_by, std::move(*response->mutable_promise())};
+}
+
+absl::StatusOr<std::vector<LedgerClient::Opened>> LedgerClient::OpenReported(std::string_view origin, const std::vector<std::uint64_t>& indexes) {
+  v1::OpenReportedRequest request;
+  request.set_origin(std::string(origin));
+  for (const std::uint64_t index : indexes) request.add_index(index);
+  auto response = core_->caller.Call(&v1::LedgerService::Stub::OpenReported, request);
+  if (!response.ok()) return response.status();
+  std::vector<Opened> opened;
+  for (v1::OpenedCommitment& one : *response->mutable_opened()) {
+    if (opened.size() >= indexes.size() || one.index() != indexes[opened.size()]) return absl::InternalError("the custodian opened other entries than it was asked for");
+    opened.push_back({std::move(*one.mutable_salt()), std::move(*one.mutable_detail())});
+  }
+  if (opened.size() != indexes.size()) return absl::InternalError("the custodian opened fewer entries than it was asked for");
+  return opened;
 }
 
 absl::StatusOr<std::string> LedgerClient::GetReceipt(std::string_view origin, std::uint64_t index) {

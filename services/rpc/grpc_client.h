@@ -90,7 +90,7 @@ class AdminClient {
   // Network time after the call. FailedPrecondition unless time is simulated and moves forwards.
   [[nodiscard]] absl::StatusOr<absl::Time> SetTime(absl::Time time);
   // JSON report of SAVINGS; as of network time when absent. `tenant`: that tenant's own view; empty: the network's.
-  [[nodiscard]] absl::StatusOr<std::string> Savings(std::optional<absl::Time> as_of = std::nullopt, std::string_view tenant = {});
+  [[nodiscard]] absl::StatusOr<std::string> Savings(std::optional<absl::Time> as_of = std::nullopt, std::string_view tenant = {}, bool marks = false);
   // JSON.
   [[nodiscard]] absl::StatusOr<std::string> Status();
   [[nodiscard]] absl::StatusOr<std::string> DashboardLink();
@@ -159,11 +159,22 @@ class LedgerClient {
     // 32 bytes each.
     std::vector<std::string> leaf_hashes;
     absl::Time witnessed_by;
+    // The custodian's signed promise of it (ledger/promise.h), to keep; empty when it gave none.
+    std::string promise;
   };
   // Leaves of one author batch (ledger::SignBatch), in order.
   [[nodiscard]] absl::StatusOr<Appended> AppendBatch(std::string_view origin, const std::vector<std::string>& leaves);
   // A tlog-proof file; Unavailable while the entry is not witnessed yet.
   [[nodiscard]] absl::StatusOr<std::string> GetReceipt(std::string_view origin, std::uint64_t index);
+
+  struct Opened {
+    // 32 bytes, or empty when the custodian could not open it.
+    std::string salt;
+    // JSON.
+    std::string detail;
+  };
+  // What reported entries of the node's own log commit to, in order; at most 256 at a time.
+  [[nodiscard]] absl::StatusOr<std::vector<Opened>> OpenReported(std::string_view origin, const std::vector<std::uint64_t>& indexes);
 
  private:
   class Core;

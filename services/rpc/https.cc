@@ -653,7 +653,9 @@ absl::StatusOr<HttpResponse> HttpsClient::Core::Send(absl::Duration timeout, std
   std::unique_ptr<Connection> kept = TakeKept(*url);
   if (kept != nullptr) {
     Outcome outcome = Exchange(*url, request, std::move(kept), deadline);
-    if (!outcome.unsent) return std::move(outcome.response);
+    // Servers close idle connections when they like; a read may be done twice (RFC 9110, section 9.2.2).
+    const bool is_read = method == "GET" || method == "HEAD";
+    if (!outcome.unsent && !(is_read && absl::IsUnknown(outcome.response.status()))) return std::move(outcome.response);
   }
   auto connection = Connect(*url, deadline);
   if (!connection.ok()) return connection.status();

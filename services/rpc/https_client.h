@@ -33,7 +33,8 @@ class HttpsClient {
   ~HttpsClient();
 
   // `url` is https://host:port/path?query. Any HTTP status is OK; Unavailable when no connection can be made, DeadlineExceeded
-  // past the timeout, Unknown when the connection broke after the request was sent (never sent again), Unauthenticated when the
+  // past the timeout, Unknown when the connection broke after the request was sent (never sent again, but for a GET or HEAD on a
+  // connection that was kept), Unauthenticated when the
   // server refused our certificate, ResourceExhausted for an answer past the limit, PermissionDenied when no address of the host is
   // admitted. Header names of the answer are in lower case. Redirects are answers like others; none is followed.
   [[nodiscard]] absl::StatusOr<HttpResponse> Send(std::string_view method, std::string_view url,

@@ -343,45 +343,77 @@ TEST(Https, ClientTimesOut) {
   EXPECT_EQ(response.status().code(), absl::StatusCode::kDeadlineExceeded) << response.status();
 }
 
-// A server that takes requests on kept connections and closes after reading one instead of answering.
-TEST(Https, RequestThatMayHaveBeenDoneIsNotSentAgain) {
-  Certificates certificates;
-  const auto files = certificates.IssueServer();
-  SSL_CTX* context = SSL_CTX_new(TLS_server_method());
-  SSL_CTX_use_certificate_file(context, files.certificate.c_str(), SSL_FILETYPE_PEM);
-  SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM);
-  SSL_CTX_set_num_tickets(context, 0);
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof(address);
-  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), length), 0);
-  ASSERT_EQ(listen(listener, 5), 0);
-  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length);
+// A server that answers the first request of each of its connections, and closes after reading the second.
+class BreakingServer {
+ public:
+  BreakingServer(Certificates& certificates, int connections) : context_(SSL_CTX_new(TLS_server_method())), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+    const auto files = certificates.IssueServer();
+    SSL_CTX_use_certificate_file(context_, files.certificate.c_str(), SSL_FILETYPE_PEM);
+    SSL_CTX_use_PrivateKey_file(context_, files.key.c_str(), SSL_FILETYPE_PEM);
+    SSL_CTX_set_num_tickets(context_, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof(address);
+    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), length), 0);
+    EXPECT_EQ(listen(listener_, 5), 0);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
+    url_ = absl::StrCat("https://127.0.0.1:", ntohs(address.sin_port), "/");
+    thread_ = std::thread([this, connections] {
+      for (int i = 0; i < connections; ++i) ServeOne();
+    });
+  }
+  ~BreakingServer() {
+    close(listener_);
+    SSL_CTX_free(context_);
+  }
+  const std::string& url() const { return url_; }
+  // Once every connection is over.
+  int Received() {
+    thread_.join();
+    return received_;
+  }
 
-  std::atomic<int> received = 0;
-  std::thread server([&] {
-    const int fd = accept(listener, nullptr, nullptr);
-    SSL* tls = SSL_new(context);
+ private:
+  void ServeOne() {
+    const int fd = accept(listener_, nullptr, nullptr);
+    SSL* tls = SSL_new(context_);
     SSL_set_fd(tls, fd);
     SSL_accept(tls);
     char buffer[4096];
-    if (SSL_read(tls, buffer, sizeof(buffer)) > 0) ++received;
+    if (SSL_read(tls, buffer, sizeof(buffer)) > 0) ++received_;
     const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     SSL_write(tls, answer.data(), static_cast<int>(answer.size()));
-    if (SSL_read(tls, buffer, sizeof(buffer)) > 0) ++received;
+    if (SSL_read(tls, buffer, sizeof(buffer)) > 0) ++received_;
     SSL_free(tls);
     close(fd);
-  });
+  }
+
+  SSL_CTX* context_;
+  int listener_;
+  std::string url_;
+  int received_ = 0;
+  std::thread thread_;
+};
+
+TEST(Https, RequestThatMayHaveBeenDoneIsNotSentAgain) {
+  Certificates certificates;
+  BreakingServer server(certificates, 1);
   auto client = Client(certificates);
-  const std::string url = absl::StrCat("https://127.0.0.1:", ntohs(address.sin_port), "/");
-  ASSERT_TRUE(client->Send("POST", url, {}, "1").ok());
-  EXPECT_EQ(client->Send("POST", url, {}, "2").status().code(), absl::StatusCode::kUnknown);
-  server.join();
-  EXPECT_EQ(received, 2);
-  close(listener);
-  SSL_CTX_free(context);
+  ASSERT_TRUE(client->Send("POST", server.url(), {}, "1").ok());
+  EXPECT_EQ(client->Send("POST", server.url(), {}, "2").status().code(), absl::StatusCode::kUnknown);
+  EXPECT_EQ(server.Received(), 2);
+}
+
+TEST(Https, ReadOnAKeptConnectionThatBreaksIsSentAgain) {
+  Certificates certificates;
+  BreakingServer server(certificates, 2);
+  {
+    auto client = Client(certificates);
+    ASSERT_TRUE(client->Send("GET", server.url()).ok());
+    EXPECT_TRUE(client->Send("GET", server.url()).ok());
+  }
+  EXPECT_EQ(server.Received(), 3);
 }
 
 TEST(Https, ManyClientsAtOnce) {

@@ -12,6 +12,7 @@
 #include "services/rpc/grpc_client.h"
 #include "services/rpc/https_client.h"
 #include "services/sample/ehr_token.h"
+#include "services/sample/sent_note.h"
 
 namespace custodian::sample {
 namespace {
@@ -21,6 +22,8 @@ constexpr absl::Duration kTimeout = absl::Seconds(20);
 struct Tenant {
   std::string fhir_base_url;
   std::string cds_url;
+  // Where its gateway writes down what it sends (sent_note.h); empty: nowhere.
+  std::string sent_file;
   std::unique_ptr<rpc::HttpsClient> fhir;
   std::unique_ptr<EhrTokens> ehr;
   std::unique_ptr<rpc::FeedClient> feed;
@@ -60,6 +63,8 @@ class HomePlatform : public Platform {
     const std::string url = absl::StrCat(found->second.cds_url, path);
     const auto token = found->second.ehr->Sign(url, absl::Now());
     if (!token.ok()) return token.status();
+    if (!found->second.sent_file.empty())
+      if (absl::Status status = NoteSent(found->second.sent_file, *token, body, absl::Now()); !status.ok()) return status;
     return AnswerOf(cds_->Send("POST", url,
                                {{"content-type", "application/json"}, {"authorization", absl::StrCat("Bearer ", *token)}}, body));
   }
@@ -126,6 +131,8 @@ absl::Status HomePlatform::Add(const rapidjson::Value& tenant, const std::string
   const rpc::GrpcEndpoint endpoint{grpc_address, ca_file, member("feed_cert"), member("feed_key"), kTimeout};
   EhrTokens::Identity identity{member("jwk_file"), member("kid"), member("cds_iss"), member("cds_tenant")};
   if (!member.status().ok()) return member.status();
+  // Of a home whose tenants run a node.
+  if (tenant.HasMember("sent_folder")) added.sent_file = absl::StrCat(member("sent_folder"), "/replay.jsonl");
   auto fhir = rpc::HttpsClient::Create(options);
   if (!fhir.ok()) return fhir.status();
   added.fhir = *std::move(fhir);

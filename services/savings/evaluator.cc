@@ -89,6 +89,7 @@ void Evaluator::Attach(tenants::Partition& partition) {
   const TenantId tenant = partition.tenant.id;
   partition.outbox->Handle("savings", [this, tenant](const PatientId& patient) { return EvaluatePerson({tenant, patient}); });
   partition.outbox->Handle("savings-feed", [this, tenant](const PatientId&) { return TakeFeed(tenant); });
+  partition.outbox->Handle("savings-word", [this, tenant](const PatientId&) { return TakeWord(tenant); });
 }
 
 absl::StatusOr<bool> Evaluator::HasFacts(const std::vector<PatientLink>& person) const {
@@ -416,33 +417,46 @@ absl::Status Evaluator::Project(const std::vector<Acceptance>& acceptances,
   });
 }
 
-absl::Status Evaluator::TakeFeed(const TenantId& tenant) {
-  const tenants::Partition* partition = parts_.partitions.FindById(tenant);
-  if (!partition) return absl::UnavailableError(absl::StrCat("partition of tenant ", tenant.text(), " does not run here"));
-  const std::string& name = partition->tenant.name;
+template <typename Row>
+absl::Status Evaluator::CopyRows(const tenants::Partition& partition, std::int64_t (*last_index)(ReadTransaction&, const std::string&),
+                                 std::vector<Row> (*read)(ReadTransaction&, std::int64_t, int),
+                                 void (*insert)(WriteTransaction&, const std::string&, const std::vector<Row>&)) {
+  const std::string& name = partition.tenant.name;
   while (true) {
     std::int64_t last = -1;
     absl::Status status = parts_.network_database.Read([&](ReadTransaction& transaction) -> absl::Status {
-      last = LastFeedIndex(transaction, name);
+      last = last_index(transaction, name);
       return absl::OkStatus();
     });
     if (!status.ok()) return status;
-    std::vector<FeedRow> rows;
-    status = partition->database->Read([&](ReadTransaction& transaction) -> absl::Status {
-      rows = ReadFeed(transaction, last, kRowsPerRound);
+    std::vector<Row> rows;
+    status = partition.database->Read([&](ReadTransaction& transaction) -> absl::Status {
+      rows = read(transaction, last, kRowsPerRound);
       return absl::OkStatus();
     });
-    if (!status.ok()) return status;
-    if (rows.empty()) break;
+    if (!status.ok() || rows.empty()) return status;
     status = parts_.network_database.Write([&](WriteTransaction& transaction) -> absl::Status {
-      InsertFeed(transaction, name, rows);
+      insert(transaction, name, rows);
       return absl::OkStatus();
     });
     if (!status.ok()) return status;
   }
+}
+
+absl::Status Evaluator::TakeWord(const TenantId& tenant) {
+  const tenants::Partition* partition = parts_.partitions.FindById(tenant);
+  if (!partition) return absl::UnavailableError(absl::StrCat("partition of tenant ", tenant.text(), " does not run here"));
+  return CopyRows(*partition, LastWordIndex, ReadTenantsWord, InsertTenantsWord);
+}
+
+absl::Status Evaluator::TakeFeed(const TenantId& tenant) {
+  const tenants::Partition* partition = parts_.partitions.FindById(tenant);
+  if (!partition) return absl::UnavailableError(absl::StrCat("partition of tenant ", tenant.text(), " does not run here"));
+  absl::Status status = CopyRows(*partition, LastFeedIndex, ReadFeed, InsertFeed);
+  if (!status.ok()) return status;
   // Not only the gaps just copied: a crash may have come between copying one and what follows from it.
   std::map<std::string, std::vector<std::int64_t>> touched;
-  absl::Status status = parts_.network_database.Read([&](ReadTransaction& transaction) -> absl::Status {
+  status = parts_.network_database.Read([&](ReadTransaction& transaction) -> absl::Status {
     for (const AcceptanceEntry& entry : ReadOpenInGaps(transaction)) touched[entry.ordering_tenant].push_back(entry.entry_index);
     return absl::OkStatus();
   });

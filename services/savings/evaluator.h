@@ -60,11 +60,18 @@ class Evaluator {
   [[nodiscard]] absl::Status EvaluatePerson(const exchange::PatientLink& patient);
   // What a tenant's feed said since the last call, and what follows from it.
   [[nodiscard]] absl::Status TakeFeed(const TenantId& tenant);
+  // What a tenant's node said of reported entries since the last call.
+  [[nodiscard]] absl::Status TakeWord(const TenantId& tenant);
   // Entries that became due by the passing of time: confirmations, monthly aggregates; and those a crash left. Called by
   // TakeFeed(); in real time also every minute by a thread of services/main.
   [[nodiscard]] absl::Status Settle();
 
  private:
+  // Rows of the tenant's database after the last that was copied, to the network's.
+  template <typename Row>
+  [[nodiscard]] absl::Status CopyRows(const tenants::Partition& partition, std::int64_t (*last_index)(tenants::ReadTransaction&, const std::string&),
+                                      std::vector<Row> (*read)(tenants::ReadTransaction&, std::int64_t, int),
+                                      void (*insert)(tenants::WriteTransaction&, const std::string&, const std::vector<Row>&));
   class Turns;
   struct Opened;
 

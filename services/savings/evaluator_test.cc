@@ -92,6 +92,34 @@ TEST_F(EvaluatorTest, ConfirmationNeedsTheTimeAndEveryFeed) {
   EXPECT_THAT(net->MoneyOf("lakeside"), ElementsAre("AVOIDANCE_CONFIRMED ordering 9414 1"));
 }
 
+TEST_F(EvaluatorTest, WhatTheOrderingTenantsNodeSaysMarksTheFigure) {
+  net->Accept("lakeside", "summit", "c1");
+  Drain();
+  const std::string acceptance = net->database("lakeside").One("SELECT max(entry_index) FROM savings.fact");
+  const auto says = [&](const char* kind, const std::string& first, const std::string& past, int after) {
+    net->clock.Advance(absl::Hours(1));
+    const std::string row = absl::StrCat("INSERT INTO savings.tenants_word (entry_index, kind, first_index, past_index, arrived_ms) VALUES (", acceptance, " + ",
+                                         after, ", '", kind, "', ", first, ", ", past, ", ", absl::ToUnixMillis(net->clock.Now()), ")");
+    ASSERT_TRUE(net->database("lakeside").Sql(row).ok());
+    ASSERT_TRUE(net->evaluator->TakeWord(net->At("lakeside").tenant.id).ok());
+  };
+  const auto marks = [&](std::optional<absl::Time> as_of = std::nullopt) {
+    const Report report = net->reporter->Make(as_of, "").value();
+    return absl::StrCat(report.total.countersigned.gross.exams, "/", report.total.disputed.gross.exams);
+  };
+  EXPECT_EQ(marks(), "0/0");
+  says("countersigned", "0", acceptance, 1);
+  EXPECT_EQ(marks(), "0/0") << "the range ends before it";
+  const absl::Time before = net->clock.Now();
+  says("countersigned", acceptance, acceptance + " + 1", 2);
+  EXPECT_EQ(marks(), "1/0");
+  EXPECT_EQ(marks(before), "0/0") << "as it was known then";
+  says("disputed", acceptance, acceptance + " + 1", 3);
+  EXPECT_EQ(marks(), "0/1");
+  ASSERT_TRUE(net->evaluator->TakeWord(net->At("lakeside").tenant.id).ok());
+  EXPECT_EQ(net->Exams(), "1/1/0/0/0");
+}
+
 TEST_F(EvaluatorTest, ARedoAtTheOrderingTenantReversesOnBothSidesAtOnce) {
   net->Accept("lakeside", "summit", "c1");
   Drain();

@@ -141,7 +141,7 @@ HttpResponse PageService::Api(const std::string& name, const HttpRequest& reques
   if (!as_of.ok()) return ErrorAnswer(as_of.status());
   const auto report = reporter_.Make(*as_of, Parameter(request, "tenant"));
   if (!report.ok()) return ErrorAnswer(report.status());
-  if (name == "report") return Answer(200, "application/json; charset=utf-8", ToJson(*report));
+  if (name == "report") return Answer(200, "application/json; charset=utf-8", ToJson(*report, Marks::kShown));
   HttpResponse response = Answer(200, "text/csv; charset=utf-8", ToCsv(*report));
   response.headers.emplace_back("Content-Disposition", "attachment; filename=\"savings.csv\"");
   return response;
@@ -161,7 +161,8 @@ HttpResponse PageService::FiguresAnswer(const HttpRequest& request) const {
                               {"ordering", Json::String(row.ordering_tenant)},
                               {"source", Json::String(row.source_tenant)},
                               {"source_cents", Json::Integer(row.source_cents)},
-                              {"state", Json::String(row.state)}}));
+                              {"state", Json::String(row.state)},
+                              {"word", Json::String(row.word)}}));
   }
   Json names = Json::Object();
   for (const tenants::Tenant& tenant : registry_.Tenants()) names.Set(tenant.name, Json::String(tenant.display_name));

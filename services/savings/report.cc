@@ -39,12 +39,36 @@ std::string CsvField(const std::string& text) {
   return quoted + '"';
 }
 
-void AppendCsv(std::string& csv, const std::string& tenant, const std::string& modality, const std::string& side,
-               const Figures& figures) {
+Json FiguresJson(const Figures& figures) {
+  Json object = Json::Object();
+  for (const Column& column : kColumns) object.Set(column.name, CountJson(figures.*column.count));
+  return object;
+}
+
+// Keys sorted: the names of a row, null for the total, lie between the columns'.
+Json MarkedJson(const MarkedFigures& figures, Marks marks, const Report::Row* row) {
+  Json object = Json::Object();
+  for (const Column& column : kColumns) {
+    if (column.count == &Figures::gross && marks == Marks::kShown) {
+      object.Set("countersigned", FiguresJson(figures.countersigned));
+      object.Set("disputed", FiguresJson(figures.disputed));
+    }
+    if (column.count == &Figures::pending && row != nullptr) object.Set("modality", Json::String(row->modality));
+    object.Set(column.name, CountJson(figures.*column.count));
+  }
+  if (row == nullptr) return object;
+  object.Set("side", Json::String(row->side));
+  object.Set("tenant", Json::String(row->tenant));
+  return object;
+}
+
+void AppendCsv(std::string& csv, const std::string& tenant, const std::string& modality, const std::string& side, const MarkedFigures& figures) {
   absl::StrAppend(&csv, CsvField(tenant), ",", CsvField(modality), ",", side);
-  for (const Count Figures::*count :
-       {&Figures::gross, &Figures::pending, &Figures::confirmed, &Figures::reversed, &Figures::censored}) {
-    absl::StrAppend(&csv, ",", (figures.*count).exams, ",", (figures.*count).cents);
+  for (const Figures* part : {static_cast<const Figures*>(&figures), &figures.countersigned, &figures.disputed}) {
+    for (const Count Figures::*count :
+         {&Figures::gross, &Figures::pending, &Figures::confirmed, &Figures::reversed, &Figures::censored}) {
+      absl::StrAppend(&csv, ",", (part->*count).exams, ",", (part->*count).cents);
+    }
   }
   absl::StrAppend(&csv, "\r\n");
 }
@@ -59,18 +83,23 @@ void Figures::Add(std::string_view state, std::int64_t exams, std::int64_t cents
   }
 }
 
+void MarkedFigures::Add(std::string_view word, std::string_view state, std::int64_t exams, std::int64_t cents) {
+  Figures::Add(state, exams, cents);
+  if (word == "countersigned") countersigned.Add(state, exams, cents);
+  if (word == "disputed") disputed.Add(state, exams, cents);
+}
+
 Report MakeReport(const std::vector<FigureRow>& figures, absl::Time as_of, std::string_view tenant) {
   Report report{.as_of = as_of, .rows = {}, .total = {}};
-  std::map<std::tuple<std::string, std::string, std::string>, Figures> rows;
+  std::map<std::tuple<std::string, std::string, std::string>, MarkedFigures> rows;
   for (const FigureRow& figure : figures) {
     const bool orders = tenant.empty() || figure.ordering_tenant == tenant;
     const bool gives = tenant.empty() || figure.source_tenant == tenant;
     if (!orders && !gives) continue;
     if (orders)
-      rows[{figure.ordering_tenant, figure.modality, "ordering"}].Add(figure.state, figure.exams,
-                                                                      figure.cents - figure.source_cents);
-    if (gives) rows[{figure.source_tenant, figure.modality, "source"}].Add(figure.state, figure.exams, figure.source_cents);
-    report.total.Add(figure.state, figure.exams, figure.cents);
+      rows[{figure.ordering_tenant, figure.modality, "ordering"}].Add(figure.word, figure.state, figure.exams, figure.cents - figure.source_cents);
+    if (gives) rows[{figure.source_tenant, figure.modality, "source"}].Add(figure.word, figure.state, figure.exams, figure.source_cents);
+    report.total.Add(figure.word, figure.state, figure.exams, figure.cents);
   }
   for (auto& [key, row] : rows) {
     if (row.gross.exams == 0) continue;
@@ -79,32 +108,22 @@ Report MakeReport(const std::vector<FigureRow>& figures, absl::Time as_of, std::
   return report;
 }
 
-std::string ToJson(const Report& report) {
+std::string ToJson(const Report& report, Marks marks) {
   Json rows = Json::Array();
-  for (const Report::Row& row : report.rows) {
-    Json object = Json::Object();
-    // Keys sorted: the row's names lie between the columns'.
-    for (const Column& column : kColumns) {
-      if (column.count == &Figures::pending) object.Set("modality", Json::String(row.modality));
-      object.Set(column.name, CountJson(row.figures.*column.count));
-    }
-    object.Set("side", Json::String(row.side));
-    object.Set("tenant", Json::String(row.tenant));
-    rows.Append(std::move(object));
-  }
-  Json total = Json::Object();
-  for (const Column& column : kColumns) total.Set(column.name, CountJson(report.total.*column.count));
+  for (const Report::Row& row : report.rows) rows.Append(MarkedJson(row.figures, marks, &row));
   return Json::Object({{"as_of", Json::String(FormatAsOf(report.as_of))},
                        {"currency", Json::String("USD")},
                        {"rows", std::move(rows)},
-                       {"total", std::move(total)}})
+                       {"total", MarkedJson(report.total, marks, nullptr)}})
       .Text();
 }
 
 std::string ToCsv(const Report& report) {
-  std::string csv =
-      "tenant,modality,side,gross_exams,gross_cents,pending_exams,pending_cents,confirmed_exams,confirmed_cents,reversed_exams,"
-      "reversed_cents,censored_exams,censored_cents\r\n";
+  std::string csv = "tenant,modality,side";
+  for (const char* part : {"", "countersigned_", "disputed_"})
+    for (const char* state : {"gross", "pending", "confirmed", "reversed", "censored"})
+      absl::StrAppend(&csv, ",", part, state, "_exams,", part, state, "_cents");
+  csv += "\r\n";
   for (const Report::Row& row : report.rows) AppendCsv(csv, row.tenant, row.modality, row.side, row.figures);
   AppendCsv(csv, "total", "", "", report.total);
   return csv;
@@ -139,10 +158,10 @@ absl::StatusOr<Report> Reporter::Make(std::optional<absl::Time> as_of, std::stri
   return MakeReport(detailed->rows, detailed->as_of, tenant);
 }
 
-absl::StatusOr<std::string> Reporter::MakeJson(std::optional<absl::Time> as_of, std::string_view tenant) const {
+absl::StatusOr<std::string> Reporter::MakeJson(std::optional<absl::Time> as_of, std::string_view tenant, Marks marks) const {
   const auto report = Make(as_of, tenant);
   if (!report.ok()) return report.status();
-  return ToJson(*report);
+  return ToJson(*report, marks);
 }
 
 absl::StatusOr<std::vector<ListedAvoidance>> Reporter::List(const AvoidanceFilter& filter, std::optional<absl::Time> as_of,

@@ -38,6 +38,16 @@ struct Figures {
   void Add(std::string_view state, std::int64_t exams, std::int64_t cents);
 };
 
+// Figures, and what the ordering tenants' own nodes say of the acceptances behind them: parts of `figures`, of which the rest nobody but the custodian
+// vouches for.
+struct MarkedFigures : Figures {
+  Figures countersigned;
+  Figures disputed;
+
+  // `word` as in FigureRow.
+  void Add(std::string_view word, std::string_view state, std::int64_t exams, std::int64_t cents);
+};
+
 struct Report {
   absl::Time as_of;
   struct Row {
@@ -45,20 +55,23 @@ struct Report {
     std::string modality;
     // "ordering" or "source".
     std::string side;
-    Figures figures;
+    MarkedFigures figures;
   };
   // Sorted by tenant, modality, side; none is all zero.
   std::vector<Row> rows;
   // Exams and cents counted once per exam (T10): sides are never summed.
-  Figures total;
+  MarkedFigures total;
 };
 
 // Rows and total of what ReadFigures() gave; of one tenant's rows when `tenant` is not empty. Pure.
 [[nodiscard]] Report MakeReport(const std::vector<FigureRow>& figures, absl::Time as_of, std::string_view tenant);
 
-// JSON with sorted keys and integers only, the schema of SAVINGS.md, on one line.
-[[nodiscard]] std::string ToJson(const Report& report);
-// A line a row, a line "total" a state's figures in columns; RFC 4180.
+// Whether a statement also says which of its figures are countersigned and which disputed.
+enum class Marks { kNone, kShown };
+// JSON with sorted keys and integers only, the schema of SAVINGS.md, on one line; with marks each row and the total have the five figures again below
+// "countersigned" and "disputed".
+[[nodiscard]] std::string ToJson(const Report& report, Marks marks);
+// A line a row, a line "total" a state's figures in columns, then those of what is countersigned and of what is disputed; RFC 4180.
 [[nodiscard]] std::string ToCsv(const Report& report);
 // "2026-03-01T00:00:00Z", with milliseconds only when there are any.
 [[nodiscard]] std::string FormatAsOf(absl::Time time);
@@ -73,7 +86,7 @@ class Reporter {
   // As of network time when absent. `tenant`: a tenant's name for its own view (NotFound when there is none such), else empty.
   [[nodiscard]] absl::StatusOr<Report> Make(std::optional<absl::Time> as_of, std::string_view tenant) const;
   // ToJson() of it: what AdminService.Savings answers.
-  [[nodiscard]] absl::StatusOr<std::string> MakeJson(std::optional<absl::Time> as_of, std::string_view tenant) const;
+  [[nodiscard]] absl::StatusOr<std::string> MakeJson(std::optional<absl::Time> as_of, std::string_view tenant, Marks marks) const;
   // Ungrouped: also by partner and month.
   struct Detailed {
     absl::Time as_of;

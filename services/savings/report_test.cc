@@ -7,6 +7,7 @@
 namespace custodian::savings {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
@@ -49,9 +50,25 @@ TEST(Report, ATenantsReportHoldsItsOwnSidesOnly) {
   EXPECT_EQ(report.total.gross.cents, 13'100);
 }
 
+TEST(Report, MarksWhatIsCountersignedAndWhatIsDisputed) {
+  std::vector<FigureRow> figures = Figures2();
+  figures[0].word = "countersigned";
+  figures[1].word = "disputed";
+  figures[2].word = "countersigned";
+  const Report report = MakeReport(figures, AsOf(), "");
+  EXPECT_EQ(report.total.countersigned.gross.exams, 2);
+  EXPECT_EQ(report.total.countersigned.gross.cents, 33'123);
+  EXPECT_EQ(report.total.countersigned.confirmed.cents, 13'100);
+  EXPECT_EQ(report.total.disputed.reversed.cents, 40'047);
+  EXPECT_EQ(report.rows[2].figures.disputed.gross.cents, 20'024);
+  EXPECT_EQ(report.rows[2].figures.countersigned.gross.cents, 10'012);
+  EXPECT_THAT(ToJson(report, Marks::kShown), HasSubstr(R"("countersigned":{"censored":{"cents":0,"exams":0},"confirmed":{"cents":13100,"exams":1},)"));
+  EXPECT_THAT(ToCsv(report), HasSubstr("\r\ntotal,,,5,86270,1,20023,1,13100,2,40047,1,13100,2,33123,1,20023,1,13100,0,0,0,0,2,40047,0,0,0,0,2,40047,0,0\r\n"));
+}
+
 TEST(Report, JsonHasSortedKeysAndIntegers) {
   EXPECT_EQ(
-      ToJson(MakeReport({{"a", "b", "MR", "2026-01", "confirmed", 1, 7, 3}}, AsOf(), "a")),
+      ToJson(MakeReport({{"a", "b", "MR", "2026-01", "confirmed", 1, 7, 3, "countersigned"}}, AsOf(), "a"), Marks::kNone),
       R"({"as_of":"2026-03-01T00:00:00Z","currency":"USD","rows":[{"censored":{"cents":0,"exams":0},"confirmed":{"cents":4,"exams":1},)"
       R"("gross":{"cents":4,"exams":1},"modality":"MR","pending":{"cents":0,"exams":0},"reversed":{"cents":0,"exams":0},)"
       R"("side":"ordering","tenant":"a"}],"total":{"censored":{"cents":0,"exams":0},"confirmed":{"cents":7,"exams":1},)"
@@ -60,7 +77,7 @@ TEST(Report, JsonHasSortedKeysAndIntegers) {
 
 TEST(Report, NothingIsAnEmptyReport) {
   EXPECT_EQ(
-      ToJson(MakeReport({}, AsOf(), "")),
+      ToJson(MakeReport({}, AsOf(), ""), Marks::kNone),
       R"({"as_of":"2026-03-01T00:00:00Z","currency":"USD","rows":[],"total":{"censored":{"cents":0,"exams":0},)"
       R"("confirmed":{"cents":0,"exams":0},"gross":{"cents":0,"exams":0},"pending":{"cents":0,"exams":0},"reversed":{"cents":0,"exams":0}}})");
 }
@@ -74,7 +91,8 @@ TEST(Report, CsvHasALineARowAndTheTotal) {
   const std::string csv = ToCsv(MakeReport({{"a", "b", "MR", "2026-01", "confirmed", 1, 7, 3}}, AsOf(), ""));
   EXPECT_THAT(
       csv,
-      HasSubstr("\r\na,MR,ordering,1,4,0,0,1,4,0,0,0,0\r\nb,MR,source,1,3,0,0,1,3,0,0,0,0\r\ntotal,,,1,7,0,0,1,7,0,0,0,0\r\n"));
+      AllOf(HasSubstr("\r\na,MR,ordering,1,4,0,0,1,4,0,0,0,0,0,"), HasSubstr("\r\nb,MR,source,1,3,0,0,1,3,0,0,0,0,0,"),
+            HasSubstr("\r\ntotal,,,1,7,0,0,1,7,0,0,0,0,0,")));
 }
 
 TEST(Metrics, CarryTenantModalityAndSide) {

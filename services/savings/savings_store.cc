@@ -72,6 +72,13 @@ AvoidanceRow AvoidanceOf(const pqxx::row& row) {
 constexpr char kFigure[] =
     "CASE known.state WHEN 'open' THEN CASE WHEN a.deadline_ms <= $2 THEN 'confirmed' ELSE 'pending' END ELSE known.state END";
 
+// Of avoidance `a` at $1. Of ranges the first that ends past the acceptance: an agent's follow each other.
+constexpr char kWord[] =
+    "CASE WHEN EXISTS (SELECT FROM savings.tenants_word w WHERE w.word_tenant = a.ordering_tenant AND w.kind = 'disputed'"
+    " AND w.past_index = a.acceptance_index + 1 AND w.arrived_ms <= $1) THEN 'disputed'"
+    " WHEN (SELECT w.first_index FROM savings.tenants_word w WHERE w.word_tenant = a.ordering_tenant AND w.kind = 'countersigned'"
+    " AND w.past_index > a.acceptance_index AND w.arrived_ms <= $1 ORDER BY w.past_index LIMIT 1) <= a.acceptance_index THEN 'countersigned' ELSE '' END";
+
 }  // namespace
 
 std::vector<FactRow> ReadFacts(tenants::ReadTransaction& tenant, const PatientId& patient) {
@@ -111,6 +118,16 @@ std::vector<FeedRow> ReadFeed(tenants::ReadTransaction& tenant, std::int64_t aft
   return rows;
 }
 
+std::vector<WordRow> ReadTenantsWord(tenants::ReadTransaction& tenant, std::int64_t after_entry_index, int limit) {
+  std::vector<WordRow> rows;
+  for (const pqxx::row& row : tenant.sql().exec_params(
+           "SELECT entry_index, kind, first_index, past_index, arrived_ms FROM savings.tenants_word WHERE entry_index > $1 ORDER BY entry_index LIMIT $2",
+           after_entry_index, limit)) {
+    rows.push_back({Integer(row[0]), Text(row[1]) == "disputed", Integer(row[2]), Integer(row[3]), TimeOf(row[4])});
+  }
+  return rows;
+}
+
 std::int64_t LastFeedIndex(tenants::ReadTransaction& network, const std::string& feed_tenant) {
   const pqxx::result rows =
       network.sql().exec_params("SELECT coalesce(max(entry_index), -1) FROM savings.feed WHERE feed_tenant = $1", feed_tenant);
@@ -124,6 +141,21 @@ void InsertFeed(tenants::WriteTransaction& network, const std::string& feed_tena
         "$6) "
         "ON CONFLICT DO NOTHING",
         feed_tenant, row.entry_index, row.is_gap ? "gap" : "watermark", Ms(row.from), Ms(row.through), Ms(row.arrived));
+  }
+}
+
+std::int64_t LastWordIndex(tenants::ReadTransaction& network, const std::string& word_tenant) {
+  const pqxx::result rows =
+      network.sql().exec_params("SELECT coalesce(max(entry_index), -1) FROM savings.tenants_word WHERE word_tenant = $1", word_tenant);
+  return Integer(rows[0][0]);
+}
+
+void InsertTenantsWord(tenants::WriteTransaction& network, const std::string& word_tenant, const std::vector<WordRow>& rows) {
+  for (const WordRow& row : rows) {
+    network.sql().exec_params(
+        "INSERT INTO savings.tenants_word (word_tenant, entry_index, kind, first_index, past_index, arrived_ms) VALUES ($1, $2, $3, $4, $5, $6) "
+        "ON CONFLICT DO NOTHING",
+        word_tenant, row.entry_index, row.is_dispute ? "disputed" : "countersigned", row.first, row.past, Ms(row.arrived));
   }
 }
 
@@ -379,14 +411,14 @@ std::vector<FigureRow> ReadFigures(tenants::ReadTransaction& network, absl::Time
           "    CASE WHEN m.avoidance_id IS NOT NULL THEN 'reversed' WHEN $3 AND c.elsewhere THEN 'open' ELSE c.state END AS state"
           "  FROM current c FULL JOIN month_before m ON m.avoidance_id = c.avoidance_id"
           ") SELECT a.ordering_tenant, a.source_tenant, a.modality, a.month, ") +
-      kFigure +
-      " AS figure, count(*), sum(a.cents)::bigint, sum(a.cents / 2)::bigint"
-      " FROM known JOIN savings.avoidance a ON a.avoidance_id = known.avoidance_id GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5";
+      kFigure + " AS figure, " + kWord +
+      " AS word, count(*), sum(a.cents)::bigint, sum(a.cents / 2)::bigint"
+      " FROM known JOIN savings.avoidance a ON a.avoidance_id = known.avoidance_id GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6";
   std::vector<FigureRow> figures;
   for (const pqxx::row& row :
        network.sql().exec_params(sql, Ms(as_of), Ms(std::min(as_of, watermark)), tenants_view, Ms(TenantViewOf(as_of)))) {
-    figures.push_back({Text(row[0]), Text(row[1]), Text(row[2]), Text(row[3]), Text(row[4]), Integer(row[5]), Integer(row[6]),
-                       Integer(row[7])});
+    figures.push_back({Text(row[0]), Text(row[1]), Text(row[2]), Text(row[3]), Text(row[4]), Integer(row[6]), Integer(row[7]), Integer(row[8]),
+                       Text(row[5])});
   }
   return figures;
 }

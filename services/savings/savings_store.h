@@ -44,12 +44,26 @@ struct FeedRow {
 // At most `limit` rows after `entry_index`, in order.
 [[nodiscard]] std::vector<FeedRow> ReadFeed(tenants::ReadTransaction& tenant, std::int64_t after_entry_index, int limit);
 
+// What a tenant's node says of entries [first, past) of its log.
+struct WordRow {
+  std::int64_t entry_index = 0;
+  bool is_dispute = false;
+  std::int64_t first = 0;
+  std::int64_t past = 0;
+  absl::Time arrived;
+};
+// At most `limit` rows after `entry_index`, in order.
+[[nodiscard]] std::vector<WordRow> ReadTenantsWord(tenants::ReadTransaction& tenant, std::int64_t after_entry_index, int limit);
+
 // --- The projection.
 
 // Index of the newest copied feed row; -1 before the first.
 [[nodiscard]] std::int64_t LastFeedIndex(tenants::ReadTransaction& network, const std::string& feed_tenant);
 // Rows already there stay as they are.
 void InsertFeed(tenants::WriteTransaction& network, const std::string& feed_tenant, const std::vector<FeedRow>& rows);
+// The same of copied words.
+[[nodiscard]] std::int64_t LastWordIndex(tenants::ReadTransaction& network, const std::string& word_tenant);
+void InsertTenantsWord(tenants::WriteTransaction& network, const std::string& word_tenant, const std::vector<WordRow>& rows);
 // Furthest watermark of each tenant known by `as_of`; a tenant that never sent one is absent.
 [[nodiscard]] std::map<std::string, absl::Time> ReadWatermarks(tenants::ReadTransaction& network, absl::Time as_of);
 // Gaps of any tenant that overlap [from, to).
@@ -143,6 +157,8 @@ struct FigureRow {
   std::int64_t exams = 0;
   std::int64_t cents = 0;
   std::int64_t source_cents = 0;
+  // What the ordering tenant's node says of the acceptances: "countersigned", "disputed" (whatever else it said of them), or nothing.
+  std::string word = {};
 };
 // As known at `as_of`; `watermark` is the smallest of all tenants' known by then. With `tenants_view`, redos elsewhere count from
 // the month after they became known (T7).

@@ -27,9 +27,16 @@ function wrong({ verdict, why, report }, want) {
   return missing.length === 0 ? undefined : `nobody saw ${missing.join(', ')}: ${told}`;
 }
 
-async function isCaught({ lie, before, now, args = [], want }) {
+async function isCaught({ lie, promise, before, now, args = [], want }) {
   const state = `${work}/${lie}.state`;
   for (const suffix of ['', '.part', '.keys', '.disputed']) rmSync(state + suffix, { force: true });
+  if (promise !== undefined) {
+    const { custodian, typescript } = await sides.ask({ policy, promise, logs: now, target: 'a' });
+    const typescriptWants = typeof want === 'string' ? 'refuse' : 'accept';
+    if (typescript.verdict !== typescriptWants) return `the second verifier: ${typescript.verdict}, ${typescript.why}`;
+    if (typeof want === 'string') return wrong(custodian, want);
+    return custodian.verdict === 'accept' ? undefined : `${custodian.verdict}, ${custodian.why}`;
+  }
   const kept = before === undefined ? [] : ['--state', state];
   const place = sides.place(before === undefined ? now() : before(), policy, 'a');
   if (before !== undefined) {

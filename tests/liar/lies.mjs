@@ -1,8 +1,8 @@
 // What a custodian may lie about, a row each: { lie, before, now, args, want }. `before` is what it served when the auditor came first (then
 // with a state file, kept); `now` is what it serves to the next audit. `want` lists "<position> <fault>" that must be among the findings, or is
-// a text that the refusal must contain. Where the lie has a signature, the liar has it: it holds its own keys, and in rows marked
+// a text that the refusal must contain. With a `promise` it is that which is verified: what the liar answered an author. Where the lie has a signature, the liar has it: it holds its own keys, and in rows marked
 // `colluding` the witnesses sign whatever it likes.
-import { bundleOf, checkpointText, leafHash, NoteKey, rootOf, signedNote } from '../verify_agreement/made_log.mjs';
+import { bundleOf, checkpointText, leafHash, leavesOf, NoteKey, promiseOf, rootOf, signedNote } from '../verify_agreement/made_log.mjs';
 import { anchor, anchorOf, by, consent, enrol, governanceBatches, keys, origins, partitionBatches, policyText, serve, shown } from '../verify_agreement/world.mjs';
 
 const size = 300;
@@ -33,6 +33,10 @@ const elsewhere = () => {
   return put(served, 'checkpoint', Buffer.from(signedNote(text, keys.logs.b, ...keys.witnesses)));
 };
 const stranger = new NoteKey(origins.a, 1);
+// What the liar promised of the entries that it would write next, to be witnessed a moment before its checkpoint was cosigned.
+const next = leavesOf(origins.a, [...batches(), by(keys.tenant, consent(), consent())]).slice(size);
+const promised = (witnessedBy = 1_699_999_999_000n, author = keys.custodian) => promiseOf(origins.a, size, next, witnessedBy, author);
+const inTime = BigInt(Date.now()) + 3_600_000n;
 
 export const lies = [
   { lie: 'TellsTheTruth', now: () => honest(), want: [] },
@@ -54,6 +58,16 @@ export const lies = [
   { lie: 'TakesARevocationBack', now: anchoredBack, want: ['leaf 1 anchor_wrong'] },
   { lie: 'AnchorsWhatGovernanceNeverSaid', now: () => signed([...batches(), by(keys.custodian, anchor(2, Buffer.alloc(32, 1)))]), want: ['leaf 300 anchor_wrong'] },
   { lie: 'AdmitsNobody', now: () => { const governance = governanceBatches().slice(0, 1); return serve({ governance, a: [by(keys.custodian, anchorOf(governance))] }); }, want: ['log not_admitted'] },
+
+  { lie: 'KeepsAPromise', promise: promised(), now: () => serve({ a: [...batches(), by(keys.tenant, consent(), consent())] }), want: [] },
+  { lie: 'HasTimeToKeepAPromise', promise: promised(inTime), now: () => honest(), want: [] },
+  { lie: 'BreaksAPromiseByLeavingItOut', promise: promised(), now: () => honest(), want: 'the promise is broken: the checkpoint of size 300' },
+  { lie: 'BreaksAPromiseByOtherEntries', promise: promised(inTime), now: () => signed(custodianBatches()), want: 'has other leaves than were promised at entries 300 to 301' },
+  { lie: 'BreaksAPromiseByPartOfTheBatch', promise: promised(), now: () => signed([...batches(), by(keys.tenant, consent(), consent())], leaf((all) => all.slice(0, 301))), want: 'lacks entries 300 to 301' },
+  { lie: 'BreaksAPromiseByFreezing', promise: promised(1_700_000_001_000n), now: () => honest(), want: 'no checkpoint that was cosigned since is shown' },
+  { lie: 'DeniesAPromiseByAForgedOne', promise: promised(undefined, keys.stranger), now: () => honest(), want: 'the promise proves nothing' },
+  { lie: 'OmitsATenantsEntryForAMinute', now: () => signed([by(keys.custodian, anchorOf(governanceBatches()), shown()), by(keys.tenant, consent(), consent([4, 3n])), by(keys.custodian, shown([5, [[1, 1_700_000_061]]]))]), want: [`counter 2 of ${keys.tenant.name} counter_missing`] },
+  { lie: 'CountersignsItself', now: () => signed([...batches(), by(keys.custodian, [[2, 48], [41, [[2, 1], [3, rootOf(leavesOf(origins.a, batches()).slice(0, 1).map(leafHash))]]]])]), want: ['leaf 300 author_refused'] },
 
   { lie: 'CutsTheTailOff', now: () => withoutTile(honest(), 'tile/entries/001.p/44'), want: ['tile/entries/001.p/44 bundle_missing'] },
   { lie: 'SignsForEntriesThatAreNotThere', now: () => signed(batches(), { checkpoint: { a: { size: 301 } } }), want: ['tile/entries/001.p/45 bundle_missing'] },

@@ -71,6 +71,24 @@ struct ServedLog {
   std::vector<std::string> leaves;
 };
 
+inline std::vector<ledger::v1::Kind> AllKinds() {
+  std::vector<ledger::v1::Kind> all;
+  for (int kind = 1; kind <= ledger::v1::Kind_MAX; ++kind)
+    if (ledger::v1::Kind_IsValid(kind)) all.push_back(static_cast<ledger::v1::Kind>(kind));
+  return all;
+}
+
+// The governance log's entry that admits a tenant with `log`.
+inline ledger::v1::Entry Admission(ServedLog& governance, const std::string& origin, const ledger::NoteVerifier& key,
+                                   const std::string& tenant_id = "0000000000000001") {
+  ledger::v1::Entry admitted = governance.NewEntry(ledger::v1::KIND_TENANT_ADMITTED);
+  admitted.mutable_tenant_admitted()->set_tenant_id(tenant_id);
+  admitted.mutable_tenant_admitted()->set_name("lakeside");
+  admitted.mutable_tenant_admitted()->set_origin(origin);
+  admitted.mutable_tenant_admitted()->set_log_vkey(key.ToString());
+  return admitted;
+}
+
 inline ledger::v1::RosterChanged Enrol(const std::string& author, const ledger::PublicKey& key, std::vector<ledger::v1::Kind> kinds,
                         std::vector<std::string> origins = {}) {
   ledger::v1::RosterChanged change;

@@ -8,9 +8,11 @@ import { cases as authors } from './authors.mjs';
 import { cases as forms } from './forms.mjs';
 import { mutationsOf } from './mutations.mjs';
 import { cases as offline } from './offline.mjs';
+import { cases as promises } from './promises.mjs';
 import { cases as served } from './served.mjs';
 import { disagreement, Sides } from './sides.mjs';
 import { cases as subjects } from './subjects.mjs';
+import { cases as tenantsWord } from './tenants_word.mjs';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string' }, mutations: { type: 'string' }, only: { type: 'string' } } });
 const [home, custodian, work] = positionals;
@@ -22,7 +24,7 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`seed ${seed}`);
 
 const summary = JSON.parse(readFileSync(`${home}/summary.json`, 'utf8'));
-const made = [...ages, ...authors, ...forms, ...served, ...offline, ...subjects];
+const made = [...ages, ...authors, ...forms, ...served, ...offline, ...promises, ...subjects, ...tenantsWord];
 const mutated = await mutationsOf(summary, seed, Number(values.mutations ?? 200));
 const chosen = [...made, ...mutated].filter(({ group, name }) => `${group}: ${name}`.includes(values.only ?? ''));
 

@@ -108,7 +108,7 @@ export class NoteKey {
 
 // --- logs ---------------------------------------------------------------------------------------------------------------------
 
-export const kinds = { shown: 2, disclosure: 20, recordStored: 40, consentSet: 41, watermark: 43, anchor: 45, subjectMap: 46, tenantAdmitted: 60, rosterChanged: 61, policySet: 62 };
+export const kinds = { shown: 2, disclosure: 20, recordStored: 40, consentSet: 41, watermark: 43, anchor: 45, subjectMap: 46, void: 47, countersigned: 48, disputed: 49, tenantAdmitted: 60, rosterChanged: 61, policySet: 62 };
 
 // A batch: { author: { name, key }, entries: [[field, value]...][], origin?, tweak? }; `tweak` changes a leaf's fields after signing.
 // The leaves of `batches`, counters and idempotency keys given where the entry has none.
@@ -169,4 +169,15 @@ export const signedNote = (text, ...keys) => `${text}\n${keys.map((key) => key.s
 export function receiptOf(leaves, index, note) {
   const proof = pathOf(index, leaves.map(leafHash));
   return `c2sp.org/tlog-proof@v1\nextra ${leaves[index].toString('base64')}\nindex ${index}\n${proof.map((hash) => `${hash.toString('base64')}\n`).join('')}\n${note}`;
+}
+
+// A promise (ledger/promise.h) of `leaves` at `first`; `others` are promised in the same batch, which `author` signs. `change` edits the statement
+// once it is signed.
+export function promiseOf(origin, first, leaves, witnessedBy, author, { others = [], change = (text) => text, name = author.name } = {}) {
+  const statement = (at, some, by) => `custodian/promise/v1\norigin ${origin}\nentries ${at} ${some.length}\nleaves ${rootOf(some.map(leafHash)).toString('base64')}\nwitnessed-by ${by}\n`;
+  const own = statement(first, leaves, witnessedBy);
+  const hashes = [...others.map((other) => leafHash(Buffer.from(other))), leafHash(Buffer.from(own))];
+  const signature = author.key.sign(`custodian/promise-batch/v1\n${hashes.length}\n${rootOf(hashes).toString('base64')}\n`);
+  const path = pathOf(hashes.length - 1, hashes).map((hash) => `${hash.toString('base64')}\n`).join('');
+  return change(`${own}batch ${hashes.length - 1} ${hashes.length}\n${path}\n\u2014 ${name} ${Buffer.concat([author.key.keyId, signature]).toString('base64')}\n`);
 }

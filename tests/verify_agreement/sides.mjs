@@ -1,10 +1,10 @@
 // The two verifiers, asked the same: `custodian verify` as a process that fetches from a server here, and the TypeScript library in
 // this process. A case is { name, policy, receipt } or { name, policy(base), logs(), target: name of a log }, logs() being
-// { name: path -> bytes }. With `maxAge`, in seconds, the checkpoints must be as fresh.
+// { name: path -> bytes }; with a `promise`, whether that log keeps it. With `maxAge`, in seconds, the checkpoints must be as fresh.
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { judgeAge, judgeAges, Policy, parseReceipt, Refused, verifyReceipt, verifyTiles } from '../../monitoring/verify/src/index.ts';
+import { isBroken, judgeAge, judgeAges, parsePromise, Policy, parseReceipt, Refused, verifyPromise, verifyReceipt, verifyTiles } from '../../monitoring/verify/src/index.ts';
 
 export class Sides {
   served = [];
@@ -52,18 +52,20 @@ export class Sides {
   }
 
   // { custodian, typescript }: each { verdict: "accept" | "refuse" | what went wrong, positions: "<origin> <position> <fault>"[] or undefined }.
-  async ask({ policy, receipt, logs, target, maxAge }) {
+  async ask({ policy, receipt, promise, logs, target, maxAge }) {
     const id = this.served.push(logs?.() ?? {}) - 1;
     const base = `${this.url}/${id}`;
     const policyBytes = Buffer.from(typeof policy === 'function' ? policy(base) : policy);
     const prefix = `${base}/${target}/`;
-    const files = { policy: `${this.work}/${id}.policy`, receipt: `${this.work}/${id}.receipt` };
+    const files = { policy: `${this.work}/${id}.policy`, receipt: `${this.work}/${id}.receipt`, promise: `${this.work}/${id}.promise` };
     writeFileSync(files.policy, policyBytes);
     if (receipt !== undefined) writeFileSync(files.receipt, receipt);
-    const what = receipt === undefined ? ['--tiles', prefix, '--ca', this.ca] : ['--receipt', files.receipt];
+    if (promise !== undefined) writeFileSync(files.promise, promise);
+    const tiles = ['--tiles', prefix, '--ca', this.ca, ...(promise === undefined ? [] : ['--promise', files.promise])];
+    const what = receipt === undefined ? tiles : ['--receipt', files.receipt];
     const [custodian, typescript] = await Promise.all([
       this.askCustodian([...what, '--policy', files.policy, ...(maxAge === undefined ? [] : ['--max-age', `${maxAge}s`])]),
-      this.askTypescript(policyBytes, receipt, prefix, maxAge),
+      this.askTypescript(policyBytes, { receipt, promise }, prefix, maxAge),
     ]);
     this.served[id] = undefined;
     return { custodian, typescript };
@@ -79,12 +81,13 @@ export class Sides {
         // An exception that nobody foresaw ends with 1, too.
         const verdict = why.includes('unexpected:') ? why : ({ 0: 'accept', 1: 'refuse' }[code] ?? `ended with ${code}`);
         const report = stdout.startsWith('{') ? JSON.parse(stdout) : undefined;
-        resolve({ verdict, positions: report?.findings && positionsOf(report.findings), why, report });
+        const positions = report?.verdict !== undefined ? [report.proof ?? report.verdict] : report?.findings && positionsOf(report.findings);
+        resolve({ verdict, positions, why, report });
       });
     });
   }
 
-  async askTypescript(policyBytes, receipt, prefix, maxAge) {
+  async askTypescript(policyBytes, { receipt, promise }, prefix, maxAge) {
     const now = Date.now() / 1000;
     try {
       const policy = await Policy.parse(policyBytes);
@@ -97,6 +100,10 @@ export class Sides {
         const { pathname } = new URL(url.endsWith('/') ? url : `${url}/`);
         return async (path) => this.find(pathname + path);
       };
+      if (promise !== undefined) {
+        const { verdict } = await verifyPromise(parsePromise(Buffer.from(promise)), policy, prefix, open, now * 1000);
+        return { verdict: isBroken(verdict) ? 'refuse' : 'accept', positions: [verdict], why: verdict };
+      }
       const report = await verifyTiles(policy, prefix, open, 0);
       const { findings } = maxAge === undefined ? report : judgeAges(report, maxAge, now);
       return { verdict: findings.length === 0 ? 'accept' : 'refuse', positions: positionsOf(findings), why: findings[0]?.message, report: { findings } };

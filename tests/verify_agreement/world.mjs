@@ -4,7 +4,7 @@ import { checkpointText, Key, kinds, leafHash, leavesOf, NoteKey, rootOf, signed
 
 const network = 'made.example';
 export const origins = { governance: `${network}/p/0000000000000000`, a: `${network}/p/00000000000000aa`, b: `${network}/p/00000000000000bb` };
-const everyKind = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 21, 22, 40, 41, 42, 43, 44, 45, 46, 60, 61, 62, 63, 64, 65, 69];
+const everyKind = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 21, 22, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 60, 61, 62, 63, 64, 65, 69];
 
 export const keys = {
   custodian: { name: `spiffe://${network}/custodian`, key: new Key('p256') },

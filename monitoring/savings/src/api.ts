@@ -30,6 +30,8 @@ export interface FigureRow {
   exams: number;
   cents: number;
   source_cents: number;
+  /** What the ordering tenant's own node says of the acceptances. */
+  word: "" | "countersigned" | "disputed";
 }
 export interface Figures {
   as_of: string;

@@ -63,7 +63,16 @@ function still(name: string, value: string, note: string): HTMLElement {
     make("span", { class: "muted small" }, note));
 }
 
-function drawTiles(counts: Counts, filter: Filter): void {
+function marked(rows: FigureRow[], filter: Filter): string {
+  const part = (word: FigureRow["word"]): string => {
+    const { gross } = counted(rows.filter((row) => row.word === word), filter.side);
+    return `${exams(gross.exams)}, ${wholeDollars(gross.cents)}`;
+  };
+  return `Countersigned by the ordering tenants' own nodes: ${part("countersigned")} of gross; disputed: ${part("disputed")}.`;
+}
+
+function drawTiles(rows: FigureRow[], filter: Filter): void {
+  const counts = counted(rows, filter.side);
   byId("headline").replaceChildren(
     tile("gross", counts.gross, "all accepted suggestions that opened an avoidance", filter),
     tile("confirmed", counts.confirmed, "not performed again within the network", filter),
@@ -75,7 +84,7 @@ function drawTiles(counts: Counts, filter: Filter): void {
     tile("censored", counts.censored, "cannot be observed to the end", filter));
   const what = filter.side === "" ? "Whole price, once per exam" : `The ${filter.side} side's share`;
   byId("basis").textContent = `${what}, in US dollars at the ordering tenant's price on the day of acceptance. ` +
-    "Gross = pending + confirmed + reversed + censored. Choose a figure to see the exams behind it.";
+    `Gross = pending + confirmed + reversed + censored. Choose a figure to see the exams behind it. ${marked(rows, filter)}`;
 }
 
 function drawTable(rows: ReportRow[], total: Counts | null, filter: Filter): void {
@@ -112,7 +121,7 @@ function draw(): void {
   if (!figures || !report) return;
   const filter = filterNow();
   const rows = figures.rows.filter((row) => matches(row, filter));
-  drawTiles(counted(rows, filter.side), filter);
+  drawTiles(rows, filter);
   drawMonths(rows, filter.side);
   drawModalities(rows, filter.side);
   drawTenants(rows, filter);

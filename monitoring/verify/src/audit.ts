@@ -4,6 +4,7 @@
 // by the roster at the position that it names itself, which must be one of the governance log and never go back. What an author
 // claims decides nothing.
 import { equal, hex, Refused } from './bytes.ts';
+import { CountersignAudit } from './countersign.ts';
 import { batchRoot, kindName, type Leaf, parseLeaf, verifyAuthor } from './entry.ts';
 import type { Anchor, Entry } from './generated/ledger/entry_pb.js';
 import { parseNote } from './note.ts';
@@ -87,6 +88,8 @@ class PartitionAuthority implements Authority {
 
   async keyFor({ entry, signed }: Leaf): Promise<PublicKey> {
     if (this.anchored === 0n) throw new Refused('no anchor before this entry says who may write');
+    if ((entry.clear.case === 'countersigned' || entry.clear.case === 'disputed') && entry.author === this.custodian())
+      throw new Refused("the custodian says for a tenant what the tenant's systems sent");
     return this.cursor.roster.keyFor(entry, signed.keyId);
   }
 
@@ -105,6 +108,9 @@ class LogAuditor {
   private custodianCounter = 0n;
   private readonly used = new Used();
   private readonly subjects = new Subjects();
+  private readonly countersigned = new CountersignAudit();
+  // The largest time of an entry of the custodian's, Unix milliseconds: the log's own time.
+  private logMs = 0;
   // The batch whose signature was verified last: all leaves of a batch share it.
   private verified = '';
   private readonly findings: Findings;
@@ -126,8 +132,11 @@ class LogAuditor {
   private async judge({ hash, leaf, batchRoot }: Arrived): Promise<void> {
     const believed = leaf instanceof Refused ? this.report('entry_malformed', leaf.message) : await this.isAllowed(leaf, batchRoot);
     // The governance log is about nobody.
+    if (!this.authority.governs && !(leaf instanceof Refused))
+      for (const message of await this.countersigned.check(leaf.entry)) this.report('countersign_wrong', message);
     if (!this.authority.governs)
       for (const message of await this.subjects.add(this.index, leaf instanceof Refused ? undefined : leaf.entry)) this.report('subject_map_wrong', message);
+    if (!this.authority.governs) await this.countersigned.append(hash);
     await this.authority.accept(believed && !(leaf instanceof Refused) ? leaf.entry : undefined, hash);
     this.index++;
   }
@@ -164,12 +173,20 @@ class LogAuditor {
     this.verified = batch;
   }
 
-  private count({ author, counter, idempotencyKey }: Entry, allowed: boolean): void {
+  // Counters that authors left out, as of the last leaf: no finding of a leaf, for a later one may still bring them.
+  reportMissing(): void {
+    if (this.authority.governs) return;
+    for (const position of this.used.missing(this.logMs))
+      this.findings.addOfLog('counter_missing', position, 'later ones of this author are in the log for more than 60 s: an entry was left out, or its author lost count (a VOID entry closes them)');
+  }
+
+  private count({ author, counter, idempotencyKey, time }: Entry, allowed: boolean): void {
     // The governance log's first entry makes its author the custodian.
     if ((this.authority.governs && this.index === 0n) || author === this.authority.custodian()) {
       if (counter !== this.custodianCounter + 1n) this.report('counter_skipped', `counter ${counter} follows ${this.custodianCounter} of the same author`);
       this.custodianCounter = counter;
-    } else if (allowed && !this.used.addCounter(author, counter)) {
+      if (time !== undefined) this.logMs = Math.max(this.logMs, Number(time.seconds) * 1000 + time.nanos / 1e6);
+    } else if (allowed && !this.used.addCounter(author, counter, this.logMs)) {
       // Of those who may write only: what is kept must not grow by names that somebody made up.
       this.report('counter_reused', `counter ${counter} of this author was used before`);
     }
@@ -207,7 +224,10 @@ export async function auditLog(policy: Policy, governance: Governance | undefine
   const partition = governance && new PartitionAuthority(governance);
   const auditor = new LogAuditor(findings, partition ?? own);
   const tiles = new TileComparison(read, findings);
-  const result = () => ({ checkpoint, governance: own.governance, governanceIsBehind: partition?.governanceIsBehind ?? false });
+  const result = () => {
+    auditor.reportMissing();
+    return { checkpoint, governance: own.governance, governanceIsBehind: partition?.governanceIsBehind ?? false };
+  };
   // One bundle after the other: a log of any length fits, and one that claims more entries than it serves ends at the first it lacks.
   for (let first = 0n; first < checkpoint.size; first += BigInt(tileWidth)) {
     const left = checkpoint.size - first;
@@ -221,7 +241,7 @@ export async function auditLog(policy: Policy, governance: Governance | undefine
   return result();
 }
 
-async function believedCheckpoint(policy: Policy, read: Read, origin: string): Promise<Believed> {
+export async function believedCheckpoint(policy: Policy, read: Read, origin: string): Promise<Believed> {
   const bytes = await read('checkpoint');
   if (bytes === undefined) throw new Refused(`${origin} has no checkpoint`);
   const checkpoint = await policy.believe(parseNote(bytes));

@@ -3,17 +3,19 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { judgeAge, judgeAges, Policy, Refused, type Open, parseReceipt, type Read, verifyReceipt, verifyTiles } from './index.ts';
-import { receiptJson, receiptLine, reportJson, reportLines } from './show.ts';
+import { isBroken, judgeAge, judgeAges, Policy, Refused, type Open, parsePromise, parseReceipt, type Read, verifyPromise, verifyReceipt, verifyTiles } from './index.ts';
+import { promiseJson, promiseLine, receiptJson, receiptLine, reportJson, reportLines } from './show.ts';
 
 const help = `Usage: verify --tiles URL --policy FILE [--ca FILE] [--cert FILE --key FILE] [--max-age TIME] [--json]
+       verify --promise FILE --tiles URL --policy FILE [--ca FILE] [--cert FILE --key FILE] [--json]
        verify --receipt FILE --policy FILE [--max-age TIME] [--json]
 
-Recomputes a log from its tiles, or checks a receipt, and believes nothing but the policy file. Exit 0: verified; 1: a discrepancy,
+Recomputes a log from its tiles, or checks a receipt or a promise, and believes nothing but the policy file. Exit 0: verified; 1: a discrepancy,
 or nothing to believe; 2: wrong use.
 
   --tiles URL     prefix of a log's tiles: https://..., or file:///... for a copy on disk
   --receipt FILE  a tlog-proof file
+  --promise FILE  the promise that an answer to an author carried: whether the log at --tiles keeps it
   --policy FILE   tlog-policy: logs, witnesses, quorum
   --ca FILE       the only CA of the server to believe, PEM (default: those of Node)
   --cert FILE     client certificate of an admitted reader, PEM
@@ -99,7 +101,7 @@ function parseOptions() {
   const flag = { type: 'boolean' } as const;
   try {
     return parseArgs({
-      options: { tiles: text, receipt: text, policy: text, ca: text, cert: text, key: text, 'max-age': text, json: flag, help: { ...flag, short: 'h' } },
+      options: { tiles: text, receipt: text, promise: text, policy: text, ca: text, cert: text, key: text, 'max-age': text, json: flag, help: { ...flag, short: 'h' } },
     }).values;
   } catch (error) {
     throw new WrongUse((error as Error).message);
@@ -124,6 +126,7 @@ async function run(): Promise<boolean> {
   }
   if ((options.tiles === undefined) === (options.receipt === undefined)) throw new WrongUse('give one of --tiles URL and --receipt FILE');
   if (options.policy === undefined) throw new WrongUse('--policy FILE is needed: the logs, witnesses and quorum that you believe');
+  if (options.promise !== undefined && (options.tiles === undefined || options['max-age'] !== undefined)) throw new WrongUse('--promise FILE goes with --tiles URL of its log, and without --max-age');
   const maxAge = options['max-age'] === undefined ? undefined : parseAge(options['max-age']);
   const policy = await Policy.parse(await readFileNamed('policy', options.policy));
   if (options.receipt !== undefined) {
@@ -137,6 +140,11 @@ async function run(): Promise<boolean> {
   for (const name of ['ca', 'cert', 'key'] as const) {
     const path = options[name];
     if (path !== undefined) tls[name] = await readFileNamed(name, path);
+  }
+  if (options.promise !== undefined) {
+    const judged = await verifyPromise(parsePromise(await readFileNamed('promise', options.promise)), policy, options.tiles as string, opener(tls), Date.now());
+    console.log(options.json ? promiseJson(judged) : promiseLine(judged));
+    return !isBroken(judged.verdict);
   }
   const verified = await verifyTiles(policy, options.tiles as string, opener(tls));
   const report = maxAge === undefined ? verified : judgeAges(verified, maxAge, Date.now() / 1000);

@@ -2,7 +2,7 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { base64, equal, Refused, utf8 } from './bytes.ts';
 import {
-  type Entry, EntrySchema, Kind, KindSchema, type KeyStored, type RecordStored, type RosterChanged, Side, SignatureAlgorithm, type SignedEntry,
+  DisputeReason, DisputeReasonSchema, type Entry, EntrySchema, Kind, KindSchema, type KeyStored, type RecordStored, type RosterChanged, Side, SignatureAlgorithm, type SignedEntry,
   SignedEntrySchema,
 } from './generated/ledger/entry_pb.js';
 import { PublicKey } from './signature.ts';
@@ -110,13 +110,21 @@ const contentOf: Partial<Record<Kind, Content['case']>> = {
   [Kind.RECORD_STORED]: 'recordStored',
   [Kind.CLIENT_REGISTERED]: 'clientRegistered',
   [Kind.SUBJECT_MAP]: 'subjectMap',
+  [Kind.COUNTERSIGNED]: 'countersigned',
+  [Kind.DISPUTED]: 'disputed',
 };
+
+// Beside its own fields and clear content.
+function saysNoMore({ subject, recordSha256, rowSha256, detailCommitment, reported }: Entry): boolean {
+  return subject.length + recordSha256.length + rowSha256.length + detailCommitment.length === 0 && !reported;
+}
 
 function checkKindFitsContent(entry: Entry): void {
   const demanded = contentOf[entry.kind];
   const { case: found } = entry.clear;
   const fits = demanded === undefined ? found === undefined || found === 'money' : found === demanded;
   want(fits, `${kindName(entry.kind)} carries clear content that is not of its kind`);
+  if (entry.kind === Kind.VOID) want(found === undefined && saysNoMore(entry), 'a void says nothing but its counter');
 }
 
 async function checkContent(entry: Entry): Promise<void> {
@@ -148,6 +156,13 @@ async function checkContent(entry: Entry): Promise<void> {
     case 'subjectMap':
       want(value.size > 0n && value.root.length === 32, 'subject_map.size counts from 1, and subject_map.root must have 32 bytes');
       return want(entry.subject.length === 0, 'a subject map is about no subject');
+    case 'countersigned':
+      want(saysNoMore(entry), "what a tenant's node says of reported entries is about nobody and nothing else");
+      return want(value.first < value.end && value.root.length === 32, 'countersigned.end must be past its first, and its root must have 32 bytes');
+    case 'disputed':
+      want(saysNoMore(entry), "what a tenant's node says of reported entries is about nobody and nothing else");
+      want(value.leafHash.length === 32, 'disputed.leaf_hash must have 32 bytes');
+      return want(value.reason !== DisputeReason.UNSPECIFIED && DisputeReasonSchema.value[value.reason] !== undefined, 'disputed.reason is unspecified or unknown');
     case 'clientAccess':
       want(isText(value.client), 'client_access.client is missing');
       want(value.tenantId === '' || isTenantId(value.tenantId), 'client_access.tenant_id must be empty or 16 lower-case hex digits');

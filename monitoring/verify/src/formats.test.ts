@@ -127,7 +127,7 @@ test('a tree has the same root at a size, however long it is', async () => {
 
 test('counters in any order, each once', () => {
   const used = new Used();
-  for (const counter of [2n, 1n, 5n, 3n, 4n, 6n]) assert.equal(used.addCounter('a', counter), true);
-  for (const counter of [1n, 4n, 6n]) assert.equal(used.addCounter('a', counter), false);
-  assert.equal(used.addCounter('b', 1n), true);
+  for (const counter of [2n, 1n, 5n, 3n, 4n, 6n]) assert.equal(used.addCounter('a', counter, 0), true);
+  for (const counter of [1n, 4n, 6n]) assert.equal(used.addCounter('a', counter, 0), false);
+  assert.equal(used.addCounter('b', 1n, 0), true);
 });

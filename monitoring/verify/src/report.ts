@@ -3,7 +3,7 @@
 // What is wrong, for programs: stable names, the same as the other verifier's.
 export type Fault =
   | 'entry_malformed' | 'entry_of_another_log' | 'entry_of_another_kind' | 'author_refused' | 'signature_wrong' | 'counter_skipped'
-  | 'counter_reused' | 'key_reused' | 'anchor_wrong' | 'subject_map_wrong' | 'bundle_missing' | 'bundle_malformed' | 'tile_missing' | 'tile_wrong' | 'root_wrong'
+  | 'counter_reused' | 'counter_missing' | 'key_reused' | 'anchor_wrong' | 'subject_map_wrong' | 'countersign_wrong' | 'bundle_missing' | 'bundle_malformed' | 'tile_missing' | 'tile_wrong' | 'root_wrong'
   | 'frozen' | 'not_admitted' | 'log_key_wrong' | 'more';
 
 // One discrepancy. `position` is what a person can look up: "leaf 17", "tile/0/000", "checkpoint size 40".
@@ -16,6 +16,7 @@ export interface Finding {
 
 // Findings of one log, with a limit so that one fault early in a large log stays readable.
 export class Findings {
+  private readonly ofLog: Finding[] = [];
   private readonly found: Finding[] = [];
   private more = 0;
   readonly origin: string;
@@ -31,10 +32,15 @@ export class Findings {
     else this.more++;
   }
 
+  // Of the log as a whole, not of an entry: listed first, however many others there are.
+  addOfLog(fault: Fault, position: string, message: string): void {
+    if (this.ofLog.length < this.findingsMax) this.ofLog.push({ origin: this.origin, position, message, fault });
+  }
+
   // In order of discovery; past the limit one last line says how many more there were.
   list(): Finding[] {
     const last: Finding = { origin: this.origin, position: 'log', message: `${this.more} more findings are not shown`, fault: 'more' };
-    return this.more > 0 ? [...this.found, last] : [...this.found];
+    return [...this.ofLog, ...this.found, ...(this.more > 0 ? [last] : [])];
   }
 }
 

@@ -1,5 +1,6 @@
 // Reports and verified receipts for people, and as the JSON that `custodian verify --json` prints.
 import { kindName } from './entry.ts';
+import { isBroken, type JudgedPromise } from './promise.ts';
 import type { VerifiedReceipt } from './receipt.ts';
 import { type Report, timeText } from './report.ts';
 
@@ -44,4 +45,27 @@ export function receiptJson(receipt: VerifiedReceipt): string {
 export function receiptLine(receipt: VerifiedReceipt): string {
   const { checkpoint, index, leaf } = receipt;
   return `verified: leaf ${index} of ${checkpoint.origin}, ${kindName(leaf.entry.kind)} at ${timeOf(receipt)}, witnessed at size ${checkpoint.size}`;
+}
+
+export function promiseJson({ promised, checkpoint, verdict }: JudgedPromise): string {
+  const broken = isBroken(verdict);
+  return json({
+    ok: !broken, verdict: broken ? 'broken' : verdict, ...(broken ? { proof: verdict } : {}), origin: promised.origin, first_index: promised.first, count: promised.count,
+    witnessed_by: new Date(Number(promised.witnessedBy)).toISOString(), size: checkpoint.size,
+    ...(checkpoint.witnessedAt === undefined ? {} : { witnessed_at: timeText(checkpoint.witnessedAt) }),
+  });
+}
+
+export function promiseLine({ promised, checkpoint, verdict }: JudgedPromise): string {
+  const entries = `entries ${promised.first} to ${promised.first + promised.count - 1n} of ${promised.origin}`;
+  const by = `by ${new Date(Number(promised.witnessedBy)).toISOString()}`;
+  const newest = `the checkpoint of size ${checkpoint.size}${checkpoint.witnessedAt === undefined ? '' : `, cosigned at ${timeText(checkpoint.witnessedAt)},`}`;
+  switch (verdict) {
+    case 'kept': return `kept: ${newest} covers ${entries}`;
+    case 'not_due': return `not due yet: ${entries} are to be witnessed ${by}`;
+    case 'other_leaves': return `the promise is broken: ${newest} has other leaves than were promised at ${entries}`;
+    case 'not_covered': return `the promise is broken: ${newest} lacks ${entries}, promised ${by}`;
+    case 'nothing_newer':
+      return `the promise is broken: ${entries} were promised ${by}, and no checkpoint that was cosigned since is shown; ${newest} is the newest (ask a witness or a mirror for a newer one: to others this proves nothing)`;
+  }
 }

@@ -5,6 +5,7 @@ import { parseLeaf } from './entry.ts';
 import type { TenantAdmitted } from './generated/ledger/entry_pb.js';
 import { type Checkpoint, parseCheckpoint, parseNote, parseVerifierKey } from './note.ts';
 import type { Policy } from './policy.ts';
+import { type JudgedPromise, judgePromise, type SignedPromise, verifyPromiseSignature } from './promise.ts';
 import { Findings, type Report } from './report.ts';
 import { decodeBundle, type Read, tilePath, tileWidth } from './tiles.ts';
 
@@ -24,6 +25,22 @@ export async function verifyTiles(policy: Policy, prefix: string, open: Open, wa
     if (!governanceIsBehind || round === roundsMax) return report;
     await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
+}
+
+// Whether a promise was kept, by its log as served at `prefix`. `now` in Unix milliseconds. Refused when it proves nothing, or cannot be judged.
+export async function verifyPromise(promise: SignedPromise, policy: Policy, prefix: string, open: Open, now: number): Promise<JudgedPromise> {
+  const read = open(prefix);
+  const { origin } = promise.promised;
+  const claimed = await claimedCheckpoint(read);
+  if (claimed.origin !== origin) throw new Refused(`the promise is of ${origin}, the tiles are of ${claimed.origin}`);
+  const governance = (await isGovernance(read, claimed.size)) ? { origin, read } : await findGovernance(policy, open);
+  const findings = new Findings(governance.origin);
+  const governed = await auditLog(policy, undefined, governance.read, findings);
+  const wrong = findings.list()[0];
+  if (wrong !== undefined) throw new Refused(`the governance log does not verify, so that nobody's key is known: ${wrong.position}: ${wrong.message}`);
+  await verifyPromiseSignature(promise, governed.governance);
+  const admitted = governed.governance.admitted.get(origin);
+  return judgePromise(promise.promised, admitted === undefined ? policy : await withAdmittedKey(policy, admitted, new Findings(origin)), read, now);
 }
 
 interface Served {

@@ -41,6 +41,9 @@ constexpr absl::Duration kCallLimit = absl::Seconds(30);
 constexpr absl::Duration kGather = absl::Milliseconds(8);
 
 const auto kNoReceipts = [](std::string_view, std::uint64_t) -> absl::StatusOr<std::string> { return absl::UnimplementedError("no receipts"); };
+const auto kNothingOpened = [](const tenants::Partition&, std::uint64_t) -> absl::StatusOr<log::LedgerService::Opened> {
+  return absl::UnimplementedError("nothing is opened");
+};
 
 absl::StatusOr<std::unique_ptr<ledger::Signer>> NewSigner(ledger::v1::SignatureAlgorithm algorithm) {
   const auto pem = ledger::NewPrivateKeyPem(algorithm);
@@ -114,7 +117,7 @@ class AppendServer::Core {
                           return tenants::Client{kNode, TenantId::Parse(testing::kTestTenant).value(), "node", ""};
                         }};
   log::Readers readers_{guard_, partitions_, "custodian.example/p/00000000000000ff"};
-  log::LedgerService service_{guard_, readers_, partitions_, kNoReceipts};
+  log::LedgerService service_{guard_, readers_, partitions_, {.make_receipt = kNoReceipts, .open_reported = kNothingOpened}};
   std::unique_ptr<rpc::GrpcServer> server_;
   std::vector<std::unique_ptr<v1::LedgerService::Stub>> stubs_;
   std::deque<v1::AppendBatchRequest> prepared_;
