@@ -59,6 +59,7 @@
 #include "services/main/quorum.h"
 #include "services/main/verify_report.h"
 #include "services/rpc/certificate.h"
+#include "services/rpc/errands.h"
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/https_server.h"
 #include "services/rpc/mllp_server.h"
@@ -79,6 +80,9 @@ constexpr absl::Duration kDrainEvery = absl::Seconds(1);
 constexpr absl::Duration kForgetKeysEvery = absl::Seconds(1);
 // Most wait for a commit: the more do, the larger it is.
 constexpr int kOrderChecksAtOnce = 64;
+// Batches of tenants' agents, a few a minute each, that wait for the database.
+constexpr std::size_t kErrandsMax = 256;
+constexpr int kErrandsAtOnce = 2;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
@@ -168,6 +172,7 @@ class Platform {
   exchange::OrderExplanation order_explanation_;
   rpc::Sessions sessions_;
   std::unique_ptr<savings::PageService> page_;
+  rpc::Errands errands_{kErrandsMax};
   log::LedgerService ledger_service_;
   log::FeedService feed_service_;
   FeedMaps feed_maps_;
@@ -364,7 +369,8 @@ Platform::Platform(const Config& config)
                          if (!opened.ok()) return opened.status();
                          return log::LedgerService::Opened{std::move(opened->salt), std::move(opened->detail)};
                        },
-                       .admits_tenants_word = config.countersigning}),
+                       .admits_tenants_word = config.countersigning,
+                       .wait_apart = [this](std::function<void()> errand) { return errands_.Add(std::move(errand)); }}),
       feed_service_(guard_, network_->partitions, *network_->clock),
       feed_maps_(*network_->governance),
       feed_intake_(
@@ -450,6 +456,7 @@ std::unique_ptr<rpc::MllpServer> Platform::MakeMllpServer() {
 
 Platform::~Platform() {
   if (grpc_) grpc_->Stop();
+  errands_.Stop();
   if (https_) https_->Stop();
   if (mllp_) mllp_->Stop();
   cds_hooks_.Stop();
@@ -693,6 +700,7 @@ std::string Platform::MetricsText(const TenantId& tenant) const {
 
 void Platform::Run() {
   for (auto& loop : publisher_->Loops()) threads_.emplace_back(std::move(loop));
+  for (int i = 0; i < kErrandsAtOnce; ++i) threads_.emplace_back([this] { errands_.Work(); });
   for (int i = 0; i < kOrderChecksAtOnce; ++i) threads_.emplace_back([this] { cds_hooks_.Work(); });
   Repeat(kDrainEvery, "outbox", [this] { return DrainInTurn(); });
   Repeat(kForgetKeysEvery, "patient keys", [this] {
