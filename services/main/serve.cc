@@ -83,6 +83,9 @@ constexpr int kOrderChecksAtOnce = 64;
 // Batches of tenants' agents, a few a minute each, that wait for the database.
 constexpr std::size_t kErrandsMax = 256;
 constexpr int kErrandsAtOnce = 2;
+// A call holds a thread until its answer; one tenant's order checks never hold all of them.
+constexpr int kHttpsThreads = 128;
+constexpr int kOrderChecksOfATenant = 96;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
@@ -349,7 +352,8 @@ Platform::Platform(const Config& config)
       cds_hooks_({.tick = config.order_check_tick,
                   .fetch = [this](absl::Duration timeout, const std::string& url, const std::vector<std::pair<std::string, std::string>>& headers) {
                     return outgoing_->Get(timeout, url, headers);
-                  }},
+                  },
+                  .tenant_at_once_max = kOrderChecksOfATenant},
                  Parts(), machine_clock_, [this](const TenantId& tenant) { return exam_tables_.Of(tenant); },
                  [this](std::string_view issuer, std::string_view cds_tenant) { return FindCdsClient(issuer, cds_tenant); }, key_sets_),
       card_links_(
@@ -423,7 +427,7 @@ Platform::Platform(const Config& config)
                                            .certificate_file = config.https.certificate_file,
                                            .key_file = config.https.key_file,
                                            .client_ca_file = config.https.client_ca_file,
-                                           .threads = 64},
+                                           .threads = kHttpsThreads},
                                           router_.AsHandler()));
   grpc_ = Value(rpc::GrpcServer::Create({.address = config.grpc.address,
                                          .port = config.grpc.port,
