@@ -1,7 +1,8 @@
 #include "ledger/audit.h"
 
 #include <algorithm>
-#include <set>
+
+#include "absl/container/flat_hash_set.h"
 
 namespace custodian::ledger {
 std::string_view FaultName(Fault fault) {
@@ -64,7 +65,8 @@ class SeenInMemory final : public SeenKeys {
   bool Insert(const Hash& key, std::uint64_t /*index*/) override { return keys_.insert(key).second; }
 
  private:
-  std::set<Hash> keys_;
+  // Its hash is seeded: which keys fall together, nobody who chooses keys can know.
+  absl::flat_hash_set<Hash> keys_;
 };
 
 std::unique_ptr<SeenKeys> OrInMemory(std::unique_ptr<SeenKeys> seen) {
@@ -78,7 +80,7 @@ std::int64_t MillisOf(const google::protobuf::Timestamp& time) { return time.sec
 // --- before a leaf's turn -------------------------------------------------------------------------------------------------------
 
 absl::Status BatchVerifier::Verify(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key) {
-  const absl::StatusOr<Hash> root = BatchRootOf(leaf);
+  const absl::StatusOr<Hash> root = paths_.RootOf(leaf);
   if (!root.ok()) return root.status();
   std::string batch = leaf.key_id() + std::string(AsBytes(*root)) + std::to_string(leaf.batch_size()) + "," +
                       std::to_string(leaf.algorithm()) + "," + leaf.signature();

@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "ledger/batch_paths.h"
 #include "ledger/checkpoint.h"
 #include "ledger/countersign_audit.h"
 #include "ledger/entry.h"
@@ -125,6 +126,7 @@ class BatchVerifier {
   [[nodiscard]] absl::Status Verify(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key);
 
  private:
+  BatchPaths paths_;
   // The batch that verified last.
   std::string verified_;
 };

@@ -129,6 +129,12 @@ class Policy {
   // the quorum, so that one witness with a wrong clock, or one that lies, makes nothing look newer. InfinitePast where no quorum is
   // wanted; Unauthenticated when the cosignatures make none.
   [[nodiscard]] absl::StatusOr<absl::Time> WitnessedAt(const Note& note) const;
+  // Both at once, each signature verified once: what Verify() and then WitnessedAt() say.
+  struct Witnessed {
+    Checkpoint checkpoint;
+    absl::Time at = absl::InfinitePast();
+  };
+  [[nodiscard]] absl::StatusOr<Witnessed> VerifyWitnessed(const Note& note) const;
   // As Verify(), and every signature line must be of a key of this policy: for notes that nobody else may have written to.
   [[nodiscard]] absl::StatusOr<Checkpoint> VerifyWhole(const Note& note) const;
   // The note with the signatures of this policy's keys alone, unverified.
@@ -153,6 +159,10 @@ class Policy {
   // Of a witness or a group, as QuorumOverlap() and QuorumBlockers() of the quorum.
   [[nodiscard]] unsigned OverlapOf(const std::string& name) const;
   [[nodiscard]] unsigned BlockersOf(const std::string& name) const;
+  // The checkpoint, which a log of the policy signed; its cosignatures are not looked at.
+  [[nodiscard]] absl::StatusOr<Checkpoint> VerifyLog(const Note& note) const;
+  // WitnessedAt() of these cosignatures.
+  [[nodiscard]] absl::StatusOr<absl::Time> QuorumAt(const std::map<std::string, absl::Time>& times) const;
   // Time of each witness's valid cosignature on the note, by name; Unauthenticated when one is wrong.
   [[nodiscard]] absl::StatusOr<std::map<std::string, absl::Time>> CosignedAt(const Note& note) const;
   [[nodiscard]] bool IsWitnessed(const std::string& name, const std::set<std::string>& cosigned) const;

@@ -1,9 +1,11 @@
 #include "ledger/entry.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
 #include "ledger/base64.h"
+#include "ledger/batch_paths.h"
 
 namespace custodian::ledger {
 namespace {
@@ -284,18 +286,30 @@ absl::StatusOr<Leaf> ParseLeaf(std::string_view leaf_bytes) {
 }
 
 absl::StatusOr<Hash> BatchRootOf(const v1::SignedEntry& leaf) {
-  if (leaf.batch_size() == 0 || leaf.batch_size() > kBatchEntriesMax) return Invalid("batch_size must be 1 to 65,536");
-  std::vector<Hash> path;
-  path.reserve(static_cast<std::size_t>(leaf.batch_path_size()));
-  for (const std::string& bytes : leaf.batch_path()) {
-    const absl::StatusOr<Hash> hash = HashFromBytes(bytes);
-    if (!hash.ok()) return Invalid("batch_path must have 32 bytes a hash");
-    path.push_back(*hash);
+  return BatchPaths().RootOf(leaf);
+}
+
+absl::Status CheckWholeBatch(std::span<const Leaf> leaves) {
+  if (leaves.empty()) return Invalid("a batch has at least one entry");
+  const v1::SignedEntry& first = leaves.front().signed_entry;
+  std::vector<Hash> hashes;
+  hashes.reserve(leaves.size());
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    const v1::SignedEntry& leaf = leaves[i].signed_entry;
+    if (leaf.batch_index() != i || leaf.batch_size() != leaves.size() || leaf.key_id() != first.key_id() || leaf.algorithm() != first.algorithm() ||
+        leaf.signature() != first.signature() || leaves[i].entry.author() != leaves.front().entry.author())
+      return Invalid("leaf " + std::to_string(i) + ": the leaves are not one whole author batch in order");
+    hashes.push_back(LeafHash(leaf.entry_bytes()));
   }
-  const absl::StatusOr<Hash> root =
-      RootFromInclusionProof(leaf.batch_index(), leaf.batch_size(), LeafHash(leaf.entry_bytes()), path);
-  if (!root.ok()) return Invalid("batch_path: " + std::string(root.status().message()));
-  return root;
+  const NodeReader read = CompleteSubtrees(std::move(hashes));
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    const auto& said = leaves[i].signed_entry.batch_path();
+    const absl::StatusOr<std::vector<Hash>> path = InclusionProof(i, leaves.size(), read);
+    if (!path.ok()) return path.status();
+    if (!std::equal(said.begin(), said.end(), path->begin(), path->end(), [](const std::string& bytes, const Hash& hash) { return bytes == AsBytes(hash); }))
+      return absl::UnauthenticatedError("leaf " + std::to_string(i) + ": its path leads to another root");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status VerifyLeafSignature(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key) {

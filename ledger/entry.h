@@ -43,6 +43,10 @@ struct Leaf {
 // Root of the author's batch that a leaf's batch path leads to. InvalidArgument when the path does not fit its index and size.
 [[nodiscard]] absl::StatusOr<Hash> BatchRootOf(const v1::SignedEntry& leaf);
 
+// InvalidArgument or Unauthenticated unless the leaves are one whole author batch in order: one author, key and signature, and every batch path
+// that of the tree over their entries. What the signature covers is then the root that any of the paths leads to.
+[[nodiscard]] absl::Status CheckWholeBatch(std::span<const Leaf> leaves);
+
 // Checks the batch signature of a leaf under `key` for `origin`. Unauthenticated on any mismatch.
 [[nodiscard]] absl::Status VerifyLeafSignature(std::string_view origin, const v1::SignedEntry& leaf, const PublicKey& key);
 

@@ -79,6 +79,48 @@ TEST(Batch, AnyChangedFieldOfASignedEntryIsRefused) {
             absl::StatusCode::kUnauthenticated);
 }
 
+std::vector<Leaf> ParseAll(const std::vector<std::string>& leaves) {
+  std::vector<Leaf> parsed;
+  for (const std::string& leaf : leaves) parsed.push_back(ParseLeaf(leaf).value());
+  return parsed;
+}
+
+TEST(WholeBatch, IsOneOfEverySize) {
+  const std::unique_ptr<Signer> signer = NewSigner();
+  for (const std::uint64_t size : {1, 2, 3, 4, 5, 7, 8, 9, 100}) {
+    const absl::Status status = CheckWholeBatch(ParseAll(SignBatch(kOrigin, Batch(size), *signer).value()));
+    EXPECT_TRUE(status.ok()) << size << " " << status;
+  }
+  EXPECT_FALSE(CheckWholeBatch({}).ok());
+}
+
+TEST(WholeBatch, WhateverIsChangedInOneLeafIsRefused) {
+  const std::unique_ptr<Signer> signer = NewSigner();
+  const std::vector<Leaf> whole = ParseAll(SignBatch(kOrigin, Batch(5), *signer).value());
+  const std::vector<std::pair<std::string, std::function<void(Leaf&)>>> changes = {
+      {"entry", [](Leaf& l) { l.signed_entry.mutable_entry_bytes()->back() ^= 1; }},
+      {"author", [](Leaf& l) { l.entry.set_author("spiffe://other"); }},
+      {"key id", [](Leaf& l) { l.signed_entry.mutable_key_id()->back() ^= 1; }},
+      {"algorithm", [](Leaf& l) { l.signed_entry.set_algorithm(v1::SIGNATURE_ALGORITHM_ED25519); }},
+      {"signature", [](Leaf& l) { l.signed_entry.mutable_signature()->back() ^= 1; }},
+      {"index", [](Leaf& l) { l.signed_entry.set_batch_index(0); }},
+      {"size", [](Leaf& l) { l.signed_entry.set_batch_size(6); }},
+      {"path", [](Leaf& l) { l.signed_entry.mutable_batch_path(0)->back() ^= 1; }},
+      {"shorter path", [](Leaf& l) { l.signed_entry.mutable_batch_path()->RemoveLast(); }},
+      {"longer path", [](Leaf& l) { l.signed_entry.add_batch_path(std::string(32, 'x')); }},
+      {"short hash", [](Leaf& l) { l.signed_entry.mutable_batch_path(0)->pop_back(); }},
+  };
+  for (const auto& [name, change] : changes) {
+    std::vector<Leaf> changed = whole;
+    change(changed[3]);
+    EXPECT_FALSE(CheckWholeBatch(changed).ok()) << name;
+  }
+  EXPECT_FALSE(CheckWholeBatch(std::span(whole).first(4)).ok()) << "the last is missing";
+  std::vector<Leaf> swapped = whole;
+  std::swap(swapped[1], swapped[2]);
+  EXPECT_FALSE(CheckWholeBatch(swapped).ok()) << "two are swapped";
+}
+
 TEST(Batch, LimitsAreRefused) {
   const std::unique_ptr<Signer> signer = NewSigner();
   EXPECT_FALSE(SignBatch(kOrigin, {}, *signer).ok());

@@ -186,7 +186,7 @@ bool Policy::IsWitnessed(const std::string& name, const std::set<std::string>& c
   return count >= group->second.threshold;
 }
 
-absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
+absl::StatusOr<Checkpoint> Policy::VerifyLog(const Note& note) const {
   const absl::StatusOr<Checkpoint> claimed = Checkpoint::Parse(note.text);
   if (!claimed.ok()) return claimed.status();
   if (const absl::Status named = FindLog(claimed->origin).status(); !named.ok()) return named;
@@ -204,17 +204,26 @@ absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
     if (present && !opened.ok()) return opened;
     if (!checkpoint.ok()) checkpoint = std::move(opened);
   }
-  if (!checkpoint.ok()) return checkpoint;
+  return checkpoint;
+}
 
+absl::StatusOr<Policy::Witnessed> Policy::VerifyWitnessed(const Note& note) const {
+  absl::StatusOr<Checkpoint> checkpoint = VerifyLog(note);
+  if (!checkpoint.ok()) return checkpoint.status();
   const absl::StatusOr<std::map<std::string, absl::Time>> times = CosignedAt(note);
   if (!times.ok()) return times.status();
-  std::set<std::string> cosigned;
-  for (const auto& [witness, time] : *times) cosigned.insert(witness);
-  if (!IsMet(cosigned))
+  const absl::StatusOr<absl::Time> at = QuorumAt(*times);
+  if (!at.ok())
     return absl::UnauthenticatedError("the checkpoint of " + checkpoint->origin + " at size " + std::to_string(checkpoint->size) +
-                                      " has " + std::to_string(cosigned.size()) + " cosignatures, which do not make the quorum " +
+                                      " has " + std::to_string(times->size()) + " cosignatures, which do not make the quorum " +
                                       quorum_);
-  return checkpoint;
+  return Witnessed{*std::move(checkpoint), *at};
+}
+
+absl::StatusOr<Checkpoint> Policy::Verify(const Note& note) const {
+  absl::StatusOr<Witnessed> witnessed = VerifyWitnessed(note);
+  if (!witnessed.ok()) return witnessed.status();
+  return std::move(witnessed->checkpoint);
 }
 
 bool Policy::IsKnown(const NoteSignature& signature) const {
@@ -237,8 +246,13 @@ absl::StatusOr<absl::Time> Policy::WitnessedAt(const Note& note) const {
   if (quorum_ == "none") return absl::InfinitePast();
   const absl::StatusOr<std::map<std::string, absl::Time>> times = CosignedAt(note);
   if (!times.ok()) return times.status();
+  return QuorumAt(*times);
+}
+
+absl::StatusOr<absl::Time> Policy::QuorumAt(const std::map<std::string, absl::Time>& times) const {
+  if (quorum_ == "none") return absl::InfinitePast();
   std::vector<std::pair<absl::Time, std::string>> newest_first;
-  for (const auto& [witness, time] : *times) newest_first.emplace_back(time, witness);
+  for (const auto& [witness, time] : times) newest_first.emplace_back(time, witness);
   std::sort(newest_first.rbegin(), newest_first.rend());
   std::set<std::string> cosigned;
   for (const auto& [time, witness] : newest_first) {

@@ -59,17 +59,16 @@ absl::StatusOr<Receipt::Verified> Receipt::Verify(const Policy& policy) const {
   if (leaf.empty()) return absl::InvalidArgumentError("the receipt carries no leaf");
   const absl::StatusOr<Note> note = Note::Parse(checkpoint);
   if (!note.ok()) return note.status();
-  absl::StatusOr<Checkpoint> believed = policy.Verify(*note);
-  if (!believed.ok()) return believed.status();
-  const absl::StatusOr<absl::Time> witnessed_at = policy.WitnessedAt(*note);
-  if (!witnessed_at.ok()) return witnessed_at.status();
-  if (absl::Status status = VerifyInclusion(index, believed->size, LeafHash(leaf), proof, believed->root); !status.ok())
+  absl::StatusOr<Policy::Witnessed> witnessed = policy.VerifyWitnessed(*note);
+  if (!witnessed.ok()) return witnessed.status();
+  Checkpoint& believed = witnessed->checkpoint;
+  if (absl::Status status = VerifyInclusion(index, believed.size, LeafHash(leaf), proof, believed.root); !status.ok())
     return status;
   absl::StatusOr<Leaf> parsed = ParseLeaf(leaf);
   if (!parsed.ok()) return parsed.status();
-  if (parsed->entry.origin() != believed->origin)
-    return absl::InvalidArgumentError("the leaf is of " + parsed->entry.origin() + ", its checkpoint of " + believed->origin);
-  return Verified{*std::move(believed), *witnessed_at, *std::move(parsed)};
+  if (parsed->entry.origin() != believed.origin)
+    return absl::InvalidArgumentError("the leaf is of " + parsed->entry.origin() + ", its checkpoint of " + believed.origin);
+  return Verified{std::move(believed), witnessed->at, *std::move(parsed)};
 }
 
 }  // namespace custodian::ledger

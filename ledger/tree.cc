@@ -8,6 +8,8 @@
 #include <memory>
 #include <utility>
 
+#include "ledger/inclusion_path.h"
+
 namespace custodian::ledger {
 namespace {
 
@@ -175,28 +177,7 @@ absl::StatusOr<std::vector<Hash>> ConsistencyProof(std::uint64_t old_size, std::
 
 absl::StatusOr<Hash> RootFromInclusionProof(std::uint64_t index, std::uint64_t size, const Hash& leaf_hash,
                                             std::span<const Hash> proof) {
-  if (index >= size)
-    return absl::InvalidArgumentError("leaf " + std::to_string(index) + " is not in a tree of size " + std::to_string(size));
-  // RFC 9162, section 2.1.3.2.
-  std::uint64_t fn = index;
-  std::uint64_t sn = size - 1;
-  Hash root = leaf_hash;
-  for (const Hash& node : proof) {
-    if (sn == 0) return absl::InvalidArgumentError("the inclusion proof is too long");
-    if ((fn & 1) != 0 || fn == sn) {
-      root = NodeHash(node, root);
-      while ((fn & 1) == 0 && fn != 0) {
-        fn >>= 1;
-        sn >>= 1;
-      }
-    } else {
-      root = NodeHash(root, node);
-    }
-    fn >>= 1;
-    sn >>= 1;
-  }
-  if (sn != 0) return absl::InvalidArgumentError("the inclusion proof is too short");
-  return root;
+  return FollowInclusionProof(index, size, leaf_hash, proof, [](std::size_t, const Hash& left, const Hash& right) { return NodeHash(left, right); });
 }
 
 absl::Status VerifyInclusion(std::uint64_t index, std::uint64_t size, const Hash& leaf_hash, std::span<const Hash> proof,

@@ -25,6 +25,7 @@ std::string FillIn(ledger::v1::Entry entry, const PartitionWriter::Options& opti
 
 // The first answer when all of the write was seen before; nullopt when none of it was; AlreadyExists otherwise.
 absl::StatusOr<std::optional<Admitted>> FindAnswer(const QueuedWrite& write, const Lookups& lookups) {
+  if (lookups.answers.empty()) return std::nullopt;
   Admitted admitted;
   std::size_t seen = 0;
   for (const IdempotencyItem& item : write.items) {
@@ -87,6 +88,7 @@ class Planner {
     bool own = false;
     std::size_t index = 0;
     const std::string* leaf = nullptr;
+    const ledger::Hash* hash = nullptr;
   };
 
   absl::Status Refusal(const QueuedWrite& write) const;
@@ -104,7 +106,7 @@ class Planner {
   const std::pair<std::uint64_t, ledger::Hash> position_;
   CommitPlan plan_;
   // Of the writes accepted so far.
-  std::set<std::pair<std::string, std::int64_t>> counters_;
+  std::set<std::pair<std::int64_t, std::string_view>> counters_;
   std::vector<std::string> own_entries_;
   std::vector<Slot> slots_;
   // Outcomes whose leaf hashes are known once everything is signed: outcome, first slot, count.
@@ -139,20 +141,21 @@ absl::Status Planner::Refusal(const QueuedWrite& write) const {
   }
   for (const IdempotencyItem& item : write.items) {
     if (!item.counter) continue;
-    const std::pair used(item.author, *item.counter);
-    if (lookups_.counters.contains(used) || counters_.contains(used)) {
+    if (lookups_.counters.contains({item.author, *item.counter}) || counters_.contains({*item.counter, item.author})) {
       return absl::AlreadyExistsError(fmt::format("the author has used counter {} before", *item.counter));
     }
   }
-  for (const QueuedWrite::SignedBy& by : write.signed_by) {
-    absl::Status status = context_.roster.MayWrite(by.author, by.key_id, context_.options.origin, by.kind);
-    if (!status.ok()) return status;
+  if (write.signed_by) {
+    for (const ledger::v1::Kind kind : write.signed_by->kinds) {
+      absl::Status status = context_.roster.MayWrite(write.signed_by->author, write.signed_by->key_id, context_.options.origin, kind);
+      if (!status.ok()) return status;
+    }
   }
   return absl::OkStatus();
 }
 
 void Planner::AppendOwn(const ledger::v1::Entry& entry, std::string idempotency_key) {
-  slots_.push_back({.own = true, .index = own_entries_.size(), .leaf = nullptr});
+  slots_.push_back({.own = true, .index = own_entries_.size()});
   plan_.subjects.push_back(entry.has_subject_map() ? std::nullopt : RecentSubjects::Subject(entry.subject()));
   own_entries_.push_back(FillIn(entry, context_.options, ++plan_.next.author_counter, plan_.next.time_ms, std::move(idempotency_key)));
 }
@@ -180,12 +183,13 @@ void Planner::Accept(QueuedWrite& write) {
   for (std::size_t i = 0; i < write.write.entries.size(); ++i) {
     AppendOwn(write.write.entries[i], EntryIdempotencyKey(write.write.idempotency_key, i));
   }
-  for (const std::string& leaf : write.write.signed_leaves) slots_.push_back({.own = false, .index = 0, .leaf = &leaf});
-  for (const QueuedWrite::SignedBy& by : write.signed_by)
-    plan_.subjects.push_back(by.kind == ledger::v1::KIND_SUBJECT_MAP ? std::nullopt : RecentSubjects::Subject(by.subject));
+  for (std::size_t i = 0; i < write.write.signed_leaves.size(); ++i)
+    slots_.push_back({.own = false, .leaf = &write.write.signed_leaves[i], .hash = &write.leaf_hashes[i]});
+  plan_.subjects.insert(plan_.subjects.end(), write.leaf_subjects.begin(), write.leaf_subjects.end());
   for (const IdempotencyItem& item : write.items) {
     plan_.answers.push_back({&item, admitted.first_index + item.offset});
-    if (item.counter) counters_.emplace(item.author, *item.counter);
+    // Otherwise the database finds the second of two, as it finds one that was used before.
+    if (item.counter && lookups_.with_answers) counters_.emplace(*item.counter, item.author);
   }
   for (const PatientId& patient : write.write.consent_changed) {
     plan_.consent_versions[patient.bytes()] = ConsentVersion(patient) + 1;
@@ -207,7 +211,7 @@ absl::StatusOr<CommitPlan> Planner::Finish() {
   }
   for (const Slot& slot : slots_) {
     plan_.leaves.push_back(slot.own ? std::move(own_leaves[slot.index]) : *slot.leaf);
-    plan_.leaf_hashes.push_back(ledger::LeafHash(plan_.leaves.back()));
+    plan_.leaf_hashes.push_back(slot.own ? ledger::LeafHash(plan_.leaves.back()) : *slot.hash);
     plan_.next.Append(plan_.leaf_hashes.back(), plan_.tiles);
   }
   for (const Accepted& accepted : accepted_) {

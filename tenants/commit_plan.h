@@ -37,7 +37,7 @@ struct Lookups {
   };
   // By author and key.
   std::map<std::pair<std::string, std::string>, Answer> answers;
-  // False: earlier answers were not looked for.
+  // False: neither earlier answers nor counters were looked for.
   bool with_answers = true;
   // Author and counter of entries that are in the log.
   std::set<std::pair<std::string, std::int64_t>> counters;

@@ -111,7 +111,9 @@ void SwapHead(const CommitPlan& plan, CommitStatement& statement) {
   if (plan.if_unanswered) {
     BinaryArray authors(Element::kText);
     BinaryArray keys(Element::kBytea);
+    // The first of each write is enough to find what is sent again without having begun to store it; that no other is there, the primary key holds.
     for (const CommitPlan::NewAnswer& answer : plan.answers) {
+      if (answer.item->offset != 0) continue;
       authors.Add(answer.item->author);
       keys.Add(answer.item->key);
     }
@@ -217,12 +219,13 @@ absl::Status ExecuteStatement(const CommitPlan& plan, const CommitStatement& sta
 
 }  // namespace
 
+// Without answers, no counters either: that one was used before, the commit finds as it finds an answer, by the index that is unique in it.
 // Answers last: what another writer admits meanwhile is then found as an answer, not as a counter that was used.
 absl::StatusOr<Lookups> LookUp(const Database& database, std::span<QueuedWrite* const> writes, bool with_answers, KnownConsents& consents) {
   Lookups lookups;
   lookups.with_answers = with_answers;
   absl::Status status;
-  if (AnyCounter(writes))
+  if (with_answers && AnyCounter(writes))
     status = database.ReadOne([&](ReadTransaction& transaction) {
       LookUpCounters(transaction, writes, lookups);
       return absl::OkStatus();

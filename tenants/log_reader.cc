@@ -18,8 +18,10 @@ namespace custodian::tenants {
 namespace {
 
 constexpr unsigned kTileHeight = 8;
-constexpr std::size_t kCachedTilesMax = 512;
-constexpr std::size_t kCachedRootsMax = 65'536;
+// A few hundred kB a log, of which a process may have hundreds: the tiles that the proofs of the newest entries share, and the roots of the full
+// tiles below each level's last.
+constexpr std::size_t kCachedTilesMax = 32;
+constexpr std::size_t kCachedRootsMax = 2'048;
 // Of one call of Leaves().
 constexpr std::uint64_t kLeavesMax = 65'536;
 

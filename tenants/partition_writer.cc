@@ -19,6 +19,7 @@
 #include "tenants/log_state.h"
 #include "tenants/patient_changes.h"
 #include "tenants/queued_write.h"
+#include "tenants/retry_after.h"
 
 namespace custodian::tenants {
 namespace {
@@ -35,12 +36,9 @@ constexpr absl::Duration kRetryFor = absl::Seconds(20);
 constexpr absl::Duration kSettleFor = absl::Seconds(30);
 constexpr absl::Duration kBackoff = absl::Milliseconds(50);
 constexpr absl::Duration kBackoffMax = absl::Seconds(1);
-
-std::future<absl::StatusOr<Admitted>> Answered(absl::Status status) {
-  std::promise<absl::StatusOr<Admitted>> promise;
-  promise.set_value(std::move(status));
-  return promise.get_future();
-}
+// What who finds the queue full is told to wait, at least and at most.
+constexpr absl::Duration kRetryAfterMin = absl::Milliseconds(100);
+constexpr absl::Duration kRetryAfterMax = absl::Seconds(10);
 
 // May be cured by waiting, and surely changed nothing.
 bool IsTransient(const absl::Status& status) {
@@ -79,7 +77,7 @@ class PartitionWriter::Core {
 
   ~Core() { FailQueue(absl::UnavailableError("the partition writer has stopped")); }
 
-  std::future<absl::StatusOr<Admitted>> Submit(Write write);
+  void Submit(Write write, Done done);
   void Run();
   void Stop() {
     absl::MutexLock lock(&mutex_);
@@ -106,11 +104,13 @@ class PartitionWriter::Core {
  private:
   using Writes = std::span<QueuedWrite* const>;
 
+  // Not OK when nothing more is taken now.
+  absl::Status HasRoom(std::size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<std::unique_ptr<QueuedWrite>> TakeBatch();
   void FailQueue(const absl::Status& status);
   bool Ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); }
   bool Gathered() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || queue_.size() >= std::min(last_writes_, options_.gather_writes); }
-  void NoteBatch(std::size_t writes);
+  void NoteBatch(std::size_t writes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // The rest is the writer thread's own.
   void Commit(Writes writes);
@@ -146,11 +146,12 @@ class PartitionWriter::Core {
   absl::Status fenced_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> callbacks_ ABSL_GUARDED_BY(mutex_);
 
-  LogState state_;
   // What is to be expected: how many writes the last batch was of, and how many came in a second, of late.
-  std::size_t last_writes_ = 0;
-  double writes_per_second_ = 0;
-  absl::Time last_batch_ = absl::Now();
+  std::size_t last_writes_ ABSL_GUARDED_BY(mutex_) = 0;
+  double writes_per_second_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time last_batch_ ABSL_GUARDED_BY(mutex_) = absl::Now();
+
+  LogState state_;
   // False after a doubt that could not be settled: the next commit begins with Reload().
   bool state_known_ = true;
   KnownConsents consents_;
@@ -163,23 +164,44 @@ class PartitionWriter::Core {
   ledger::Checkpoint committed_ ABSL_GUARDED_BY(committed_mutex_);
 };
 
-std::future<absl::StatusOr<Admitted>> PartitionWriter::Core::Submit(Write write) {
-  auto queued = CheckWrite(std::move(write), options_, signer_.public_key(), roster_);
-  if (!queued.ok()) return Answered(queued.status());
-  absl::MutexLock lock(&mutex_);
-  if (!fenced_.ok()) return Answered(fenced_);
-  if (stopping_ || finished_) return Answered(absl::UnavailableError("the partition writer has stopped"));
-  if (queue_.size() >= options_.queue_max || queue_bytes_ + (*queued)->bytes > kQueueBytesMax) {
-    return Answered(absl::ResourceExhaustedError(fmt::format("the write queue of {} is full; retry after 1 s", options_.origin)));
+absl::Status PartitionWriter::Core::HasRoom(std::size_t bytes) const {
+  if (!fenced_.ok()) return fenced_;
+  if (stopping_ || finished_) return absl::UnavailableError("the partition writer has stopped");
+  if (queue_.size() < options_.queue_max && queue_bytes_ + bytes <= kQueueBytesMax) return absl::OkStatus();
+  const absl::Duration drained = absl::Seconds(static_cast<double>(queue_.size()) / std::max(writes_per_second_, 1.0));
+  const absl::Duration wait = std::clamp(drained, kRetryAfterMin, kRetryAfterMax);
+  return WithRetryAfter(absl::ResourceExhaustedError(fmt::format("the write queue of {} is full; retry after {} ms", options_.origin,
+                                                                 absl::ToInt64Milliseconds(wait))),
+                        wait);
+}
+
+void PartitionWriter::Core::Submit(Write write, Done done) {
+  absl::Status refused;
+  {
+    // What finds no room is not worth checking.
+    const absl::MutexLock lock(&mutex_);
+    refused = HasRoom(0);
   }
-  queue_bytes_ += (*queued)->bytes;
-  queue_.push_back(*std::move(queued));
-  return queue_.back()->promise.get_future();
+  if (!refused.ok()) return done(refused);
+  auto queued = CheckWrite(std::move(write), options_, signer_.public_key(), roster_);
+  if (!queued.ok()) return done(queued.status());
+  {
+    const absl::MutexLock lock(&mutex_);
+    refused = HasRoom((*queued)->bytes);
+    if (refused.ok()) {
+      (*queued)->done = std::move(done);
+      queue_bytes_ += (*queued)->bytes;
+      queue_.push_back(*std::move(queued));
+      return;
+    }
+  }
+  done(refused);
 }
 
 std::vector<std::unique_ptr<QueuedWrite>> PartitionWriter::Core::TakeBatch() {
   std::vector<std::unique_ptr<QueuedWrite>> batch;
-  std::set<std::pair<std::string, std::string>> keys;
+  // The first key of each write so far, and its author: the key first, which tells two apart sooner.
+  std::set<std::pair<std::string_view, std::string_view>> keys;
   std::size_t entries = 0;
   std::size_t bytes = 0;
   absl::MutexLock lock(&mutex_);
@@ -192,9 +214,9 @@ std::vector<std::unique_ptr<QueuedWrite>> PartitionWriter::Core::TakeBatch() {
                            bytes + next.bytes > kBatchBytesMax)) {
       break;
     }
-    // The second of two equal keys waits for the next commit, where it finds the first one's answer.
-    if (std::ranges::any_of(next.items, [&keys](const IdempotencyItem& item) { return keys.contains({item.author, item.key}); })) break;
-    for (const IdempotencyItem& item : next.items) keys.emplace(item.author, item.key);
+    // The second of two equal writes waits for the next commit, where it finds the first one's answer. Writes that have only some key in common do
+    // not get into one commit either: the key is unique in the database, and they are bisected.
+    if (!keys.emplace(next.items.front().key, next.items.front().author).second) break;
     entries += next.entries();
     bytes += next.bytes;
     queue_bytes_ -= next.bytes;
@@ -221,7 +243,7 @@ void PartitionWriter::Core::FailQueue(const absl::Status& status) {
     refused.swap(queue_);
     queue_bytes_ = 0;
   }
-  for (const auto& write : refused) write->promise.set_value(status);
+  for (const auto& write : refused) write->done(status);
 }
 
 void PartitionWriter::Core::Run() {
@@ -383,7 +405,7 @@ void PartitionWriter::Core::MoveTo(LogState state) {
 
 void PartitionWriter::Core::Deliver(Writes writes, std::vector<absl::StatusOr<Admitted>> outcomes) {
   AddPromises(options_, signer_, writes, outcomes);
-  for (std::size_t i = 0; i < writes.size(); ++i) writes[i]->promise.set_value(std::move(outcomes[i]));
+  for (std::size_t i = 0; i < writes.size(); ++i) writes[i]->done(std::move(outcomes[i]));
   std::vector<std::function<void()>> callbacks;
   {
     absl::MutexLock lock(&mutex_);
@@ -393,7 +415,7 @@ void PartitionWriter::Core::Deliver(Writes writes, std::vector<absl::StatusOr<Ad
 }
 
 void PartitionWriter::Core::Refuse(Writes writes, const absl::Status& status) {
-  for (QueuedWrite* write : writes) write->promise.set_value(status);
+  for (QueuedWrite* write : writes) write->done(status);
 }
 
 // False when the writer is stopping: what was accepted gets its answer now.
@@ -422,7 +444,13 @@ absl::StatusOr<std::unique_ptr<PartitionWriter>> PartitionWriter::Create(Options
       std::make_unique<Core>(std::move(options), database, signer, roster, network_clock, *std::move(state))));
 }
 
-std::future<absl::StatusOr<Admitted>> PartitionWriter::Submit(Write write) { return core_->Submit(std::move(write)); }
+void PartitionWriter::Submit(Write write, Done done) { core_->Submit(std::move(write), std::move(done)); }
+std::future<absl::StatusOr<Admitted>> PartitionWriter::Submit(Write write) {
+  auto promise = std::make_shared<std::promise<absl::StatusOr<Admitted>>>();
+  auto answer = promise->get_future();
+  core_->Submit(std::move(write), [promise](absl::StatusOr<Admitted> admitted) { promise->set_value(std::move(admitted)); });
+  return answer;
+}
 absl::StatusOr<Admitted> PartitionWriter::Apply(Write write) { return Submit(std::move(write)).get(); }
 void PartitionWriter::Run() { core_->Run(); }
 void PartitionWriter::Stop() { core_->Stop(); }

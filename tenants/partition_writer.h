@@ -140,8 +140,12 @@ class PartitionWriter {
                                                                                const Clock& network_clock);
   ~PartitionWriter();
 
-  // Resolves once durable. ResourceExhausted (with a retry time in the message) when the queue is full; Unknown when the
-  // outcome is in doubt even after reading the head.
+  using Done = std::function<void(absl::StatusOr<Admitted>)>;
+  // `done` is called once: with the answer when all is durable, from the writer's thread, which it must not hold up; with a refusal perhaps at once,
+  // from the caller's. ResourceExhausted (with RetryAfterOf()) when the queue is full; Unknown when the outcome is in doubt even after reading the
+  // head. Checks limits and signatures in the caller's thread.
+  void Submit(Write write, Done done);
+  // The same as a future.
   [[nodiscard]] std::future<absl::StatusOr<Admitted>> Submit(Write write);
   // Submit and wait.
   [[nodiscard]] absl::StatusOr<Admitted> Apply(Write write);

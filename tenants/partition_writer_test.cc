@@ -1,5 +1,7 @@
 #include "tenants/partition_writer.h"
 
+#include <atomic>
+#include <chrono>
 #include <set>
 #include <thread>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "ledger/entry.h"
 #include "ledger/tree.h"
 #include "tenants/outbox.h"
+#include "tenants/retry_after.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/written_log.h"
 
@@ -596,6 +599,10 @@ TEST_F(PartitionWriterTest, FullQueueSaysWhenToComeBack) {
   const auto third = (*writer)->Submit(OneOf("c")).get();
   EXPECT_TRUE(absl::IsResourceExhausted(third.status()));
   EXPECT_NE(third.status().message().find("retry after"), absl::string_view::npos);
+  const auto wait = RetryAfterOf(third.status());
+  ASSERT_TRUE(wait.has_value());
+  EXPECT_GE(*wait, absl::Milliseconds(100));
+  EXPECT_LE(*wait, absl::Seconds(10));
   (*writer)->Stop();
   (*writer)->Run();
   EXPECT_TRUE(first.get().ok());
@@ -731,6 +738,60 @@ TEST_F(SignedLeavesTest, CounterIsUsedOnce) {
   const auto refused = writer().Apply(Batch({second}));
   EXPECT_TRUE(absl::IsAlreadyExists(refused.status())) << refused.status();
   EXPECT_EQ(Size(), "1");
+}
+
+// Of batches that are queued together and have a key, or a counter, in common, one is admitted; who has nothing to do with it is admitted too.
+TEST_F(SignedLeavesTest, WhatIsUsedTwiceInOneQueueIsAdmittedOnce) {
+  log_->Stop();
+  auto writer = PartitionWriter::Create({.origin = testing::kTestOrigin, .author = testing::kTestAuthor}, log_->postgres().database(), log_->signer(),
+                                        log_->roster(), log_->clock());
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  ledger::v1::Entry same_counter = NodeEntry("4");
+  same_counter.set_counter(NodeEntry("1").counter());
+  auto before = (*writer)->Submit(Batch({NodeEntry("0")}));
+  auto first = (*writer)->Submit(Batch({NodeEntry("1"), NodeEntry("2")}));
+  auto key = (*writer)->Submit(Batch({NodeEntry("3"), NodeEntry("2")}));
+  auto counter = (*writer)->Submit(Batch({same_counter}));
+  auto again = (*writer)->Submit(Batch({NodeEntry("1"), NodeEntry("2")}));
+  auto after = (*writer)->Submit(Batch({NodeEntry("5")}));
+  (*writer)->Stop();
+  (*writer)->Run();
+  EXPECT_TRUE(before.get().ok());
+  const auto admitted = first.get();
+  ASSERT_TRUE(admitted.ok()) << admitted.status();
+  EXPECT_TRUE(absl::IsAlreadyExists(key.get().status()));
+  EXPECT_TRUE(absl::IsAlreadyExists(counter.get().status()));
+  const auto replayed = again.get();
+  ASSERT_TRUE(replayed.ok()) << replayed.status();
+  EXPECT_EQ(replayed->first_index, admitted->first_index);
+  EXPECT_TRUE(after.get().ok());
+  EXPECT_EQ(Size(), "4");
+  ExpectWholeLog();
+}
+
+// While a commit takes its time, what comes is checked already: who sent what is wrong needs not wait for it, and the next commit begins with what is
+// known to be right.
+TEST_F(SignedLeavesTest, TheNextAreCheckedWhileOneIsCommitted) {
+  ASSERT_TRUE(writer().Apply(Batch({NodeEntry("0")})).ok());
+  std::atomic<bool> held = false;
+  std::thread holder([&] {
+    held = true;
+    EXPECT_TRUE(log_->postgres().Sql("DO $$ BEGIN PERFORM 1 FROM ledger.head FOR UPDATE; PERFORM pg_sleep(2); END $$").ok());
+  });
+  while (!held) absl::SleepFor(absl::Milliseconds(10));
+  absl::SleepFor(absl::Milliseconds(300));
+  auto committing = writer().Submit(Batch({NodeEntry("1"), NodeEntry("2")}));
+  absl::SleepFor(absl::Milliseconds(100));
+  Write wrong = Batch({NodeEntry("3"), NodeEntry("4")});
+  wrong.signed_leaves[1].back() ^= 1;
+  auto next = writer().Submit(Batch({NodeEntry("5"), NodeEntry("6")}));
+  EXPECT_FALSE(writer().Submit(std::move(wrong)).get().ok());
+  EXPECT_EQ(committing.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  holder.join();
+  EXPECT_TRUE(committing.get().ok());
+  EXPECT_TRUE(next.get().ok());
+  EXPECT_EQ(Size(), "5");
+  ExpectWholeLog();
 }
 
 TEST_F(SignedLeavesTest, GovernanceAndAnchorsAreNotForPartitions) {

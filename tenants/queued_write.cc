@@ -92,64 +92,56 @@ absl::Status CheckOwnEntries(QueuedWrite& queued, const PartitionWriter::Options
   return absl::OkStatus();
 }
 
-// The leaves are one whole author batch: one key, one signature, every path leading to the root that was signed.
-absl::Status CheckAuthorBatch(const std::vector<ledger::Leaf>& leaves, const std::string& origin, const Roster& roster) {
-  const ledger::v1::SignedEntry& first = leaves.front().signed_entry;
-  absl::StatusOr<ledger::Hash> batch_root;
-  for (std::size_t i = 0; i < leaves.size(); ++i) {
-    const ledger::v1::SignedEntry& leaf = leaves[i].signed_entry;
-    if (leaf.batch_index() != i || leaf.batch_size() != leaves.size() || leaf.key_id() != first.key_id() ||
-        leaf.algorithm() != first.algorithm() || leaf.signature() != first.signature() ||
-        leaves[i].entry.author() != leaves.front().entry.author()) {
-      return absl::InvalidArgumentError(fmt::format("leaf {}: the leaves are not one whole author batch in order", i));
-    }
-    if (leaves[i].entry.origin() != origin) return absl::InvalidArgumentError(fmt::format("leaf {}: its entry is for another log", i));
-    std::vector<ledger::Hash> path;
-    for (const std::string& bytes : leaf.batch_path()) {
-      auto hash = ledger::HashFromBytes(bytes);
-      if (!hash.ok()) return hash.status();
-      path.push_back(*hash);
-    }
-    const auto root = ledger::RootFromInclusionProof(i, leaves.size(), ledger::LeafHash(leaf.entry_bytes()), path);
-    if (!root.ok()) return absl::UnauthenticatedError(fmt::format("leaf {}: {}", i, std::string(root.status().message())));
-    if (i == 0) batch_root = root;
-    if (*root != *batch_root) return absl::UnauthenticatedError(fmt::format("leaf {}: its path leads to another root", i));
+absl::StatusOr<std::vector<ledger::Leaf>> ParseLeaves(const std::vector<std::string>& signed_leaves, const std::string& origin) {
+  std::vector<ledger::Leaf> leaves;
+  leaves.reserve(signed_leaves.size());
+  for (std::size_t i = 0; i < signed_leaves.size(); ++i) {
+    auto leaf = ledger::ParseLeaf(signed_leaves[i]);
+    if (!leaf.ok()) return absl::InvalidArgumentError(fmt::format("leaf {}: {}", i, std::string(leaf.status().message())));
+    if (leaf->entry.origin() != origin) return absl::InvalidArgumentError(fmt::format("leaf {}: its entry is for another log", i));
+    leaves.push_back(*std::move(leaf));
   }
+  return leaves;
+}
+
+// One author batch, whole and in order, and its signature.
+absl::StatusOr<QueuedWrite::SignedBy> CheckAuthorBatch(const std::vector<ledger::Leaf>& leaves, const std::string& origin, const Roster& roster) {
+  if (absl::Status status = ledger::CheckWholeBatch(leaves); !status.ok()) return status;
+  const ledger::v1::SignedEntry& first = leaves.front().signed_entry;
   const auto key_id = ledger::HashFromBytes(first.key_id());
   if (!key_id.ok()) return key_id.status();
   const auto key = roster.Key(*key_id);
   if (!key.ok()) return absl::PermissionDeniedError("the author's key is not enrolled");
-  return ledger::VerifyLeafSignature(origin, first, *key);
+  if (absl::Status status = ledger::VerifyLeafSignature(origin, first, *key); !status.ok()) return status;
+  return QueuedWrite::SignedBy{leaves.front().entry.author(), *key_id, {}};
 }
 
 absl::Status CheckSignedLeaves(QueuedWrite& queued, const PartitionWriter::Options& options, const Roster& roster) {
   if (!queued.write.entries.empty()) return absl::InvalidArgumentError("a write has own entries or signed leaves, not both");
-  std::vector<ledger::Leaf> leaves;
+  const auto leaves = ParseLeaves(queued.write.signed_leaves, options.origin);
+  if (!leaves.ok()) return leaves.status();
+  auto signed_by = CheckAuthorBatch(*leaves, options.origin, roster);
+  if (!signed_by.ok()) return signed_by.status();
+  if (signed_by->author == options.author) {
+    return absl::PermissionDeniedError("the custodian's own entries are written by its partition writer");
+  }
   std::set<std::string_view> keys;
   std::set<std::uint64_t> counters;
-  for (std::size_t i = 0; i < queued.write.signed_leaves.size(); ++i) {
-    auto leaf = ledger::ParseLeaf(queued.write.signed_leaves[i]);
-    if (!leaf.ok()) return absl::InvalidArgumentError(fmt::format("leaf {}: {}", i, std::string(leaf.status().message())));
-    leaves.push_back(*std::move(leaf));
-  }
-  if (absl::Status status = CheckAuthorBatch(leaves, options.origin, roster); !status.ok()) return status;
-  for (std::size_t i = 0; i < leaves.size(); ++i) {
-    const ledger::v1::Entry& entry = leaves[i].entry;
-    if (entry.author() == options.author) {
-      return absl::PermissionDeniedError("the custodian's own entries are written by its partition writer");
-    }
+  for (std::size_t i = 0; i < leaves->size(); ++i) {
+    const ledger::v1::Entry& entry = (*leaves)[i].entry;
     if (absl::Status status = CheckKind(entry.kind(), options); !status.ok()) return status;
     if (entry.counter() > INT64_MAX) return absl::InvalidArgumentError(fmt::format("leaf {}: its counter is past the limit", i));
     if (!keys.insert(entry.idempotency_key()).second || !counters.insert(entry.counter()).second) {
       return absl::InvalidArgumentError(fmt::format("leaf {}: its idempotency key or counter stands twice in the batch", i));
     }
-    const auto digest = ledger::Sha256(leaves[i].signed_entry.entry_bytes());
+    const auto digest = ledger::Sha256((*leaves)[i].signed_entry.entry_bytes());
     queued.items.push_back({entry.author(), entry.idempotency_key(), std::string(ledger::AsBytes(digest)), i, 1,
                             static_cast<std::int64_t>(entry.counter())});
-    const auto key_id = ledger::HashFromBytes(leaves[i].signed_entry.key_id());
-    if (!key_id.ok()) return key_id.status();
-    queued.signed_by.push_back({entry.author(), *key_id, entry.kind(), entry.subject()});
+    queued.leaf_hashes.push_back(ledger::LeafHash(queued.write.signed_leaves[i]));
+    signed_by->kinds.insert(entry.kind());
+    queued.leaf_subjects.push_back(entry.kind() == ledger::v1::KIND_SUBJECT_MAP ? std::nullopt : RecentSubjects::Subject(entry.subject()));
   }
+  queued.signed_by = *std::move(signed_by);
   return absl::OkStatus();
 }
 

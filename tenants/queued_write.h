@@ -4,9 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <future>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,16 +38,19 @@ struct QueuedWrite {
   Write write;
   // One for a Write of the custodian's; one for each signed leaf.
   std::vector<IdempotencyItem> items;
-  // Author, key, kind and subject of each signed leaf; the first three judged by the roster at commit.
+  // Of each of write.signed_leaves.
+  std::vector<ledger::Hash> leaf_hashes;
+  std::vector<RecentSubjects::Subject> leaf_subjects;
+  // Author, key and kinds of the signed leaves, judged by the roster at commit.
   struct SignedBy {
     std::string author;
     ledger::Hash key_id;
-    ledger::v1::Kind kind;
-    std::string subject;
+    std::set<ledger::v1::Kind> kinds;
   };
-  std::vector<SignedBy> signed_by;
+  std::optional<SignedBy> signed_by;
   std::size_t bytes = 0;
-  std::promise<absl::StatusOr<Admitted>> promise;
+  // Called once.
+  PartitionWriter::Done done;
 
   [[nodiscard]] std::size_t entries() const { return write.entries.size() + write.signed_leaves.size(); }
 };

@@ -12,6 +12,7 @@
 #include "services/rpc/serve_call.h"
 #include "services/rpc/timestamp.h"
 #include "tenants/outbox.h"
+#include "tenants/retry_after.h"
 
 namespace custodian::log {
 
@@ -21,14 +22,16 @@ constexpr int kOpenedMax = 256;
 
 }  // namespace
 
-class LedgerService::Core final : public v1::LedgerService::Service {
+// AppendBatch answers when the partition's writer has committed, and keeps no thread until then: an author's many small batches are one commit.
+class LedgerService::Core final : public v1::LedgerService::WithCallbackMethod_AppendBatch<v1::LedgerService::Service> {
  public:
   Core(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions, Options options)
       : guard_(guard), readers_(readers), partitions_(partitions), options_(std::move(options)) {}
 
-  grpc::Status AppendBatch(grpc::ServerContext* context, const v1::AppendBatchRequest* request, v1::AppendBatchResponse* response) override {
-    return rpc::ServeCall(guard_, *context, "AppendBatch", {"node", "feed", "fhir"},
-                          [&](const tenants::Client& client) { return Append(client, *request, *response); });
+  grpc::ServerUnaryReactor* AppendBatch(grpc::CallbackServerContext* context, const v1::AppendBatchRequest* request,
+                                        v1::AppendBatchResponse* response) override {
+    return rpc::ServeCallLater(guard_, *context, "AppendBatch", {"node", "feed", "fhir"},
+                               [&](const tenants::Client& client, rpc::Answer answer) { return Append(client, *request, *response, std::move(answer)); });
   }
 
   grpc::Status GetReceipt(grpc::ServerContext* context, const v1::GetReceiptRequest* request, v1::GetReceiptResponse* response) override {
@@ -62,7 +65,20 @@ class LedgerService::Core final : public v1::LedgerService::Service {
     return absl::OkStatus();
   }
 
-  absl::Status Append(const tenants::Client& client, const v1::AppendBatchRequest& request, v1::AppendBatchResponse& response) const {
+  void Submit(const tenants::Partition& partition, tenants::Write write, v1::AppendBatchResponse& response, rpc::Answer answer) const {
+    partition.writer->Submit(std::move(write), [&response, answer = std::move(answer)](const absl::StatusOr<tenants::Admitted>& admitted) {
+      if (admitted.ok()) {
+        response.set_first_index(admitted->first_index);
+        for (const ledger::Hash& hash : admitted->leaf_hashes) response.add_leaf_hash(std::string(ledger::AsBytes(hash)));
+        *response.mutable_witnessed_by() = rpc::ToTimestamp(admitted->witnessed_by);
+        if (admitted->promise) response.set_promise(admitted->promise->Serialize());
+      }
+      answer(admitted.status());
+    });
+  }
+
+  absl::Status Append(const tenants::Client& client, const v1::AppendBatchRequest& request, v1::AppendBatchResponse& response,
+                      rpc::Answer answer) const {
     const tenants::Partition* partition = partitions_.FindByOrigin(request.origin());
     // The same words for another tenant's log and for none.
     const absl::Status refused = absl::PermissionDeniedError("this client may not append to this log");
@@ -87,15 +103,18 @@ class LedgerService::Core final : public v1::LedgerService::Service {
       if (leaf->entry.kind() != ledger::v1::KIND_VOID) write.rows.push_back(TenantsWordRow(leaf->entry, static_cast<std::size_t>(i)));
       tenants_word.push_back(std::move(leaf->entry));
     }
-    if (absl::Status status = CheckTenantsWord(*partition->log, tenants_word); !status.ok()) return status;
     write.signed_leaves = {request.leaf().begin(), request.leaf().end()};
     if (!write.rows.empty()) write.rows.push_back(tenants::OutboxRow("savings-word", PatientId()));
-    const auto admitted = partition->writer->Apply(std::move(write));
-    if (!admitted.ok()) return admitted.status();
-    response.set_first_index(admitted->first_index);
-    for (const ledger::Hash& hash : admitted->leaf_hashes) response.add_leaf_hash(std::string(ledger::AsBytes(hash)));
-    *response.mutable_witnessed_by() = rpc::ToTimestamp(admitted->witnessed_by);
-    if (admitted->promise) response.set_promise(admitted->promise->Serialize());
+    if (tenants_word.empty()) {
+      Submit(*partition, std::move(write), response, std::move(answer));
+      return absl::OkStatus();
+    }
+    // Held against what is stored, which a thread of gRPC's must not wait for.
+    const bool taken = options_.wait_apart([this, partition, &response, word = std::move(tenants_word), write = std::move(write), answer]() mutable {
+      if (absl::Status status = CheckTenantsWord(*partition->log, word); !status.ok()) return answer(status);
+      Submit(*partition, std::move(write), response, std::move(answer));
+    });
+    if (!taken) return tenants::WithRetryAfter(absl::ResourceExhaustedError("too many batches wait to be held against the log; retry after 1 s"), absl::Seconds(1));
     return absl::OkStatus();
   }
 

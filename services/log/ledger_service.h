@@ -32,6 +32,8 @@ class LedgerService {
     std::function<absl::StatusOr<Opened>(const tenants::Partition& partition, std::uint64_t index)> open_reported;
     // Whether VOID, COUNTERSIGNED and DISPUTED are admitted: verifiers of before call such entries malformed.
     bool admits_tenants_word = false;
+    // Runs it later, on a thread that may wait for the database; false when too much waits (rpc::Errands). Wanted where the tenant's word is admitted.
+    std::function<bool(std::function<void()>)> wait_apart{};
   };
   // Borrows all but `options`.
   LedgerService(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions, Options options);

@@ -15,6 +15,7 @@
 #include "services/log/publisher.h"
 #include "services/log/subject_index.h"
 #include "services/log/tile_service.h"
+#include "services/rpc/errands.h"
 #include "services/rpc/grpc_client.h"
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/timestamp.h"
@@ -89,6 +90,8 @@ class LogServicesTest : public ::testing::Test {
   }
   void TearDown() override {
     if (server_ != nullptr) server_->Stop();
+    errands_.Stop();
+    apart_.join();
     if (writer_.joinable()) {
       partition_->writer->Stop();
       writer_.join();
@@ -151,6 +154,8 @@ class LogServicesTest : public ::testing::Test {
   rpc::CallGuard guard_{kNetwork, FindClient};
   Readers readers_{guard_, partitions_, kGovernance};
   MakeReceipt make_receipt_ = [this](std::string_view, std::uint64_t index) { return ReceiptOf(*partition_->log, index); };
+  rpc::Errands errands_{8};
+  std::thread apart_{[this] { errands_.Work(); }};
   LedgerService ledger_service_{guard_,
                                 readers_,
                                 partitions_,
@@ -158,7 +163,8 @@ class LogServicesTest : public ::testing::Test {
                                  .open_reported = [](const tenants::Partition&, std::uint64_t index) -> absl::StatusOr<LedgerService::Opened> {
                                    return LedgerService::Opened{"salt", absl::StrCat("detail ", index)};
                                  },
-                                 .admits_tenants_word = true}};
+                                 .admits_tenants_word = true,
+                                 .wait_apart = [this](std::function<void()> errand) { return errands_.Add(std::move(errand)); }}};
   FeedService feed_service_{guard_, partitions_, clock_};
   TileService tiles_{kNetwork, readers_,
                      [this](std::string_view origin) { return origin == kOrigin ? partition_->log.get() : nullptr; }, make_receipt_,
@@ -181,6 +187,40 @@ TEST_F(LogServicesTest, BatchOfATenantsAuthorIsAppendedOnce) {
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->first_index, appended->first_index);
   EXPECT_EQ(Value(partition_->log->Head()).size, size);
+}
+
+// More at once than the server has threads: a call that waits for its commit keeps none.
+TEST_F(LogServicesTest, AsManyBatchesAsComeWaitTogether) {
+  constexpr int kCalls = 90;
+  const std::string author = Id(custodian::testing::kTestTenant, "node");
+  auto client = LedgerOf(author);
+  auto other = LedgerOf(author);
+  std::vector<std::vector<std::string>> batches;
+  for (int i = 0; i < 2 * kCalls; ++i) {
+    ledger::v1::Entry entry;
+    entry.set_origin(kOrigin);
+    entry.set_kind(ledger::v1::KIND_ORDER_CHECKED);
+    entry.set_author(author);
+    entry.set_counter(static_cast<std::uint64_t>(i) + 1);
+    *entry.mutable_time() = rpc::ToTimestamp(clock_.Now());
+    entry.set_idempotency_key(std::string(ledger::AsBytes(ledger::Sha256(absl::StrCat("many ", i)))));
+    batches.push_back(Value(ledger::SignBatch(kOrigin, std::vector<std::string>{entry.SerializeAsString()}, *node_)));
+  }
+  std::atomic<int> admitted = 0;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 2 * kCalls; ++i)
+    callers.emplace_back([&, i] { admitted += (i % 2 == 0 ? client : other)->AppendBatch(kOrigin, batches[static_cast<std::size_t>(i)]).ok() ? 1 : 0; });
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(admitted, 2 * kCalls);
+  EXPECT_EQ(Value(partition_->log->Head()).size, 2u * kCalls);
+}
+
+// Nobody waits for ever for a writer that ends.
+TEST_F(LogServicesTest, ABatchThatIsNotWrittenIsAnswered) {
+  partition_->writer->Stop();
+  writer_.join();
+  const std::string author = Id(custodian::testing::kTestTenant, "node");
+  EXPECT_EQ(LedgerOf(author)->AppendBatch(kOrigin, Batch(*node_, author, 1)).status().code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_F(LogServicesTest, AnswerIsASignedPromise) {
@@ -436,7 +476,9 @@ TEST_F(LogServicesTest, TilesAreForAdmittedReadersAndOthersLearnNothing) {
     const auto partial = Fetch(log + absl::StrCat("tile/0/001.p/", size - 256), reader);
     EXPECT_EQ(partial.status, 200);
     EXPECT_THAT(partial.headers, ::testing::Contains(::testing::Pair("Cache-Control", "no-store")));
-    EXPECT_EQ(Fetch(log + "receipt/5", reader).status, 200);
+    const auto receipt = Fetch(log + "receipt/5", reader);
+    EXPECT_EQ(receipt.status, 200);
+    EXPECT_THAT(receipt.headers, ::testing::Contains(::testing::Pair("Cache-Control", "private, max-age=31536000, immutable")));
   }
   const auto refused = Fetch(log + "checkpoint", "");
   EXPECT_EQ(refused.status, 403);
@@ -451,6 +493,30 @@ TEST_F(LogServicesTest, TilesAreForAdmittedReadersAndOthersLearnNothing) {
       EXPECT_EQ(response.headers, refused.headers) << other << path;
     }
   }
+}
+
+// Full tiles and receipts: after the first answer the database is not asked any more. What changes is asked for each time.
+TEST_F(LogServicesTest, WhatNeverChangesIsReadOnce) {
+  const std::string author = Id(custodian::testing::kTestTenant, "node");
+  ASSERT_TRUE(LedgerOf(author)->AppendBatch(kOrigin, Batch(*node_, author, 300)).ok());
+  Publish();
+  const std::string log = "/log/00000000000000aa/";
+  const std::string partial = absl::StrCat("tile/0/001.p/", Value(partition_->log->Head()).size - 256);
+  std::vector<std::pair<std::string, std::string>> answers;
+  for (const std::string resource : {"tile/0/000", "tile/entries/000", "receipt/5"}) answers.emplace_back(resource, Fetch(log + resource, author).body);
+  EXPECT_EQ(Fetch(log + "tile/0/001", author).status, 404);
+  ASSERT_TRUE(postgres_->Sql("ALTER SCHEMA ledger RENAME TO away").ok());
+  for (const auto& [resource, body] : answers) {
+    const auto again = Fetch(log + resource, author);
+    EXPECT_EQ(again.status, 200) << resource;
+    EXPECT_EQ(again.body, body) << resource;
+    EXPECT_THAT(again.headers, ::testing::Contains(::testing::Pair("Cache-Control", "private, max-age=31536000, immutable")));
+    EXPECT_EQ(Fetch(log + resource, Id(kOtherTenant, "node")).status, 403);
+  }
+  for (const std::string& resource : {std::string("checkpoint"), partial, std::string("receipt/6"), std::string("tile/0/001")})
+    EXPECT_EQ(Fetch(log + resource, author).status, 500) << resource;
+  ASSERT_TRUE(postgres_->Sql("ALTER SCHEMA away RENAME TO ledger").ok());
+  EXPECT_EQ(Fetch(log + "receipt/6", author).status, 200);
 }
 
 TEST_F(LogServicesTest, ReaderGetsClearAnswersToBadPaths) {

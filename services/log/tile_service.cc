@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/rpc/router.h"
 #include "tenants/ids.h"
 
@@ -19,12 +20,18 @@ bool IsLogName(std::string_view text) {
 
 bool StartsWith(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
-// Full tiles never change; partial ones, and the checkpoint, do.
-const char* CacheControl(std::string_view resource) {
+constexpr std::string_view kReceipt = "receipt/";
+
+// Full tiles never change, and a receipt that verifies does so for ever; partial tiles, the checkpoint and lists of subjects change.
+bool IsImmutable(std::string_view resource) {
   const bool full_tile = StartsWith(resource, "tile/") && resource.find(".p/") == std::string_view::npos;
-  // Private: what an admitted reader got, no proxy may give to others.
-  return full_tile ? "private, max-age=31536000, immutable" : "no-store";
+  return full_tile || StartsWith(resource, kReceipt);
 }
+
+// Private: what an admitted reader got, no proxy may give to others.
+const char* CacheControl(std::string_view resource) { return IsImmutable(resource) ? "private, max-age=31536000, immutable" : "no-store"; }
+
+const char* ContentType(std::string_view resource) { return StartsWith(resource, "tile/") ? "application/octet-stream" : "text/plain; charset=utf-8"; }
 
 rpc::HttpResponse Answer(const absl::StatusOr<std::string>& found, const char* type, std::string_view resource) {
   if (found.ok()) return {200, {{"Content-Type", type}, {"Cache-Control", CacheControl(resource)}}, *found};
@@ -77,23 +84,27 @@ rpc::HttpResponse TileService::Handle(const rpc::HttpRequest& request) const {
     const auto from = ledger::SealedPath::Parse(resource);
     return Answer(from.ok() ? read_sealed_(origin, *from) : from.status(), "application/octet-stream", resource);
   }
-  return Serve(*log, origin, resource);
+  if (!IsImmutable(resource)) return Serve(*log, origin, resource);
+  const std::string name = absl::StrCat(origin, "/", resource);
+  if (const auto kept = kept_.Find(name); kept != nullptr) return Answer(*kept, ContentType(resource), resource);
+  rpc::HttpResponse response = Serve(*log, origin, resource);
+  if (response.status == 200) kept_.Keep(name, response.body);
+  return response;
 }
 
 rpc::HttpResponse TileService::Serve(const tenants::LogReader& log, const std::string& origin, const std::string& resource) const {
-  if (resource == "checkpoint") return Answer(log.PublishedCheckpoint(), "text/plain; charset=utf-8", resource);
-  if (StartsWith(resource, "tile/")) return Answer(log.Tile(resource), "application/octet-stream", resource);
+  if (resource == "checkpoint") return Answer(log.PublishedCheckpoint(), ContentType(resource), resource);
+  if (StartsWith(resource, "tile/")) return Answer(log.Tile(resource), ContentType(resource), resource);
   constexpr std::string_view kSubject = "subject/";
   if (StartsWith(resource, kSubject)) {
     const auto subject = HexDecode(std::string_view(resource).substr(kSubject.size()));
     if (!subject.ok()) return Answer(subject.status(), "", resource);
-    return Answer(list_subject_(origin, *subject), "text/plain; charset=utf-8", resource);
+    return Answer(list_subject_(origin, *subject), ContentType(resource), resource);
   }
-  constexpr std::string_view kReceipt = "receipt/";
   if (!StartsWith(resource, kReceipt)) return rpc::PlainText(404, "not a resource of a log");
   const auto index = ParseIndex(std::string_view(resource).substr(kReceipt.size()));
   if (!index.ok()) return Answer(index.status(), "", resource);
-  return Answer(make_receipt_(origin, *index), "text/plain; charset=utf-8", resource);
+  return Answer(make_receipt_(origin, *index), ContentType(resource), resource);
 }
 
 }  // namespace custodian::log

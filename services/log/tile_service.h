@@ -1,10 +1,11 @@
 // Logs over HTTPS, for admitted readers alone (readers.h): `/log/<16 hex>/checkpoint`, `/log/<16 hex>/tile/...` (C2SP tlog-tiles)
 // `/log/<16 hex>/receipt/<index>` (C2SP tlog-proof) and `/log/<16 hex>/subject/<32 hex>` (ledger/subject_list.h); for a node of the log's own tenant also
 // `/log/<16 hex>/sealed/<index>/<ordinal>` (ledger/sealed_items.h), which for everybody else is no resource. The 16 hex digits are the end of the log's origin.
-// Thread-safe.
+// Full tiles and receipts, which never change, are answered from memory when they were asked for before, and may be kept by who gets them. Thread-safe.
 #ifndef CUSTODIAN_SERVICES_LOG_TILE_SERVICE_H_
 #define CUSTODIAN_SERVICES_LOG_TILE_SERVICE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "ledger/sealed_items.h"
+#include "services/log/kept_answers.h"
 #include "services/log/readers.h"
 #include "services/rpc/http.h"
 #include "tenants/log_reader.h"
@@ -34,6 +36,9 @@ class TileService {
   TileService(std::string network, const Readers& readers, FindLog find_log, MakeReceipt make_receipt, ListSubject list_subject,
               ReadSealed read_sealed = {});
 
+  // Of all logs together: tiles and receipts kept.
+  static constexpr std::size_t kKeptBytesMax = std::size_t{32} << 20;
+
   // A GET below "/log/".
   [[nodiscard]] rpc::HttpResponse Handle(const rpc::HttpRequest& request) const;
 
@@ -47,6 +52,7 @@ class TileService {
   const ListSubject list_subject_;
   // Null where nothing is offered.
   const ReadSealed read_sealed_;
+  mutable KeptAnswers kept_{kKeptBytesMax};
 };
 
 }  // namespace custodian::log

@@ -13,8 +13,9 @@ namespace custodian::main {
 namespace {
 
 constexpr absl::Duration kStartPatience = absl::Seconds(30);
-// For one call to a witness, and to ask it what it knows.
+// For one call to a witness, and to ask it what it knows: all of them briefly at first, so that one that is silent holds no start up.
 constexpr absl::Duration kWitnessTimeout = absl::Seconds(5);
+constexpr absl::Duration kFirstQuestionTimeout = absl::Milliseconds(150);
 constexpr absl::Duration kQuestionTimeout = absl::Seconds(1);
 // A log whose witnesses do not answer is asked about again.
 constexpr absl::Duration kAskAgain = absl::Milliseconds(200);
@@ -76,8 +77,12 @@ absl::Status Network::ReadPolicy() {
 }
 
 absl::Status Network::AskWitnesses(const ledger::NoteVerifier& key, const tenants::LogReader& log) const {
-  return log::AskWitnesses(policy, static_cast<std::size_t>(config.lying_witnesses_max), key, log,
-                           [this](const std::string& url) { return witness_client->SendWithin(kQuestionTimeout, "GET", url); });
+  const auto ask = [&](absl::Duration timeout) {
+    return log::AskWitnesses(policy, static_cast<std::size_t>(config.lying_witnesses_max), key, log,
+                             [this, timeout](const std::string& url) { return witness_client->SendWithin(timeout, "GET", url); });
+  };
+  const absl::Status asked = ask(kFirstQuestionTimeout);
+  return absl::IsUnavailable(asked) ? ask(kQuestionTimeout) : asked;
 }
 
 void Network::RunWriter(tenants::PartitionWriter& writer, const ledger::NoteVerifier& key, const tenants::LogReader& log) {

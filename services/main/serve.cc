@@ -59,6 +59,7 @@
 #include "services/main/quorum.h"
 #include "services/main/verify_report.h"
 #include "services/rpc/certificate.h"
+#include "services/rpc/errands.h"
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/https_server.h"
 #include "services/rpc/mllp_server.h"
@@ -79,6 +80,12 @@ constexpr absl::Duration kDrainEvery = absl::Seconds(1);
 constexpr absl::Duration kForgetKeysEvery = absl::Seconds(1);
 // Most wait for a commit: the more do, the larger it is.
 constexpr int kOrderChecksAtOnce = 64;
+// Batches of tenants' agents, a few a minute each, that wait for the database.
+constexpr std::size_t kErrandsMax = 256;
+constexpr int kErrandsAtOnce = 2;
+// A call holds a thread until its answer; one tenant's order checks never hold all of them.
+constexpr int kHttpsThreads = 128;
+constexpr int kOrderChecksOfATenant = 96;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
@@ -168,6 +175,7 @@ class Platform {
   exchange::OrderExplanation order_explanation_;
   rpc::Sessions sessions_;
   std::unique_ptr<savings::PageService> page_;
+  rpc::Errands errands_{kErrandsMax};
   log::LedgerService ledger_service_;
   log::FeedService feed_service_;
   FeedMaps feed_maps_;
@@ -244,6 +252,7 @@ std::optional<exchange::CdsClient> Platform::FindCdsClient(std::string_view issu
 absl::Status Platform::ValidateTable(std::string_view name, std::string_view tenant_id, std::string_view content) const {
   if (name == governance::kExamClasses) return exam_tables_.CheckClasses(tenant_id, content);
   if (name == governance::kCodeMap) return exam_tables_.CheckCodes(tenant_id, content);
+  if (name == exchange::kOrderReasonsTable) return exchange::ExamTables::CheckReasons(content);
   if (name == governance::kPrices) return savings::PriceTable::Parse(content).status();
   if (name == governance::kMatchWeights) {
     if (!tenant_id.empty()) return absl::InvalidArgumentError("match-weights: they are the whole network's; name no tenant");
@@ -252,7 +261,7 @@ absl::Status Platform::ValidateTable(std::string_view name, std::string_view ten
   if (name == governance::kFeedMap) return feeds::FeedMap::Standard()->With(content).status();
   if (name == consent::kLegalBasisTable && tenant_id.empty()) return absl::InvalidArgumentError("legal-basis: each tenant records its own");
   if (consent::IsConsentTable(name)) return consent::CheckTable(name, content);
-  return absl::InvalidArgumentError(absl::StrCat("a table is exam-classes, code-map, prices, feed-map, match-weights, ", consent::kLegalBasisTable, ", ",
+  return absl::InvalidArgumentError(absl::StrCat("a table is exam-classes, code-map, order-reasons, prices, feed-map, match-weights, ", consent::kLegalBasisTable, ", ",
                                                  consent::kSensitivityTable, ", ", consent::kMinorsTable, ", ", consent::kRepresentativesTable, " or ",
                                                  consent::kBreakGlassTable));
 }
@@ -343,7 +352,8 @@ Platform::Platform(const Config& config)
       cds_hooks_({.tick = config.order_check_tick,
                   .fetch = [this](absl::Duration timeout, const std::string& url, const std::vector<std::pair<std::string, std::string>>& headers) {
                     return outgoing_->Get(timeout, url, headers);
-                  }},
+                  },
+                  .tenant_at_once_max = kOrderChecksOfATenant},
                  Parts(), machine_clock_, [this](const TenantId& tenant) { return exam_tables_.Of(tenant); },
                  [this](std::string_view issuer, std::string_view cds_tenant) { return FindCdsClient(issuer, cds_tenant); }, key_sets_),
       card_links_(
@@ -363,7 +373,8 @@ Platform::Platform(const Config& config)
                          if (!opened.ok()) return opened.status();
                          return log::LedgerService::Opened{std::move(opened->salt), std::move(opened->detail)};
                        },
-                       .admits_tenants_word = config.countersigning}),
+                       .admits_tenants_word = config.countersigning,
+                       .wait_apart = [this](std::function<void()> errand) { return errands_.Add(std::move(errand)); }}),
       feed_service_(guard_, network_->partitions, *network_->clock),
       feed_maps_(*network_->governance),
       feed_intake_(
@@ -416,7 +427,7 @@ Platform::Platform(const Config& config)
                                            .certificate_file = config.https.certificate_file,
                                            .key_file = config.https.key_file,
                                            .client_ca_file = config.https.client_ca_file,
-                                           .threads = 32},
+                                           .threads = kHttpsThreads},
                                           router_.AsHandler()));
   grpc_ = Value(rpc::GrpcServer::Create({.address = config.grpc.address,
                                          .port = config.grpc.port,
@@ -449,6 +460,7 @@ std::unique_ptr<rpc::MllpServer> Platform::MakeMllpServer() {
 
 Platform::~Platform() {
   if (grpc_) grpc_->Stop();
+  errands_.Stop();
   if (https_) https_->Stop();
   if (mllp_) mllp_->Stop();
   cds_hooks_.Stop();
@@ -692,6 +704,7 @@ std::string Platform::MetricsText(const TenantId& tenant) const {
 
 void Platform::Run() {
   for (auto& loop : publisher_->Loops()) threads_.emplace_back(std::move(loop));
+  for (int i = 0; i < kErrandsAtOnce; ++i) threads_.emplace_back([this] { errands_.Work(); });
   for (int i = 0; i < kOrderChecksAtOnce; ++i) threads_.emplace_back([this] { cds_hooks_.Work(); });
   Repeat(kDrainEvery, "outbox", [this] { return DrainInTurn(); });
   Repeat(kForgetKeysEvery, "patient keys", [this] {

@@ -1,16 +1,66 @@
 #include "services/rpc/grpc_server.h"
 
+#include <google/protobuf/any.pb.h>
+#include <google/protobuf/duration.pb.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/rpc/pem_file.h"
+#include "tenants/retry_after.h"
 
 namespace custodian::rpc {
+
+namespace {
+
+// google/rpc/status.proto and error_details.proto, of which Debian has no C++: Status{code = 1, message = 2, details = 3: Any},
+// RetryInfo{retry_delay = 1: Duration}.
+constexpr int kStatusCode = 1, kStatusMessage = 2, kStatusDetails = 3, kRetryDelay = 1;
+constexpr char kRetryInfo[] = "type.googleapis.com/google.rpc.RetryInfo";
+
+std::string RetryDetails(const absl::Status& status, absl::Duration wait) {
+  google::protobuf::Duration delay;
+  delay.set_seconds(absl::IDivDuration(wait, absl::Seconds(1), &wait));
+  delay.set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(wait)));
+  google::protobuf::UnknownFieldSet retry_info;
+  retry_info.AddLengthDelimited(kRetryDelay, delay.SerializeAsString());
+  google::protobuf::Any any;
+  any.set_type_url(kRetryInfo);
+  retry_info.SerializeToString(any.mutable_value());
+  google::protobuf::UnknownFieldSet fields;
+  fields.AddVarint(kStatusCode, static_cast<std::uint64_t>(status.code()));
+  fields.AddLengthDelimited(kStatusMessage, std::string(status.message()));
+  fields.AddLengthDelimited(kStatusDetails, any.SerializeAsString());
+  std::string details;
+  fields.SerializeToString(&details);
+  return details;
+}
+
+std::optional<absl::Duration> RetryOfDetails(const std::string& details) {
+  google::protobuf::UnknownFieldSet fields;
+  if (!fields.ParseFromString(details)) return std::nullopt;
+  for (int i = 0; i < fields.field_count(); ++i) {
+    const auto& field = fields.field(i);
+    google::protobuf::Any any;
+    google::protobuf::UnknownFieldSet retry_info;
+    google::protobuf::Duration delay;
+    if (field.number() == kStatusDetails && field.type() == google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED &&
+        any.ParseFromString(field.length_delimited()) && any.type_url() == kRetryInfo && retry_info.ParseFromString(any.value()) &&
+        retry_info.field_count() == 1 && retry_info.field(0).type() == google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED &&
+        delay.ParseFromString(retry_info.field(0).length_delimited()))
+      return absl::Seconds(delay.seconds()) + absl::Nanoseconds(delay.nanos());
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 class GrpcServer::Core {
  public:
@@ -58,12 +108,17 @@ void GrpcServer::Stop(absl::Duration grace) { core_->server->Shutdown(absl::ToCh
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+  const auto code = static_cast<grpc::StatusCode>(status.code());
+  const auto wait = tenants::RetryAfterOf(status);
+  if (!wait) return {code, std::string(status.message())};
+  return {code, std::string(status.message()), RetryDetails(status, *wait)};
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
-  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+  absl::Status found(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  const auto wait = RetryOfDetails(status.error_details());
+  return wait ? tenants::WithRetryAfter(std::move(found), *wait) : found;
 }
 
 }  // namespace custodian::rpc

@@ -1,6 +1,6 @@
 // The mTLS gRPC server that hosts the platform's services. A client certificate signed by our CA is required; roots are explicit, never the
-// environment's. Services are synchronous (each call on a thread of gRPC's, at most Options::threads_max), so that they may block
-// on the database. Create() listens; Stop() lets running calls finish.
+// environment's. Methods are synchronous (each call on a thread of gRPC's, at most Options::threads_max), so that they may block on the
+// database; or they answer later (serve_call.h) and never block. Create() listens; Stop() lets running calls finish.
 #ifndef CUSTODIAN_SERVICES_RPC_GRPC_SERVER_H_
 #define CUSTODIAN_SERVICES_RPC_GRPC_SERVER_H_
 
@@ -51,7 +51,7 @@ class GrpcServer {
   std::unique_ptr<Core> core_;
 };
 
-// The same code and message on the wire; codes are equal by number.
+// The same code and message on the wire; codes are equal by number. tenants::RetryAfterOf() travels as google.rpc.RetryInfo in a google.rpc.Status.
 [[nodiscard]] grpc::Status ToGrpc(const absl::Status& status);
 [[nodiscard]] absl::Status FromGrpc(const grpc::Status& status);
 

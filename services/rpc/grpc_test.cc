@@ -11,6 +11,7 @@
 #include "services/rpc/protos/custodian.grpc.pb.h"
 #include "services/rpc/serve_call.h"
 #include "services/rpc/timestamp.h"
+#include "tenants/retry_after.h"
 #include "tests/support/test_certificates.h"
 
 namespace custodian::rpc {
@@ -136,6 +137,21 @@ TEST(Timestamp, RoundTripsAndKeepsToItsRange) {
   timestamp.set_nanos(0);
   timestamp.set_seconds(253'402'300'800);
   EXPECT_FALSE(FromTimestamp(timestamp).ok());
+}
+
+TEST(Grpc, HowLongToWaitTravelsWithTheStatus) {
+  for (const absl::Duration wait : {absl::Milliseconds(100), absl::Milliseconds(2'500), absl::Seconds(10)}) {
+    const absl::Status status = tenants::WithRetryAfter(absl::ResourceExhaustedError("full"), wait);
+    const grpc::Status sent = ToGrpc(status);
+    // A google.rpc.Status that says the same.
+    EXPECT_THAT(sent.error_details(), HasSubstr("type.googleapis.com/google.rpc.RetryInfo"));
+    const absl::Status received = FromGrpc(sent);
+    EXPECT_EQ(received.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(received.message(), "full");
+    EXPECT_EQ(tenants::RetryAfterOf(received), wait);
+  }
+  EXPECT_EQ(tenants::RetryAfterOf(FromGrpc(ToGrpc(absl::ResourceExhaustedError("full")))), std::nullopt);
+  EXPECT_EQ(tenants::RetryAfterOf(FromGrpc({grpc::StatusCode::RESOURCE_EXHAUSTED, "full", "no message"})), std::nullopt);
 }
 
 TEST(GrpcStatus, CodesKeepTheirNumbers) {

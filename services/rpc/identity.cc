@@ -66,7 +66,7 @@ std::string ActorPseudonym(std::string_view spiffe_id) {
   return HexEncode(ledger::AsBytes(ledger::Sha256(spiffe_id)).substr(0, 6));
 }
 
-absl::StatusOr<std::string> CallerOf(const grpc::ServerContext& context) {
+absl::StatusOr<std::string> CallerOf(const grpc::ServerContextBase& context) {
   const auto authentication = context.auth_context();
   if (authentication == nullptr || !authentication->IsPeerAuthenticated()) return absl::UnauthenticatedError("a client certificate is required");
   // gRPC sets it for a certificate with exactly one URI SAN that is a valid SPIFFE id.
@@ -89,7 +89,7 @@ absl::StatusOr<tenants::Client> CallGuard::Admit(std::string_view spiffe_id, std
   return *client;
 }
 
-absl::StatusOr<tenants::Client> CallGuard::Admit(const grpc::ServerContext& context, std::initializer_list<std::string_view> roles) const {
+absl::StatusOr<tenants::Client> CallGuard::Admit(const grpc::ServerContextBase& context, std::initializer_list<std::string_view> roles) const {
   const auto caller = CallerOf(context);
   if (!caller.ok()) return caller.status();
   return Admit(*caller, roles);

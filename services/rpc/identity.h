@@ -14,7 +14,7 @@
 #include "tenants/registry.h"
 
 namespace grpc {
-class ServerContext;
+class ServerContextBase;
 }
 
 namespace custodian::rpc {
@@ -37,7 +37,7 @@ struct SpiffeId {
 [[nodiscard]] std::string ActorPseudonym(std::string_view spiffe_id);
 
 // The verified SPIFFE id of a gRPC caller; Unauthenticated when its certificate names none.
-[[nodiscard]] absl::StatusOr<std::string> CallerOf(const grpc::ServerContext& context);
+[[nodiscard]] absl::StatusOr<std::string> CallerOf(const grpc::ServerContextBase& context);
 
 class CallGuard {
  public:
@@ -48,7 +48,7 @@ class CallGuard {
 
   // Unauthenticated for nobody, PermissionDenied for anybody else whom the method is not for.
   [[nodiscard]] absl::StatusOr<tenants::Client> Admit(std::string_view spiffe_id, std::initializer_list<std::string_view> roles) const;
-  [[nodiscard]] absl::StatusOr<tenants::Client> Admit(const grpc::ServerContext& context,
+  [[nodiscard]] absl::StatusOr<tenants::Client> Admit(const grpc::ServerContextBase& context,
                                                       std::initializer_list<std::string_view> roles) const;
 
   [[nodiscard]] const std::string& network() const { return network_; }

@@ -1,38 +1,16 @@
 // custodian_benchmark: one part of the benchmark, as tests/benchmark/run calls it. Prints a line a measure, and at last one with the
 // circumstances.
-#include <cstdio>
 #include <string>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
-#include "fmt/format.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 #include "tests/benchmark/measure.h"
 
-namespace {
-
-using custodian::benchmark::JsonOf;
-using custodian::benchmark::Measure;
-using custodian::benchmark::Report;
+using custodian::benchmark::Print;
 using custodian::benchmark::Settings;
-
-int Print(const absl::StatusOr<Report>& report) {
-  if (!report.ok()) {
-    std::fprintf(stderr, "custodian_benchmark: %s\n", std::string(report.status().message()).c_str());
-    return 1;
-  }
-  for (const Measure& measure : report->measures) std::printf("%s\n", JsonOf(measure).c_str());
-  std::string members;
-  for (const auto& [name, value] : report->circumstances) {
-    members += fmt::format("{}\"{}\":{:.10g}", members.empty() ? "" : ",", name, value);
-  }
-  std::printf("{%s}\n", members.c_str());
-  return 0;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("measures Custodian beside plain PostgreSQL; use tests/benchmark/run");
@@ -61,13 +39,8 @@ int main(int argc, char** argv) {
   int people = 1'000'000;
   auto* lookups = app.add_subcommand("match-lookups", "who is a patient elsewhere, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES");
   lookups->add_option("--people", people, "persons, with two patients each on average")->check(CLI::Range(1'000, 100'000'000))->capture_default_str();
-  int logs = 100, dead = 0, slow = 0;
-  auto* checkpoints = app.add_subcommand("checkpoints", "how soon entries of many logs are witnessed, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES");
-  checkpoints->add_option("--logs", logs, "busy logs, a client each")->check(CLI::Range(1, 1'000))->capture_default_str();
-  checkpoints->add_option("--dead", dead, "of five witnesses, that cannot be reached")->check(CLI::Range(0, 2))->capture_default_str();
-  checkpoints->add_option("--slow", slow, "of five witnesses, that take 2 s")->check(CLI::Range(0, 2))->capture_default_str();
   auto* consents = app.add_subcommand("consents", "consent decisions on one core, from memory");
-  for (auto* command : {entries, checks, messages, consents, lookups, imports, reads, growth, searches, checkpoints}) {
+  for (auto* command : {entries, checks, messages, consents, lookups, imports, reads, growth, searches}) {
     command->add_option("--clients", settings.clients, "who send at once")->check(CLI::Range(1, 128))->capture_default_str();
     command->add_option("--rounds", settings.rounds, "turns of each side")->check(CLI::Range(1, 100))->capture_default_str();
     command->add_option("--seconds", seconds, "measured on each side, over all rounds")->check(CLI::Range(0.1, 600.0))->capture_default_str();
@@ -83,7 +56,6 @@ int main(int argc, char** argv) {
   if (reads->parsed()) return Print(MeasureFhirReads(settings, home, client_id, key_file));
   if (growth->parsed()) return Print(MeasureOrderGrowth(settings, home, patients));
   if (searches->parsed()) return Print(MeasureFhirSearches(settings, home, client_id, key_file));
-  if (checkpoints->parsed()) return Print(MeasureCheckpoints(settings, logs, dead, slow));
   if (lookups->parsed()) return Print(MeasureMatchLookups(settings, people));
   return Print(entries->parsed() ? MeasureEntries(settings) : MeasureOrderChecks(settings, home));
 }

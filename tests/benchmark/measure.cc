@@ -1,5 +1,7 @@
 #include "tests/benchmark/measure.h"
 
+#include <cstdio>
+
 #include "fmt/format.h"
 
 namespace custodian::benchmark {
@@ -13,6 +15,20 @@ std::string JsonOf(const Measure& measure) {
   return fmt::format(R"({{"measure":"{}","value":{:.2f},"unit":"{}","peer":"{}","peer_value":{:.2f},"ratio":{:.3f}}})", measure.name,
                      measure.value, measure.unit, measure.peer, measure.peer_value,
                      measure.peer_value == 0 ? 0 : measure.value / measure.peer_value);
+}
+
+int Print(const absl::StatusOr<Report>& report) {
+  if (!report.ok()) {
+    std::fprintf(stderr, "benchmark: %s\n", std::string(report.status().message()).c_str());
+    return 1;
+  }
+  for (const Measure& measure : report->measures) std::printf("%s\n", JsonOf(measure).c_str());
+  std::string members;
+  for (const auto& [name, value] : report->circumstances) {
+    members += fmt::format("{}\"{}\":{:.10g}", members.empty() ? "" : ",", name, value);
+  }
+  std::printf("{%s}\n", members.c_str());
+  return 0;
 }
 
 }  // namespace custodian::benchmark

@@ -38,12 +38,11 @@ struct Report {
                                               const Comparison& comparison);
 // {"measure","value","unit","peer","peer_value","ratio"}: ratio = value / peer_value.
 [[nodiscard]] std::string JsonOf(const Measure& measure);
+// Prints a line a measure, and at last one with the circumstances; or why there is none, on stderr. What main() returns.
+[[nodiscard]] int Print(const absl::StatusOr<Report>& report);
 
 // The partition writer alone, on the PostgreSQL of CUSTODIAN_TEST_POSTGRES, against a plain insert of the same bytes.
 [[nodiscard]] absl::StatusOr<Report> MeasureEntries(const Settings& settings);
-// How soon a write is witnessed while as many logs are busy, with five witnesses of which 3 make a quorum, `dead` cannot be reached and
-// `slow` take 2 s an answer; on the PostgreSQL of CUSTODIAN_TEST_POSTGRES.
-[[nodiscard]] absl::StatusOr<Report> MeasureCheckpoints(const Settings& settings, int logs, int dead, int slow);
 // Consent decisions on one core, from memory, against compiling the consents anew each time.
 [[nodiscard]] absl::StatusOr<Report> MeasureConsents(const Settings& settings);
 // Order-sign calls over HTTPS to the quickstart at `home`, against a plain insert of the same bytes into its PostgreSQL.

@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kStatement[] = "call";
 constexpr std::size_t kRandomBytes = 1 << 20;
+constexpr std::size_t kCopyBytes = 1 << 20;
 
 struct Clear {
   void operator()(PGresult* result) const { PQclear(result); }
@@ -40,11 +41,18 @@ absl::StatusOr<std::vector<std::vector<std::string>>> Connection::Run(const std:
 }
 
 absl::Status Connection::Copy(const std::string& sql, const std::vector<std::string>& rows) {
+  std::string data;
+  for (const std::string& row : rows) data += row + "\n";
+  return CopyRaw(sql, data);
+}
+
+absl::Status Connection::CopyRaw(const std::string& sql, std::string_view data) {
   if (const Result begun(PQexec(connection_.get(), sql.c_str())); PQresultStatus(begun.get()) != PGRES_COPY_IN)
     return Failed("PostgreSQL", PQerrorMessage(connection_.get()));
-  for (const std::string& row : rows) {
-    const std::string line = row + "\n";
-    if (PQputCopyData(connection_.get(), line.data(), static_cast<int>(line.size())) != 1) return Failed("COPY", PQerrorMessage(connection_.get()));
+  while (!data.empty()) {
+    const std::string_view part = data.substr(0, kCopyBytes);
+    if (PQputCopyData(connection_.get(), part.data(), static_cast<int>(part.size())) != 1) return Failed("COPY", PQerrorMessage(connection_.get()));
+    data.remove_prefix(part.size());
   }
   if (PQputCopyEnd(connection_.get(), nullptr) != 1) return Failed("COPY", PQerrorMessage(connection_.get()));
   absl::Status status;
@@ -118,28 +126,92 @@ std::string_view RandomText::Take(std::size_t bytes) {
   return taken;
 }
 
-absl::StatusOr<std::unique_ptr<PlainPostgres>> PlainPostgres::Create(const std::string& superuser, std::vector<std::size_t> row_bytes,
-                                                                     int clients) {
+namespace {
+
+constexpr char kAuditTable[] =
+    "CREATE TABLE audit_{0} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), "
+    "bytes bytea NOT NULL); ALTER TABLE audit_{0} ALTER COLUMN bytes SET STORAGE EXTERNAL";
+
+// The name of a new database.
+absl::StatusOr<std::string> CreateDatabase(const std::string& superuser) {
   auto connection = Connection::Open(superuser);
   if (!connection.ok()) return connection.status();
-  const std::string database = "benchmark_" + HexEncode(RandomBytes(6));
+  std::string database = "benchmark_" + HexEncode(RandomBytes(6));
   if (auto made = connection->Run("CREATE DATABASE " + database); !made.ok()) return made.status();
-  std::unique_ptr<PlainPostgres> peer(new PlainPostgres(superuser, database, std::move(row_bytes)));
+  return database;
+}
+
+void DropDatabase(const std::string& superuser, const std::string& database) {
+  auto connection = Connection::Open(superuser);
+  if (!connection.ok()) return;
+  if (auto dropped = connection->Run(fmt::format("DROP DATABASE {} WITH (FORCE)", database)); !dropped.ok()) {
+    std::cerr << "benchmark: cleanup: " << dropped.status() << "\n";
+  }
+}
+
+// Of two settings of dbname the later one counts.
+std::string ConnectionInfo(const std::string& superuser, const std::string& database) { return fmt::format("{} dbname={}", superuser, database); }
+
+void AppendBigEndian(std::uint32_t value, int bytes, std::string& out) {
+  for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xFF);
+}
+
+// PostgreSQL's documentation of COPY, "Binary Format": one bytea field a row.
+std::string BinaryRows(int rows, std::size_t bytes) {
+  RandomText text(kRandomBytes);
+  std::string data("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+  for (int row = 0; row < rows; ++row) {
+    AppendBigEndian(1, 2, data);
+    AppendBigEndian(static_cast<std::uint32_t>(bytes), 4, data);
+    data += text.Take(bytes);
+  }
+  AppendBigEndian(0xFFFF, 2, data);
+  return data;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PlainCopy>> PlainCopy::Create(const std::string& superuser, std::size_t row_bytes, int rows, int clients) {
+  const auto database = CreateDatabase(superuser);
+  if (!database.ok()) return database.status();
+  std::unique_ptr<PlainCopy> peer(new PlainCopy(superuser, *database));
+  peer->rows_ = BinaryRows(rows, row_bytes);
+  for (int i = 0; i < clients; ++i) {
+    auto connection = Connection::Open(ConnectionInfo(superuser, *database));
+    if (!connection.ok()) return connection.status();
+    peer->clients_.push_back(*std::move(connection));
+  }
+  if (auto made = peer->clients_.front().Run(fmt::format(kAuditTable, 1)); !made.ok()) return made.status();
+  return peer;
+}
+
+PlainCopy::~PlainCopy() {
+  clients_.clear();
+  DropDatabase(superuser_, database_);
+}
+
+absl::StatusOr<Outcome> PlainCopy::Call(int client) {
+  absl::Status status = clients_[static_cast<std::size_t>(client)].CopyRaw("COPY audit_1 (bytes) FROM STDIN (FORMAT binary)", rows_);
+  if (!status.ok()) return status;
+  return Outcome::kAnswered;
+}
+
+absl::StatusOr<std::unique_ptr<PlainPostgres>> PlainPostgres::Create(const std::string& superuser, std::vector<std::size_t> row_bytes,
+                                                                     int clients) {
+  const auto database = CreateDatabase(superuser);
+  if (!database.ok()) return database.status();
+  std::unique_ptr<PlainPostgres> peer(new PlainPostgres(superuser, *database, std::move(row_bytes)));
   if (absl::Status status = peer->Connect(clients); !status.ok()) return status;
   return peer;
 }
 
 absl::Status PlainPostgres::Connect(int clients) {
-  // Of two settings of dbname the later one counts.
-  const std::string conninfo = fmt::format("{} dbname={}", superuser_, database_);
+  const std::string conninfo = ConnectionInfo(superuser_, database_);
   auto connection = Connection::Open(conninfo);
   if (!connection.ok()) return connection.status();
   std::string statement;
   for (std::size_t i = 0; i < row_bytes_.size(); ++i) {
-    const auto made = connection->Run(
-        fmt::format("CREATE TABLE audit_{0} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), "
-                    "bytes bytea NOT NULL); ALTER TABLE audit_{0} ALTER COLUMN bytes SET STORAGE EXTERNAL",
-                    i + 1));
+    const auto made = connection->Run(fmt::format(kAuditTable, i + 1));
     if (!made.ok()) return made.status();
     const std::string insert = fmt::format("INSERT INTO audit_{0} (bytes) VALUES (${0})", i + 1);
     const bool last = i + 1 == row_bytes_.size();
@@ -156,11 +228,7 @@ absl::Status PlainPostgres::Connect(int clients) {
 
 PlainPostgres::~PlainPostgres() {
   clients_.clear();
-  auto connection = Connection::Open(superuser_);
-  if (!connection.ok()) return;
-  if (auto dropped = connection->Run(fmt::format("DROP DATABASE {} WITH (FORCE)", database_)); !dropped.ok()) {
-    std::cerr << "benchmark: cleanup: " << dropped.status() << "\n";
-  }
+  DropDatabase(superuser_, database_);
 }
 
 absl::StatusOr<Outcome> PlainPostgres::Call(int client) {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,6 +28,8 @@ class Connection {
   [[nodiscard]] absl::StatusOr<std::string> Query(const std::vector<std::string_view>& parameters);
   // `sql` is COPY ... FROM STDIN; the rows in its text format, one transaction.
   [[nodiscard]] absl::Status Copy(const std::string& sql, const std::vector<std::string>& rows);
+  // The same of what COPY reads, whole, in the format that `sql` names.
+  [[nodiscard]] absl::Status CopyRaw(const std::string& sql, std::string_view data);
   // SQL without parameters; the rows as text.
   [[nodiscard]] absl::StatusOr<std::vector<std::vector<std::string>>> Run(const std::string& sql);
   [[nodiscard]] absl::Status Prepare(const std::string& sql);
@@ -61,6 +64,27 @@ class RandomText {
  private:
   std::string bytes_;
   std::size_t next_ = 0;
+};
+
+// The same table filled in bulk: each call is one binary COPY of so many rows, one transaction. What a batch of entries is held against.
+class PlainCopy final : public Side {
+ public:
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<PlainCopy>> Create(const std::string& superuser, std::size_t row_bytes, int rows, int clients);
+  // Drops its database.
+  ~PlainCopy() override;
+  PlainCopy(const PlainCopy&) = delete;
+  PlainCopy& operator=(const PlainCopy&) = delete;
+
+  [[nodiscard]] absl::StatusOr<Outcome> Call(int client) override;
+
+ private:
+  PlainCopy(std::string superuser, std::string database) : superuser_(std::move(superuser)), database_(std::move(database)) {}
+
+  const std::string superuser_;
+  const std::string database_;
+  // One transaction's rows in COPY's binary format.
+  std::string rows_;
+  std::vector<Connection> clients_;
 };
 
 class PlainPostgres final : public Side {

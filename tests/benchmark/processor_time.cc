@@ -1,5 +1,6 @@
 #include "tests/benchmark/processor_time.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +33,12 @@ double TicksOf(const std::filesystem::path& process) {
   return ticks;
 }
 
+absl::Duration UsedBy(int who) {
+  rusage usage{};
+  ::getrusage(who, &usage);
+  return absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
+}
+
 }  // namespace
 
 absl::StatusOr<absl::Duration> ProcessorTimeOf(const std::string& home) {
@@ -53,5 +60,8 @@ absl::StatusOr<absl::Duration> ProcessorTimeOf(const std::string& home) {
   if (!any) return absl::NotFoundError(absl::StrCat("no process works in ", home));
   return absl::Seconds(ticks / static_cast<double>(sysconf(_SC_CLK_TCK)));
 }
+
+absl::Duration ProcessorTimeOfThis() { return UsedBy(RUSAGE_SELF); }
+absl::Duration ProcessorTimeOfThisThread() { return UsedBy(RUSAGE_THREAD); }
 
 }  // namespace custodian::benchmark

@@ -13,6 +13,9 @@ namespace custodian::benchmark {
 // Used so far, by user and kernel, of every process that works in or below `home`, and of those that such a process waited for. NotFound
 // when there is none that may be looked at.
 [[nodiscard]] absl::StatusOr<absl::Duration> ProcessorTimeOf(const std::string& home);
+// Of this process, and of the calling thread.
+[[nodiscard]] absl::Duration ProcessorTimeOfThis();
+[[nodiscard]] absl::Duration ProcessorTimeOfThisThread();
 
 }  // namespace custodian::benchmark
 

@@ -1,6 +1,7 @@
 #include "tests/faults/child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -44,16 +45,28 @@ void Child::Say(const std::string& line) const {
 }
 
 bool Child::Hear(std::string& line) {
+  bool ended = false;
+  auto heard = HearWithin(-1, ended);
+  if (heard) line = *std::move(heard);
+  return heard.has_value();
+}
+
+std::optional<std::string> Child::HearWithin(int timeout_ms, bool& ended) {
   while (true) {
     if (const std::size_t end = heard_.find('\n'); end != std::string::npos) {
-      line = heard_.substr(0, end);
+      std::string line = heard_.substr(0, end);
       heard_.erase(0, end + 1);
-      return true;
+      return line;
     }
+    pollfd readable{from_, POLLIN, 0};
+    const int ready = ::poll(&readable, 1, timeout_ms);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0) return std::nullopt;
     char bytes[4096];
     const ssize_t count = ::read(from_, bytes, sizeof bytes);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
+    ended = count <= 0;
+    if (ended) return std::nullopt;
     heard_.append(bytes, static_cast<std::size_t>(count));
   }
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class Child {
   void Say(const std::string& line) const;
   // False at the end of its output.
   [[nodiscard]] bool Hear(std::string& line);
+  // The same, with nothing when there is no line within the time; `ended` tells the end of its output.
+  [[nodiscard]] std::optional<std::string> HearWithin(int timeout_ms, bool& ended);
   // Sends `signal` (none for 0) and waits for its end.
   void End(int signal);
   [[nodiscard]] pid_t pid() const { return pid_; }

@@ -29,6 +29,15 @@ int main(int argc, char** argv) {
   writer->add_option("writes", writes)->required();
   writer->callback([&] { code = custodian::faults::RunWriter(first, writes); });
 
+  custodian::faults::RandomKills kills;
+  auto* random_kills = app.add_subcommand("random-kills", "a writer and a server that are killed at random");
+  random_kills->add_option("--seed", kills.seed);
+  random_kills->add_option("--seconds", kills.seconds);
+  random_kills->add_option("--restart-postgres", kills.restart_postgres);
+  random_kills->add_option("--postgres-pid-file", kills.postgres_pid_file);
+  random_kills->callback([&] { code = custodian::faults::RunRandomKills(kills) == 0 ? 0 : 1; });
+  app.add_subcommand("killed-writer", "the writer of random-kills")->callback([&] { code = custodian::faults::RunKilledWriter(); });
+
   CLI11_PARSE(app, argc, argv);
   return code;
 }
