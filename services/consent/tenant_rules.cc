@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "ledger/tree.h"
 #include "services/consent/built_in_tables.h"
+#include "services/consent/code_system.h"
 #include "services/consent/governed_table.h"
 #include "tenants/ids.h"
 
@@ -165,10 +166,11 @@ absl::Status TenantRules::ReadSensitivity(std::string_view csv) {
     if (system.empty() != (match == "reference")) return table->Fault(row, "system", "goes with exact and prefix, and with them always");
     // A tenant that has not said where it is may be anywhere.
     if (!jurisdiction_.empty() && !Holds(table->Text(row, "jurisdiction"))) continue;
+    const std::string canonical = CanonicalSystem(system);
     if (match == "exact") {
-      exact_[CodeKey(system, code)].insert(label);
+      exact_[CodeKey(canonical, CanonicalCode(canonical, code))].insert(label);
     } else if (match == "prefix") {
-      prefixes_.push_back({system, code, label});
+      prefixes_.push_back({canonical, CanonicalCode(canonical, code), label});
     } else {
       by_reference_[code].insert(label);
     }
@@ -244,7 +246,9 @@ absl::Status TenantRules::ReadBreakGlass(std::string_view csv) {
 
 std::set<std::string> TenantRules::LabelsOfCodes(const std::vector<Code>& codes) const {
   std::set<std::string> labels;
-  for (const Code& code : codes) {
+  for (const Code& written : codes) {
+    const std::string system = CanonicalSystem(written.system);
+    const Code code{system, CanonicalCode(system, written.code)};
     if (const auto found = exact_.find(CodeKey(code.system, code.code)); found != exact_.end())
       labels.insert(found->second.begin(), found->second.end());
     for (const Prefix& prefix : prefixes_)
@@ -291,14 +295,17 @@ bool TenantRules::EmergencyOpens(Reason denial, const std::vector<std::string>& 
   return std::all_of(labels.begin(), labels.end(), allowed);
 }
 
-bool TenantRules::IsSensitivityCode(const std::string& code) {
-  static const auto* const kCodes = [] {
-    auto* codes = new std::set<std::string>;
+std::optional<std::string> TenantRules::SensitivityCode(std::string_view code) {
+  const auto upper = [](std::string_view text) { return CanonicalCode("", text); };
+  // By the code in upper case.
+  static const auto* const kCodes = [upper] {
+    auto* codes = new std::map<std::string, std::string>;
     const auto table = GovernedTable::Parse("sensitivity codes", kSensitivityCodesCsv, {"code"});
-    for (std::size_t row = 0; table.ok() && row < table->size(); ++row) codes->insert(table->Text(row, "code"));
+    for (std::size_t row = 0; table.ok() && row < table->size(); ++row) codes->emplace(upper(table->Text(row, "code")), table->Text(row, "code"));
     return codes;
   }();
-  return kCodes->contains(code);
+  const auto found = kCodes->find(upper(code));
+  return found == kCodes->end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace custodian::consent

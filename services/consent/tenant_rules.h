@@ -72,7 +72,7 @@ class TenantRules {
   [[nodiscard]] const std::vector<UsedTable>& used() const { return used_; }
   [[nodiscard]] const std::vector<std::string>& opt_out_purposes() const { return opt_out_; }
 
-  // Labels of a record that has these codes.
+  // Labels of a record that has these codes, however they and their systems are written (code_system.h).
   [[nodiscard]] std::set<std::string> LabelsOfCodes(const std::vector<Code>& codes) const;
   // Labels of a record that refers to these ("Type/id").
   [[nodiscard]] std::set<std::string> LabelsOfReferences(const std::vector<std::string>& references) const;
@@ -83,8 +83,8 @@ class TenantRules {
   // Whether an emergency opens a record with these labels that consent closed for that reason: every label must allow it.
   [[nodiscard]] bool EmergencyOpens(Reason denial, const std::vector<std::string>& labels) const;
 
-  // v3-ActCode: a code for the sensitivity of information (sensitivity_codes.csv).
-  [[nodiscard]] static bool IsSensitivityCode(const std::string& code);
+  // A code of v3-ActCode for the sensitivity of information (sensitivity_codes.csv) as HL7 spells it, whatever its letter case; nothing for others.
+  [[nodiscard]] static std::optional<std::string> SensitivityCode(std::string_view code);
 
  private:
   struct Prefix {

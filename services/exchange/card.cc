@@ -35,12 +35,16 @@ std::string DateOf(const CardFacts& facts) {
   return absl::FormatTime("%Y-%m-%d", facts.exam->performed_begin, ZoneOf(facts.performing_tenant.time_zone));
 }
 
+// A clinician who read the first wording must not take this for it.
+bool IsAmended(const CardFacts& facts) { return facts.status == "amended" || facts.status == "corrected"; }
+
 std::string DetailOf(const CardFacts& facts) {
   std::string detail = absl::StrCat("**", facts.exam_class->label, "**");
   if (!facts.exam->laterality.empty()) absl::StrAppend(&detail, ", ", facts.exam->laterality);
   absl::StrAppend(&detail, ", performed ", DateOf(facts), " at ", facts.performing_tenant.display_name);
   if (facts.source_tenant.id != facts.performing_tenant.id)
     absl::StrAppend(&detail, ", held by ", facts.source_tenant.display_name);
+  if (IsAmended(facts)) absl::StrAppend(&detail, ". **This result was ", facts.status, " after it was first issued**");
   absl::StrAppend(&detail, ". The patient's consent lets you view it; your view is recorded.");
   if (!facts.exam_class->clinical_source.empty()) absl::StrAppend(&detail, " Basis: ", facts.exam_class->clinical_source, ".");
   if (!facts.exam_class->approved_by.empty()) absl::StrAppend(&detail, " Approved by ", facts.exam_class->approved_by, ".");
@@ -108,7 +112,8 @@ std::string Shortened(std::string_view text, std::size_t bytes_max) {
 
 Json CardJson(const CardFacts& facts) {
   const std::string summary =
-      absl::StrCat(facts.exam_class->label, " of ", DateOf(facts), " is available from ", facts.source_tenant.display_name);
+      absl::StrCat(facts.exam_class->label, " of ", DateOf(facts), IsAmended(facts) ? absl::StrCat(" (", facts.status, ")") : "", " is available from ",
+                   facts.source_tenant.display_name);
   Json card = Json::Object({{"uuid", Text(facts.uuid)},
                             {"summary", Text(Shortened(summary, kSummaryMax))},
                             {"detail", Text(DetailOf(facts))},

@@ -43,6 +43,8 @@ struct CardFacts {
   std::string link_url;
   // What goes with a record of 42 CFR part 2; empty for others.
   std::string notice = "";
+  // Of the result: "final", "amended", "corrected".
+  std::string status = "final";
 };
 
 [[nodiscard]] Json CardJson(const CardFacts& facts);

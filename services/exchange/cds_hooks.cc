@@ -23,7 +23,8 @@ constexpr std::string_view kPrefix = "/cds/";
 constexpr char kJson[] = "application/json";
 // Of the deadline: the check itself needs the rest.
 constexpr double kFetchShare = 0.6;
-constexpr int kFetchesAtOnce = 4;
+constexpr int kFetchesAtOnce = 8;
+constexpr int kFetchesOfATenant = 2;
 
 rpc::HttpResponse Answer(std::string body) { return {200, {{"content-type", kJson}}, std::move(body)}; }
 
@@ -94,15 +95,34 @@ rpc::HttpResponse CdsHooks::Refusal(int status, std::string_view text) {
   return {status, {{"content-type", kJson}}, Json::Object({{"error", Json::String(std::string(text))}}).Text()};
 }
 
+// https://cds-hooks.hl7.org/2.0/#cross-origin-resource-sharing: EHRs run in browsers. Any origin may ask, for no answer depends on what a browser
+// sends by itself: the token is in a header.
 rpc::HttpResponse CdsHooks::Handle(const rpc::HttpRequest& request) {
+  rpc::HttpResponse response = AnswerTo(request);
+  response.headers.emplace_back("access-control-allow-origin", "*");
+  if (request.method != "OPTIONS") return response;
+  response.headers.emplace_back("access-control-allow-methods", "GET, POST, OPTIONS");
+  response.headers.emplace_back("access-control-allow-headers", "Authorization, Content-Type");
+  response.headers.emplace_back("access-control-max-age", "86400");
+  return response;
+}
+
+rpc::HttpResponse CdsHooks::AnswerTo(const rpc::HttpRequest& request) {
   const absl::Time received = absl::Now();
   const std::optional<Route> route = ReadPath(request.path);
   if (!route) return Refusal(404, "no such CDS service; discovery is at /cds/<tenant id>/cds-services");
+  if (request.method == "OPTIONS") return {204, {}, ""};
   const std::string method = route->endpoint == Endpoint::kDiscovery ? "GET" : "POST";
   if (request.method != method) {
     rpc::HttpResponse response = Refusal(405, absl::StrCat("this endpoint takes ", method));
-    response.headers.emplace_back("allow", method);
+    response.headers.emplace_back("allow", absl::StrCat(method, ", OPTIONS"));
     return response;
+  }
+  // What services there are is no secret; a token that is sent all the same is judged, so that a client may try its own.
+  if (route->endpoint == Endpoint::kDiscovery && request.Header("authorization").value_or("").empty()) {
+    const auto tenant = TenantId::Parse(route->tenant);
+    if (!tenant.ok() || parts_.partitions.FindById(*tenant) == nullptr) return Refusal(404, "no such tenant here");
+    return Answer(DiscoveryBody());
   }
   if (request.body.size() > options_.body_bytes_max)
     return Refusal(413, absl::StrCat("the body is longer than ", options_.body_bytes_max, " bytes"));
@@ -110,7 +130,7 @@ rpc::HttpResponse CdsHooks::Handle(const rpc::HttpRequest& request) {
   auto token = verifier_.Verify(request.Header("authorization").value_or(""), parts_.public_url + request.path);
   if (absl::IsUnauthenticated(token.status())) return Unauthorized(token.status());
   if (!token.ok()) {
-    if (route->endpoint == Endpoint::kService) return Fault(route->tenant, token.status());
+    if (route->endpoint == Endpoint::kService) return Busy(route->tenant, token.status());
     spdlog::error("event=cds_token_failed reason=\"{}\"", std::string(token.status().message()));
     return TryAgain("the token cannot be checked now");
   }
@@ -136,6 +156,7 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request,
   auto parsed = ParseCheckRequest(request.body);
   if (!parsed.ok()) return Refusal(400, std::string(parsed.status().message()));
   const tenants::Tenant& tenant = call.partition->tenant;
+  for (const std::string& why : parsed->passed_over) spdlog::warn("event=draft_order_passed_over tenant={} reason=\"{}\"", tenant.id.text(), why);
   auto job = std::make_shared<Job>(deadline);
   job->fetch_until = received + options_.deadline * kFetchShare;
   job->call = std::move(call);
@@ -143,6 +164,9 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request,
   job->table = tables_(tenant.id);
   if (job->table == nullptr) job->table = std::make_shared<const ExamTable>();
 
+  const TenantId tenant_id = tenant.id;
+  if (!Enter(tenant_id)) return Busy(tenant_id.text(), absl::ResourceExhaustedError("too many order checks of this tenant at once"));
+  const absl::Cleanup leave = [&] { Leave(tenant_id); };
   bool has_workers = false;
   {
     const absl::MutexLock lock(&mutex_);
@@ -151,17 +175,17 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request,
   if (!has_workers) {
     RunJob(*job);
   } else if (!Enqueue(job)) {
-    return Fault(tenant.id.text(), absl::ResourceExhaustedError("too many order checks wait"));
+    return Busy(tenant.id.text(), absl::ResourceExhaustedError("too many order checks wait"));
   }
   if (!job->done.WaitForNotificationWithDeadline(deadline) || absl::IsCancelled(job->answer.status())) {
     job->claim.GiveUp();
-    return Fault(tenant.id.text(), absl::DeadlineExceededError("an order check was late"));
+    return Fault(tenant.id.text(), absl::DeadlineExceededError("an order check was late"), received);
   }
   if (job->answer.ok()) return Cards(*std::move(job->answer), received);
   if (job->lacks_data) return Refusal(412, std::string(job->answer.status().message()));
   if (absl::IsUnauthenticated(job->answer.status())) return Unauthorized(job->answer.status());
   if (absl::IsInvalidArgument(job->answer.status())) return Refusal(400, std::string(job->answer.status().message()));
-  return Fault(tenant.id.text(), job->answer.status());
+  return Fault(tenant.id.text(), job->answer.status(), received);
 }
 
 rpc::HttpResponse CdsHooks::Cards(std::string body, absl::Time received) const {
@@ -171,7 +195,14 @@ rpc::HttpResponse CdsHooks::Cards(std::string body, absl::Time received) const {
   return response;
 }
 
-rpc::HttpResponse CdsHooks::Fault(std::string_view tenant, const absl::Status& why) {
+rpc::HttpResponse CdsHooks::Fault(std::string_view tenant, const absl::Status& why, absl::Time received) {
+  rpc::HttpResponse response = Busy(tenant, why);
+  std::erase_if(response.headers, [](const auto& header) { return header.first == "retry-after"; });
+  response.not_before = NextTick(received, options_.tick);
+  return response;
+}
+
+rpc::HttpResponse CdsHooks::Busy(std::string_view tenant, const absl::Status& why) {
   ++faults_;
   spdlog::error("event=order_check_failed alarm=true tenant={} code={} reason=\"{}\"", tenant,
                 absl::StatusCodeToString(why.code()), std::string(why.message()));
@@ -194,6 +225,19 @@ rpc::HttpResponse CdsHooks::Feedback(const CdsCall& call, const rpc::HttpRequest
   return TryAgain("the feedback could not be recorded now; send it again");
 }
 
+bool CdsHooks::Enter(const TenantId& tenant) {
+  const absl::MutexLock lock(&mutex_);
+  int& at_once = at_once_[tenant];
+  if (at_once >= options_.tenant_at_once_max) return false;
+  ++at_once;
+  return true;
+}
+
+void CdsHooks::Leave(const TenantId& tenant) {
+  const absl::MutexLock lock(&mutex_);
+  if (--at_once_[tenant] == 0) at_once_.erase(tenant);
+}
+
 bool CdsHooks::Enqueue(const std::shared_ptr<Job>& job) {
   const absl::MutexLock lock(&mutex_);
   if (queue_.size() >= options_.queue_max) return false;
@@ -209,12 +253,24 @@ bool CdsHooks::NeedsData(const Job& job) {
   });
 }
 
-FetchUrl CdsHooks::LimitedFetch() {
+FetchUrl CdsHooks::LimitedFetch(const TenantId& tenant, bool& exhausted) {
   if (!options_.fetch) return {};
-  return [this](absl::Duration timeout, const std::string& url,
-                const std::vector<std::pair<std::string, std::string>>& headers) -> absl::StatusOr<rpc::HttpResponse> {
-    const absl::Cleanup leave = [this] { --fetching_; };
-    if (++fetching_ > kFetchesAtOnce) return absl::ResourceExhaustedError("too many requests to EHRs' servers");
+  return [this, tenant, &exhausted](absl::Duration timeout, const std::string& url,
+                                    const std::vector<std::pair<std::string, std::string>>& headers) -> absl::StatusOr<rpc::HttpResponse> {
+    {
+      const absl::MutexLock lock(&mutex_);
+      int& fetching = fetching_[tenant];
+      if (fetching >= kFetchesOfATenant || fetching_all_ >= kFetchesAtOnce) {
+        exhausted = true;
+        return absl::ResourceExhaustedError("too many requests to EHRs' servers");
+      }
+      ++fetching, ++fetching_all_;
+    }
+    const absl::Cleanup leave = [&] {
+      const absl::MutexLock lock(&mutex_);
+      --fetching_all_;
+      if (--fetching_[tenant] == 0) fetching_.erase(tenant);
+    };
     return options_.fetch(timeout, url, headers);
   };
 }
@@ -228,7 +284,11 @@ void CdsHooks::RunJob(Job& job) {
   std::function<absl::Status()> prepare;
   if (NeedsFetch(job.request, job.call.token.fhir_servers) && NeedsData(job))
     prepare = [this, &job] {
-      const absl::Status filled = FillPrefetch(job.request, job.call.token.fhir_servers, LimitedFetch(), job.fetch_until);
+      bool exhausted = false;
+      const TenantId& tenant = job.call.partition->tenant.id;
+      const absl::Status filled = FillPrefetch(job.request, job.call.token.fhir_servers, LimitedFetch(tenant, exhausted), job.fetch_until);
+      // What we could not ask for is no fault of the EHR's.
+      if (!filled.ok() && exhausted) return absl::ResourceExhaustedError("too many requests to EHRs' servers");
       job.lacks_data = !filled.ok();
       return filled;
     };
@@ -252,10 +312,22 @@ void CdsHooks::Work() {
         --workers_;
         return;
       }
-      job = std::move(queue_.front());
-      queue_.pop_front();
+      const auto running = [this](const std::shared_ptr<Job>& waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        const auto found = running_.find(waiting->call.partition->tenant.id);
+        return found == running_.end() ? 0 : found->second;
+      };
+      // The first of those whose tenant has the fewest.
+      auto next = queue_.begin();
+      for (auto each = next; each != queue_.end(); ++each)
+        if (running(*each) < running(*next)) next = each;
+      job = std::move(*next);
+      queue_.erase(next);
+      ++running_[job->call.partition->tenant.id];
     }
     RunJob(*job);
+    const TenantId tenant = job->call.partition->tenant.id;
+    const absl::MutexLock lock(&mutex_);
+    if (--running_[tenant] == 0) running_.erase(tenant);
   }
 }
 

@@ -1,6 +1,6 @@
 // CDS Hooks over HTTPS (2.0): discovery, the service `prior-results` for order-select and order-sign, and its feedback, at
-// /cds/<tenant id>/cds-services[/prior-results[/feedback]]. Every call carries a JWT. An order check answers within its deadline,
-// with no cards when something failed: care is never blocked. Thread-safe; Handle() is called from the HTTPS server's threads.
+// /cds/<tenant id>/cds-services[/prior-results[/feedback]]. Every call carries a JWT but discovery, which may, and preflights of browsers (CORS). An
+// order check answers within its deadline, with no cards when something failed: care is never blocked. Thread-safe; Handle() is called from the HTTPS server's threads.
 //
 // Answers: 200; 400 a body that cannot be taken, and why; 401 a token that is not believed, and why; 404, 405, 413; 412 when the patient
 // was neither sent nor can be fetched, and an order is of a class that the tenant has switched on (cds_fetch.h); 503 with
@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <functional>
 #include <memory>
 #include <string>
@@ -49,8 +50,10 @@ class CdsHooks {
     absl::Duration tick = absl::ZeroDuration();
     // Asks a registered fhirServer; absent: none is asked.
     FetchUrl fetch{};
-    // Checks that wait for a worker; past it the answer is that of a fault.
+    // Checks that wait for a worker, and checks of one tenant that are under way, waiting or not; past either the answer is that of a fault. Of those that wait the
+    // tenant goes first for whom the fewest run.
     std::size_t queue_max = 256;
+    int tenant_at_once_max = 32;
   };
   // Borrows the clock and `key_sets`. A token's audience is the parts' public_url and the path. `find_client` and `key_sets`: see JwtVerifier.
   CdsHooks(Options options, ExchangeParts parts, const Clock& machine_clock, ExamTables tables, JwtVerifier::FindClient find_client,
@@ -76,16 +79,24 @@ class CdsHooks {
 
  private:
   struct Job;
+  // As Handle(), without the headers of CORS.
+  [[nodiscard]] rpc::HttpResponse AnswerTo(const rpc::HttpRequest& request);
   [[nodiscard]] rpc::HttpResponse Check(CdsCall call, const rpc::HttpRequest& request, absl::Time received);
   // A check's answer, held back when it has no cards.
   [[nodiscard]] rpc::HttpResponse Cards(std::string body, absl::Time received) const;
   [[nodiscard]] rpc::HttpResponse Feedback(const CdsCall& call, const rpc::HttpRequest& request);
-  [[nodiscard]] rpc::HttpResponse Fault(std::string_view tenant, const absl::Status& why);
+  // What a caller sees of a check that failed or was late is what it sees of one that found nothing, time included: why may be another tenant's affair.
+  [[nodiscard]] rpc::HttpResponse Fault(std::string_view tenant, const absl::Status& why, absl::Time received);
+  // Before anybody's records were looked for.
+  [[nodiscard]] rpc::HttpResponse Busy(std::string_view tenant, const absl::Status& why);
+  // False when its tenant has too many under way.
+  [[nodiscard]] bool Enter(const TenantId& tenant);
+  void Leave(const TenantId& tenant);
   // False when the queue is full.
   [[nodiscard]] bool Enqueue(const std::shared_ptr<Job>& job);
   [[nodiscard]] static bool NeedsData(const Job& job);
-  // options_.fetch, a few at a time: slow servers of some tenants must not hold the workers of all.
-  [[nodiscard]] FetchUrl LimitedFetch();
+  // options_.fetch, a few at a time, of one tenant fewer: slow servers of some tenants must not hold the workers of all. `exhausted`: set when it was not asked for that.
+  [[nodiscard]] FetchUrl LimitedFetch(const TenantId& tenant, bool& exhausted);
   void RunJob(Job& job);
 
   const Options options_;
@@ -96,10 +107,13 @@ class CdsHooks {
   const OrderCheck check_;
   const CardFeedback feedback_;
   std::atomic<std::uint64_t> faults_ = 0;
-  // Requests to EHRs' servers that are under way.
-  std::atomic<int> fetching_ = 0;
 
   absl::Mutex mutex_;
+  // Of each tenant that has any: checks under way, of those the ones that run, and requests to its EHR's servers.
+  std::map<TenantId, int> at_once_ ABSL_GUARDED_BY(mutex_);
+  std::map<TenantId, int> running_ ABSL_GUARDED_BY(mutex_);
+  std::map<TenantId, int> fetching_ ABSL_GUARDED_BY(mutex_);
+  int fetching_all_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<std::shared_ptr<Job>> queue_ ABSL_GUARDED_BY(mutex_);
   int workers_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -16,7 +16,7 @@
 namespace custodian::exchange {
 namespace {
 
-TEST_F(CdsHooksTest, DiscoveryNeedsATokenAndListsBothHooks) {
+TEST_F(CdsHooksTest, DiscoveryNeedsNoTokenAndListsBothHooks) {
   const auto response = Send(*hooks_, "beta", "GET", "cds-services");
   EXPECT_EQ(response.status, 200);
   EXPECT_NE(response.body.find("\"order-select\""), std::string::npos);
@@ -24,7 +24,33 @@ TEST_F(CdsHooksTest, DiscoveryNeedsATokenAndListsBothHooks) {
   rpc::HttpRequest bare;
   bare.method = "GET";
   bare.path = Path("beta", "cds-services");
+  const auto open = hooks_->Handle(bare);
+  EXPECT_EQ(open.status, 200);
+  EXPECT_EQ(open.body, response.body);
+  EXPECT_EQ(TestWorld::HeaderOf(open, "access-control-allow-origin"), "*");
+  bare.headers = {{"authorization", "Bearer x"}};
   EXPECT_EQ(hooks_->Handle(bare).status, 401);
+  bare.headers.clear();
+  bare.path = "/cds/00000000000000ff/cds-services";
+  EXPECT_EQ(hooks_->Handle(bare).status, 404);
+}
+
+TEST_F(CdsHooksTest, BrowsersMayAsk) {
+  rpc::HttpRequest preflight;
+  preflight.method = "OPTIONS";
+  preflight.path = Path("beta", "cds-services/prior-results");
+  preflight.headers = {{"origin", "https://ehr.example"}, {"access-control-request-method", "POST"}, {"access-control-request-headers", "authorization,content-type"}};
+  const auto allowed = hooks_->Handle(preflight);
+  EXPECT_EQ(allowed.status, 204);
+  EXPECT_EQ(TestWorld::HeaderOf(allowed, "access-control-allow-origin"), "*");
+  EXPECT_EQ(TestWorld::HeaderOf(allowed, "access-control-allow-methods"), "GET, POST, OPTIONS");
+  EXPECT_EQ(TestWorld::HeaderOf(allowed, "access-control-allow-headers"), "Authorization, Content-Type");
+  rpc::HttpRequest bare;
+  bare.method = "POST";
+  bare.path = preflight.path;
+  const auto refused = hooks_->Handle(bare);
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_EQ(TestWorld::HeaderOf(refused, "access-control-allow-origin"), "*");
 }
 
 TEST_F(CdsHooksTest, AResendWithANewTokenGetsTheFirstAnswerAndChangesNothing) {
@@ -32,13 +58,24 @@ TEST_F(CdsHooksTest, AResendWithANewTokenGetsTheFirstAnswerAndChangesNothing) {
   const std::string body = OrderBody("again-" + patient_);
   const auto first = Order(body);
   EXPECT_FALSE(CardIn(first).is_null());
-  // Consent is gone meanwhile: the first answer stands all the same.
-  AddConsent("permit", "inactive");
-  const std::uint64_t alpha = SizeOf("alpha"), beta = SizeOf("beta");
-  const auto second = Order(body);
-  EXPECT_EQ(second.body, first.body);
+  std::uint64_t alpha = SizeOf("alpha"), beta = SizeOf("beta");
+  EXPECT_EQ(Order(body).body, first.body);
   EXPECT_EQ(SizeOf("alpha"), alpha);
   EXPECT_EQ(SizeOf("beta"), beta);
+  // Consent is gone meanwhile: what was shown is shown no more.
+  AddConsent("permit", "inactive");
+  alpha = SizeOf("alpha"), beta = SizeOf("beta");
+  EXPECT_EQ(Order(body).body, "{\"cards\":[]}");
+  EXPECT_EQ(SizeOf("alpha"), alpha);
+  EXPECT_EQ(SizeOf("beta"), beta);
+  // And anew, by a disclosure of its own, when it is given again; not once the result is withdrawn.
+  AddConsent();
+  alpha = SizeOf("alpha");
+  EXPECT_EQ(Order(body).body, first.body);
+  EXPECT_EQ(Entries("alpha", alpha).front().kind(), ledger::v1::KIND_DISCLOSURE);
+  AddReport("alpha", "29252-4", "entered-in-error");
+  EXPECT_EQ(Order(body).body, "{\"cards\":[]}");
+  beta = SizeOf("beta");
   const auto other = Order(OrderBody("again-" + patient_, "36643-5"));
   EXPECT_EQ(other.status, 400);
   EXPECT_NE(other.body.find("hookInstance was used before"), std::string::npos);
@@ -155,7 +192,7 @@ TEST_F(CdsHooksTest, AFaultAnswersWithoutCardsAndTheSameCallLaterIsCheckedAfresh
   const auto failed = Order(OrderBody("fault-" + patient_));
   EXPECT_EQ(failed.status, 200);
   EXPECT_EQ(failed.body, "{\"cards\":[]}");
-  EXPECT_EQ(TestWorld::HeaderOf(failed, "retry-after"), "1");
+  EXPECT_EQ(TestWorld::HeaderOf(failed, "retry-after"), "") << "it looks like nothing found";
   EXPECT_EQ(hooks_->faults(), 1u);
   EXPECT_EQ(AllCounts("beta"), rows);
   ASSERT_TRUE(world_->key_process().Start().ok());
@@ -171,7 +208,7 @@ TEST_F(CdsHooksTest, ALateCheckAnswersWithoutCardsAndRecordsNothing) {
   const auto ask = [&] {
     const auto answer = Send(*late, "beta", "POST", "cds-services/prior-results", OrderBody("late-" + patient_));
     EXPECT_EQ(answer.body, "{\"cards\":[]}");
-    EXPECT_EQ(TestWorld::HeaderOf(answer, "retry-after"), "1");
+    EXPECT_EQ(TestWorld::HeaderOf(answer, "retry-after"), "");
   };
   // On the caller's thread, and on a worker's.
   ask();
@@ -183,6 +220,48 @@ TEST_F(CdsHooksTest, ALateCheckAnswersWithoutCardsAndRecordsNothing) {
   EXPECT_EQ(late->faults(), 2u);
   EXPECT_EQ(SizeOf("beta"), beta);
   EXPECT_FALSE(CardIn(Order(OrderBody("late-" + patient_))).is_null());
+}
+
+TEST_F(CdsHooksTest, ATenantHasItsShareOfWhatIsUnderWayAndOfRequestsToEhrs) {
+  AddEverything();
+  CdsHooks::Options options = Patient();
+  absl::Mutex mutex;
+  int asked = 0;
+  bool go_on = false;
+  options.fetch = [&](absl::Duration, const std::string&, const std::vector<std::pair<std::string, std::string>>&) -> absl::StatusOr<rpc::HttpResponse> {
+    const absl::MutexLock lock(&mutex);
+    ++asked;
+    mutex.Await(absl::Condition(&go_on));
+    return rpc::HttpResponse{200, {}, absl::StrCat(R"({"resourceType":"Patient","id":")", patient_, R"(","birthDate":"1970-04-05"})")};
+  };
+  fhir_servers_ = {"https://ehr.example/fhir/"};
+  const auto hooks = MakeHooks(options);
+  std::vector<std::thread> callers;
+  const auto send = [&](const std::string& instance) {
+    return Send(*hooks, "beta", "POST", "cds-services/prior-results", WithServer(OrderBody(instance + patient_), "https://ehr.example/fhir"));
+  };
+  for (int i = 0; i < 2; ++i) callers.emplace_back([&, i] { EXPECT_EQ(send(absl::StrCat("held-", i, "-")).status, 200); });
+  {
+    const absl::MutexLock lock(&mutex);
+    const auto both = [&asked] { return asked == 2; };
+    mutex.Await(absl::Condition(&both));
+  }
+  // A third request to the tenant's server is not made; the check is none, and no fault of the EHR's.
+  const auto third = send("third-");
+  EXPECT_EQ(third.status, 200);
+  EXPECT_EQ(third.body, "{\"cards\":[]}");
+  {
+    const absl::MutexLock lock(&mutex);
+    EXPECT_EQ(asked, 2);
+    go_on = true;
+  }
+  for (std::thread& caller : callers) caller.join();
+  fhir_servers_.clear();
+  // Past its share a tenant is told to come back.
+  options.tenant_at_once_max = 0;
+  const auto busy = Send(*MakeHooks(options), "beta", "POST", "cds-services/prior-results", OrderBody("busy-" + patient_));
+  EXPECT_EQ(busy.body, "{\"cards\":[]}");
+  EXPECT_EQ(TestWorld::HeaderOf(busy, "retry-after"), "1");
 }
 
 TEST_F(CdsHooksTest, WorkersCheckAndStopWhenAsked) {

@@ -1,6 +1,7 @@
 #include "services/exchange/cds_request.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -49,13 +50,16 @@ absl::Status AddOrder(const Json& resource, const std::string& path, CheckReques
   if (!order.id.empty() && !IsPlain(order.id, kIdBytesMax))
     return Bad(absl::StrCat(path, ".id is longer than ", kIdBytesMax, " bytes"));
   if (!resource["code"].is_object()) return Bad(absl::StrCat(path, ".code is missing"));
-  if (request.orders.size() == kOrdersMax)
-    return Bad(absl::StrCat("context.draftOrders holds more than ", kOrdersMax, " ServiceRequests"));
   // The same order twice in one call is one order.
   for (const DraftOrder& known : request.orders)
     if (known.order == order.order) return absl::OkStatus();
   request.orders.push_back(std::move(order));
   return absl::OkStatus();
+}
+
+// Each is a line in the log.
+void PassOver(std::string why, CheckRequest& request) {
+  if (request.passed_over.size() < kOrdersMax) request.passed_over.push_back(std::move(why));
 }
 
 absl::Status ReadOrders(const Json& context, CheckRequest& request) {
@@ -72,8 +76,10 @@ absl::Status ReadOrders(const Json& context, CheckRequest& request) {
   for (std::size_t i = 0; entries != nullptr && i < entries->items().size(); ++i) {
     const Json& resource = (*entries)[i]["resource"];
     const std::string path = absl::StrCat("context.draftOrders.entry[", i, "].resource");
-    if (!resource.is_object() || resource.TextOf("resourceType").empty())
-      return Bad(absl::StrCat(path, " must be a FHIR resource"));
+    if (!resource.is_object() || resource.TextOf("resourceType").empty()) {
+      PassOver(absl::StrCat(path, " must be a FHIR resource"), request);
+      continue;
+    }
     if (resource.TextOf("resourceType") != "ServiceRequest") continue;
     if (request.hook == "order-select") {
       const std::string reference = absl::StrCat("ServiceRequest/", resource.TextOf("id"));
@@ -81,9 +87,26 @@ absl::Status ReadOrders(const Json& context, CheckRequest& request) {
                                         [&reference](const Json& selection) { return selection.text() == reference; });
       if (!selected) continue;
     }
-    if (absl::Status status = AddOrder(resource, path, request); !status.ok()) return status;
+    // Each is judged by itself: what is wrong with one says nothing of the others.
+    if (absl::Status status = AddOrder(resource, path, request); !status.ok()) PassOver(std::string(status.message()), request);
+    if (request.orders.size() > kOrdersMax) return Bad(absl::StrCat("context.draftOrders holds more than ", kOrdersMax, " ServiceRequests"));
   }
+  if (request.orders.empty() && !request.passed_over.empty()) return Bad(request.passed_over.front());
   return absl::OkStatus();
+}
+
+// A client that fills a prefetch by search sends a searchset: the one resource of the type, and of the id where that is known, which it found.
+void TakeFromBundle(const char* key, std::string_view type, const std::string& id, Json& prefetch) {
+  const Json* sent = prefetch.Find(key);
+  if (sent == nullptr || sent->TextOf("resourceType") != "Bundle") return;
+  std::vector<const Json*> found;
+  for (const Json& entry : (*sent)["entry"].items()) {
+    const Json& resource = entry["resource"];
+    if (resource.TextOf("resourceType") == type && (id.empty() || resource.TextOf("id") == id)) found.push_back(&resource);
+  }
+  if (found.size() != 1) return;
+  Json only = *found.front();
+  prefetch.Set(key, std::move(only));
 }
 
 // context.encounterId, fhirServer and fhirAuthorization: all optional.
@@ -166,6 +189,8 @@ absl::StatusOr<CheckRequest> ParseCheckRequest(std::string_view body) {
   request.prefetch = (*json)["prefetch"];
   if (!request.prefetch.is_null() && !request.prefetch.is_object()) return Bad("prefetch must be an object");
   if (absl::Status status = ReadServer(*json, request); !status.ok()) return status;
+  TakeFromBundle("patient", "Patient", request.patient_id, request.prefetch);
+  TakeFromBundle("encounter", "Encounter", request.encounter_id, request.prefetch);
   request.content = Json::Array({(*json)["hook"], (*json)["hookInstance"], context}).Text();
   return request;
 }

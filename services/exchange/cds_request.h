@@ -38,6 +38,8 @@ struct CheckRequest {
   std::string access_token;
   // Of order-select only those selected.
   std::vector<DraftOrder> orders;
+  // Why others were passed over, at most kOrdersMax: each names the field and what it must be.
+  std::vector<std::string> passed_over;
   // Null when the client sent none.
   Json prefetch;
   // What makes two calls the same: hook, hookInstance and context, without whitespace.
@@ -46,7 +48,8 @@ struct CheckRequest {
 
 inline constexpr std::size_t kOrdersMax = 20;
 
-// InvalidArgument names the field and what it must be, never its value.
+// InvalidArgument names the field and what it must be, never its value. A draft order that cannot be read is passed over, and refused only where no
+// other is left.
 [[nodiscard]] absl::StatusOr<CheckRequest> ParseCheckRequest(std::string_view body);
 
 // T4's order of a ServiceRequest, as in DraftOrder; empty when it has neither identifier nor id.

@@ -50,6 +50,37 @@ TEST(CheckRequest, OrderSelectLooksAtTheSelectionOnly) {
   EXPECT_EQ(request->orders[0].id, "b");
 }
 
+TEST(CheckRequest, AnOrderThatCannotBeReadIsPassedOver) {
+  const std::string bad[] = {R"({"resource":{"resourceType":"ServiceRequest","code":{"text":"x"}}})", R"({"resource":{"resourceType":"ServiceRequest","id":"b"}})",
+                             Order("b", R"(,"subject":{"reference":"Patient/other"})"), R"({"resource":7})", "{}"};
+  for (const std::string& one : bad) {
+    const auto request = ParseCheckRequest(Check(one + "," + Order("a") + "," + one));
+    ASSERT_TRUE(request.ok()) << request.status();
+    ASSERT_EQ(request->orders.size(), 1u);
+    EXPECT_EQ(request->orders[0].id, "a");
+    EXPECT_EQ(request->passed_over.size(), 2u);
+    EXPECT_EQ(request->passed_over[0].find("context.draftOrders.entry[0].resource"), 0u);
+    EXPECT_EQ(Refusal(Check(one)), request->passed_over[0]);
+  }
+}
+
+TEST(CheckRequest, APrefetchMayBeWhatASearchFound) {
+  const auto with = [](const std::string& prefetch) {
+    std::string body = Check(Order("a"), "order-sign", R"(,"encounterId":"e")");
+    body.insert(1, R"("prefetch":)" + prefetch + ",");
+    return ParseCheckRequest(body)->prefetch;
+  };
+  const Json found = with(R"({"patient":{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Patient","id":"p","active":true}},
+    {"resource":{"resourceType":"OperationOutcome"},"search":{"mode":"outcome"}}]},
+    "encounter":{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Encounter","id":"d"}},{"resource":{"resourceType":"Encounter","id":"e"}}]}})");
+  EXPECT_EQ(found["patient"].Text(), R"({"resourceType":"Patient","id":"p","active":true})");
+  EXPECT_EQ(found["encounter"].Text(), R"({"resourceType":"Encounter","id":"e"})");
+  // Another's, or none: as if it had not been sent.
+  for (const char* entry : {R"({"resource":{"resourceType":"Patient","id":"q"}})", ""}) {
+    EXPECT_EQ(with(absl::StrCat(R"({"patient":{"resourceType":"Bundle","entry":[)", entry, "]}}"))["patient"].TextOf("resourceType"), "Bundle");
+  }
+}
+
 TEST(CheckRequest, TheSameOrderTwiceIsOne) {
   const auto request = ParseCheckRequest(Check(Order("a") + "," + Order("a")));
   ASSERT_TRUE(request.ok()) << request.status();

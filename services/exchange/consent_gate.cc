@@ -91,22 +91,73 @@ std::optional<absl::CivilDay> ConsentGate::BirthDate() const {
   return last;
 }
 
-std::vector<std::string> ConsentGate::LabelsOf(const RecordFacts& facts, std::set<std::string>& seen) const {
-  std::set<std::string> labels(facts.data.labels.begin(), facts.data.labels.end());
-  labels.merge(rules_->LabelsOfCodes(facts.data.codes));
-  labels.merge(rules_->LabelsOfReferences(facts.data.references));
-  if (const OpenedRecord* encounter = Find(facts.encounter))
-    if (const auto json = ResourceOf(*encounter))
-      labels.merge(rules_->LabelsOfReferences(FactsOf(*json, zone_).data.references));
-  for (const std::string& part : facts.parts) {
-    const OpenedRecord* record = Find(part);
-    if (record == nullptr || seen.size() > kPartsMax || !seen.insert(part).second) continue;
+const ConsentGate::Structure& ConsentGate::structure() const {
+  if (structure_) return *structure_;
+  structure_.emplace();
+  for (const auto& [name, record] : newest_) {
     const auto json = ResourceOf(*record);
     if (json == nullptr) continue;
-    const std::vector<std::string> inner = LabelsOf(FactsOf(*json, zone_), seen);
-    labels.insert(inner.begin(), inner.end());
+    const Links links = LinksOf(*json);
+    for (const std::string& part : links.parts) structure_->wholes.emplace(part, name);
+    for (const std::string& whole : links.wholes) structure_->parts.emplace(whole, name);
   }
-  return {labels.begin(), labels.end()};
+  return *structure_;
+}
+
+std::optional<RecordFacts> ConsentGate::FactsOfUnseen(const std::string& name, std::set<std::string>& seen) const {
+  const OpenedRecord* record = Find(name);
+  if (record == nullptr || seen.size() > kPartsMax || !seen.insert(name).second) return std::nullopt;
+  const auto json = ResourceOf(*record);
+  return json == nullptr ? std::nullopt : std::optional(FactsOf(*json, zone_));
+}
+
+void ConsentGate::AddOwn(const RecordFacts& facts, Sensitivity& into) const {
+  into.labels.insert(facts.data.labels.begin(), facts.data.labels.end());
+  into.labels.merge(rules_->LabelsOfCodes(facts.data.codes));
+  into.labels.merge(rules_->LabelsOfReferences(facts.data.references));
+  into.confidentiality = MoreConfidential(into.confidentiality, facts.data.confidentiality);
+}
+
+void ConsentGate::AddContext(const RecordFacts& facts, Sensitivity& into) const {
+  for (const std::string& name : facts.context)
+    if (const auto context = FactsOfUnseen(name, into.contexts)) {
+      AddOwn(*context, into);
+      AddContext(*context, into);
+    }
+}
+
+void ConsentGate::AddParts(const RecordFacts& facts, Sensitivity& into) const {
+  std::vector<std::string> names = facts.parts;
+  const auto [begin, end] = structure().parts.equal_range(absl::StrCat(facts.data.type, "/", facts.data.id));
+  for (auto each = begin; each != end; ++each) names.push_back(each->second);
+  for (const std::string& name : names)
+    if (const auto part = FactsOfUnseen(name, into.parts)) {
+      AddOwn(*part, into);
+      AddContext(*part, into);
+      AddParts(*part, into);
+    }
+}
+
+// Not what is in their other parts: a panel's other members say nothing of this one.
+void ConsentGate::AddWholes(const RecordFacts& facts, Sensitivity& into) const {
+  std::vector<std::string> names = facts.wholes;
+  const auto [begin, end] = structure().wholes.equal_range(absl::StrCat(facts.data.type, "/", facts.data.id));
+  for (auto each = begin; each != end; ++each) names.push_back(each->second);
+  for (const std::string& name : names)
+    if (const auto whole = FactsOfUnseen(name, into.wholes)) {
+      AddOwn(*whole, into);
+      AddContext(*whole, into);
+      AddWholes(*whole, into);
+    }
+}
+
+ConsentGate::Sensitivity ConsentGate::SensitivityOf(const RecordFacts& facts) const {
+  Sensitivity all;
+  AddOwn(facts, all);
+  AddContext(facts, all);
+  AddParts(facts, all);
+  AddWholes(facts, all);
+  return all;
 }
 
 std::vector<std::string> ConsentGate::ReferrersOf(const std::string& reference) const {
@@ -134,10 +185,11 @@ Judgement ConsentGate::Judge(const Json& resource) const {
   if (rules_ == nullptr) return judgement;
   RecordFacts facts = FactsOf(resource, zone_);
   const std::string name = absl::StrCat(facts.data.type, "/", facts.data.id);
-  std::set<std::string> seen = {name};
-  judgement.labels = LabelsOf(facts, seen);
+  Sensitivity sensitivity = SensitivityOf(facts);
+  judgement.labels.assign(sensitivity.labels.begin(), sensitivity.labels.end());
   if (unreadable_) return judgement;
   facts.data.labels = judgement.labels;
+  facts.data.confidentiality = std::move(sensitivity.confidentiality);
   if (asks_referrers_) facts.data.referrers = ReferrersOf(name);
   judgement.decision = compiled_->Decide({reader_, purpose_, time_, std::move(facts.data)});
   if (judgement.decision.consent >= 0) judgement.consent = VersionOf(*consents_[static_cast<std::size_t>(judgement.decision.consent)]);
@@ -153,21 +205,15 @@ Json ConsentGate::Explain(const OpenedRecord& record, const Judgement& judgement
   for (const auto& [name, each] : newest_)
     if (each->resource_type == "Consent" || each->resource_type == "Patient" || each->resource_type == "RelatedPerson") inputs.insert(VersionOf(*each));
   // What its labels came from; and, where a Consent speaks of what is related to something, all that may refer to it.
-  std::set<std::string> seen = {NameOf(record)};
+  std::set<std::string> seen;
   if (const auto json = ResourceOf(record); json != nullptr && rules_ != nullptr) {
-    const RecordFacts facts = FactsOf(*json, zone_);
-    (void)LabelsOf(facts, seen);
-    if (!facts.encounter.empty()) seen.insert(facts.encounter);
+    Sensitivity sensitivity = SensitivityOf(FactsOf(*json, zone_));
+    for (std::set<std::string>* names : {&sensitivity.contexts, &sensitivity.parts, &sensitivity.wholes}) seen.merge(*names);
     if (asks_referrers_)
       for (const std::string& referrer : ReferrersOf(NameOf(record))) seen.insert(referrer);
   }
   for (const std::string& name : seen)
-    if (const OpenedRecord* part = Find(name)) {
-      inputs.insert(VersionOf(*part));
-      // An encounter of a part.
-      if (const auto json = ResourceOf(*part))
-        if (const OpenedRecord* encounter = Find(FactsOf(*json, zone_).encounter)) inputs.insert(VersionOf(*encounter));
-    }
+    if (const OpenedRecord* part = Find(name)) inputs.insert(VersionOf(*part));
   Json versions = Json::Array(), labels = Json::Array(), tables = Json::Array();
   for (const std::string& input : inputs) versions.Append(Text(input));
   for (const std::string& label : judgement.labels) labels.Append(Text(label));

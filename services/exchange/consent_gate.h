@@ -32,7 +32,7 @@ using RulesOf = std::function<std::shared_ptr<const consent::TenantRules>(const 
 
 struct Judgement {
   consent::Decision decision;
-  // Sensitivity labels of the record, sorted.
+  // Sensitivity labels of the record, sorted: its own, those of what it came about in and for, of its parts, and of what it is part of.
   std::vector<std::string> labels;
   // The Consent that decided, "Consent/<id>/_history/<version>"; empty when none did.
   std::string consent;
@@ -62,9 +62,26 @@ class ConsentGate {
   [[nodiscard]] Json Explain(const OpenedRecord& record, const Judgement& judgement, std::int64_t consent_version) const;
 
  private:
-  struct Related;
+  // What a record is said to be, by itself and by what it belongs to.
+  struct Sensitivity {
+    std::set<std::string> labels;
+    // v3-Confidentiality.
+    std::string confidentiality = "U";
+    // Records looked at for it, by the way that led there.
+    std::set<std::string> contexts, parts, wholes;
+  };
+  // Which records name which as parts of theirs, both ways, by "Type/id".
+  struct Structure {
+    std::multimap<std::string, std::string> parts, wholes;
+  };
   [[nodiscard]] const OpenedRecord* Find(const std::string& reference) const;
-  [[nodiscard]] std::vector<std::string> LabelsOf(const RecordFacts& facts, std::set<std::string>& seen) const;
+  [[nodiscard]] Sensitivity SensitivityOf(const RecordFacts& facts) const;
+  void AddOwn(const RecordFacts& facts, Sensitivity& into) const;
+  void AddContext(const RecordFacts& facts, Sensitivity& into) const;
+  void AddParts(const RecordFacts& facts, Sensitivity& into) const;
+  void AddWholes(const RecordFacts& facts, Sensitivity& into) const;
+  [[nodiscard]] std::optional<RecordFacts> FactsOfUnseen(const std::string& name, std::set<std::string>& seen) const;
+  [[nodiscard]] const Structure& structure() const;
   [[nodiscard]] std::optional<absl::CivilDay> BirthDate() const;
   [[nodiscard]] std::vector<std::string> ReferrersOf(const std::string& reference) const;
 
@@ -80,8 +97,9 @@ class ConsentGate {
   bool unreadable_ = false;
   bool asks_referrers_ = false;
   std::optional<consent::ConsentRules> compiled_;
-  // Who refers to what; made when first asked.
+  // Who refers to what, and who is part of what; made when first asked.
   mutable std::optional<std::multimap<std::string, std::string>> referrers_;
+  mutable std::optional<Structure> structure_;
 };
 
 // The rules that were made of these tables, and of no others; an error when they are not to be had.

@@ -1,8 +1,10 @@
 #include "services/exchange/consent_reader.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "services/consent/code_system.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/record_facts.h"
 
@@ -58,7 +60,8 @@ void ReadPeriod(const Json& period, absl::TimeZone zone, absl::Time& from, absl:
 std::string LabelOf(const Json& coding) {
   const std::string& code = coding.TextOf("code");
   const bool is_rank = consent::ConfidentialityRank(code).has_value();
-  return is_rank && coding.TextOf("system") != kConfidentiality ? "" : code;
+  if (is_rank) return consent::CanonicalSystem(coding.TextOf("system")) == kConfidentiality ? code : "";
+  return consent::TenantRules::SensitivityCode(code).value_or(code);
 }
 
 // A resource type or a profile; a code of another kind is not evaluated.
@@ -72,7 +75,10 @@ consent::Code ClassOf(const Json& coding) {
 void ReadCodes(const Json& concepts, std::vector<consent::Code>& codes) {
   for (const Json& one : concepts.items()) {
     if (one["coding"].items().empty()) codes.emplace_back();
-    for (const Json& coding : one["coding"].items()) codes.push_back({coding.TextOf("system"), coding.TextOf("code")});
+    for (const Json& coding : one["coding"].items()) {
+      const std::string system = consent::CanonicalSystem(coding.TextOf("system"));
+      codes.push_back({system, consent::CanonicalCode(system, coding.TextOf("code"))});
+    }
   }
 }
 
@@ -86,6 +92,21 @@ consent::DataReference DataOf(const Json& json) {
                                            : consent::DataMeaning::kAuthoredBy;
   if (data.meaning == consent::DataMeaning::kAuthoredBy && meaning != "authoredby") data.reference.clear();
   return data;
+}
+
+// Whether some part of it, other than the provisions within, says that it does not mean what it seems to (modifierExtension).
+bool IsModified(const Json& json) {
+  if (json.Find("modifierExtension") != nullptr) return true;
+  for (const auto& [name, value] : json.members())
+    if (name != "provision" && IsModified(value)) return true;
+  return std::any_of(json.items().begin(), json.items().end(), IsModified);
+}
+
+// Somebody asked the patient or family, and this is not what they said.
+bool IsUnverified(const Json& consent) {
+  for (const Json& verification : consent["verification"].items())
+    if (!verification["verified"].boolean()) return true;
+  return false;
 }
 
 // Actions that say nothing against access leave the rule as it is.
@@ -111,7 +132,7 @@ consent::Provision ReadProvision(const Json& json, const Json& contained, absl::
   provision.has_data_period = !json["dataPeriod"].is_null();
   ReadPeriod(json["dataPeriod"], zone, provision.data_from, provision.data_until, provision.narrowed);
   for (const Json& data : json["data"].items()) provision.data.push_back(DataOf(data));
-  provision.narrowed = provision.narrowed || !ActionsIncludeAccess(json["action"]) || json.Find("modifierExtension") != nullptr;
+  provision.narrowed = provision.narrowed || !ActionsIncludeAccess(json["action"]) || IsModified(json);
   for (const Json& nested : json["provision"].items()) provision.nested.push_back(ReadProvision(nested, contained, zone));
   return provision;
 }
@@ -186,7 +207,7 @@ consent::Consent ReadConsent(const Json& json, absl::Time arrived, absl::TimeZon
   if (const auto time = ParseFhirTime(json.TextOf("dateTime"), zone)) consent.given = time->begin;
   consent.giver = ReadGiver(json, consent.given.value_or(arrived), zone, rules, find);
   consent.provision = ReadProvision(json["provision"], json["contained"], zone);
-  consent.provision.narrowed = consent.provision.narrowed || json.Find("modifierExtension") != nullptr;
+  consent.provision.narrowed = consent.provision.narrowed || IsModified(json) || json.Find("implicitRules") != nullptr || IsUnverified(json);
   const consent::Effect base = BaseRule(json["policyRule"]);
   if (consent.provision.effect == consent::Effect::kNone) {
     consent.provision.effect = base;

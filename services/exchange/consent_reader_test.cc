@@ -70,12 +70,26 @@ TEST(ConsentReader, CriteriaItDoesNotEvaluateNeverPermit) {
         R"(,"class":[{"system":"http://loinc.org","code":"34133-9"}])", R"(,"code":[{"text":"scans"}])",
         R"(,"dataPeriod":{"end":"then"})", R"(,"data":[{"meaning":"instance","reference":{"display":"it"}}])",
         R"(,"modifierExtension":[{"url":"urn:x","valueBoolean":true}])",
+        R"(,"data":[{"meaning":"instance","reference":{"reference":"DiagnosticReport/r"},"modifierExtension":[{"url":"urn:x"}]}])",
         R"(,"action":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentaction","code":"correct"}]}])"})
     EXPECT_FALSE(Ask(ConsentJson(Permit(more))).permit) << more;
   EXPECT_TRUE(
       Ask(ConsentJson(Permit(
               R"(,"action":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentaction","code":"access"}]}])")))
           .permit);
+}
+
+TEST(ConsentReader, WhatMeansSomethingElseOrWasNotConfirmedNeverPermits) {
+  std::string actor = Permit();
+  actor.insert(actor.find(R"("role")"), R"("modifierExtension":[{"url":"urn:not","valueBoolean":true}],)");
+  EXPECT_FALSE(Ask(ConsentJson(actor)).permit);
+  for (const char* more : {R"(,"implicitRules":"urn:rules")", R"(,"modifierExtension":[{"url":"urn:x"}])", R"(,"verification":[{"verified":false}])",
+                           R"(,"verification":[{"verified":true},{"verified":false}])"})
+    EXPECT_FALSE(Ask(ConsentJson(Permit(), "active", more)).permit) << more;
+  EXPECT_TRUE(Ask(ConsentJson(Permit(), "active", R"(,"verification":[{"verified":true}])")).permit);
+  // A denial stands all the same; so does a permission beside one within that nobody understands.
+  EXPECT_EQ(Ask(ConsentJson(R"({"type":"deny"})", "active", R"(,"implicitRules":"urn:rules")")).reason, consent::Reason::kDenied);
+  EXPECT_TRUE(Ask(ConsentJson(Permit(R"(,"provision":[{"type":"permit","modifierExtension":[{"url":"urn:x"}]}])"))).permit);
 }
 
 TEST(ConsentReader, TheBaseRuleMayStandInPolicyRule) {
@@ -125,6 +139,69 @@ TEST(ConsentReader, APolicyThatDeniesStandsAroundARootThatPermits) {
 TEST(ConsentReader, AConsentThatIsNoJsonDenies) {
   EXPECT_EQ(DecideOn({{"south", "Consent", "c", 1, ConsentJson(Permit()), absl::InfinitePast()}, {"south", "Consent", "d", 1, "{", absl::InfinitePast()}}).reason,
             consent::Reason::kDenied);
+}
+
+TEST(ConsentReader, WhatIsSensitiveGoesOnToWhatBelongsToIt) {
+  const auto decide = [&](const std::string& report, const std::vector<OpenedRecord>& others) {
+    std::vector<OpenedRecord> chart = others;
+    chart.push_back({"south", "Consent", "c", 1, ConsentJson(Permit()), absl::InfinitePast()});
+    return DecideOn(chart, At("2026-01-15T12:00:00Z"), "north", report).reason;
+  };
+  const auto record = [](const char* type, const char* id, const std::string& members) {
+    return OpenedRecord{"south", type, id, 1, absl::StrCat(R"({"resourceType":")", type, R"(","id":")", id, "\"", members, "}"), absl::InfinitePast()};
+  };
+  const char* labelled = R"(,"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"PSY"}]})";
+  const char* restricted = R"(,"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]})";
+  const auto report = [](const std::string& members) { return absl::StrCat(R"({"resourceType":"DiagnosticReport","id":"r")", members, "}"); };
+  using consent::Reason;
+  for (const char* label : {labelled, restricted}) {
+    EXPECT_EQ(decide(report(R"(,"encounter":{"reference":"Encounter/e"})"), {record("Encounter", "e", label)}), Reason::kWithheld) << label;
+    EXPECT_EQ(decide(report(R"(,"basedOn":[{"reference":"ServiceRequest/s"}])"), {record("ServiceRequest", "s", label)}), Reason::kWithheld) << label;
+    // Of the order's reason.
+    EXPECT_EQ(decide(report(R"(,"basedOn":[{"reference":"ServiceRequest/s"}])"),
+                     {record("ServiceRequest", "s", R"(,"reasonReference":[{"reference":"Condition/c1"}])"), record("Condition", "c1", label)}),
+              Reason::kWithheld)
+        << label;
+    // Of a panel that names it, and of one that it says to be part of; and of a part that says so.
+    EXPECT_EQ(decide(report(""), {record("DiagnosticReport", "panel", absl::StrCat(R"(,"result":[{"reference":"DiagnosticReport/r"}])", label))}), Reason::kWithheld)
+        << label;
+    EXPECT_EQ(decide(report(R"(,"partOf":[{"reference":"Procedure/p"}])"), {record("Procedure", "p", label)}), Reason::kWithheld) << label;
+    EXPECT_EQ(decide(report(""), {record("Observation", "o", absl::StrCat(R"(,"partOf":[{"reference":"DiagnosticReport/r"}])", label))}), Reason::kWithheld) << label;
+    // Not of a panel's other member.
+    EXPECT_EQ(decide(report(""), {record("Observation", "panel", R"(,"hasMember":[{"reference":"DiagnosticReport/r"},{"reference":"Observation/o"}])"),
+                                  record("Observation", "o", label)}),
+              Reason::kPermitted)
+        << label;
+  }
+  // A reason that is sensitive by its code.
+  EXPECT_EQ(decide(report(R"(,"encounter":{"reference":"Encounter/e"})"),
+                   {record("Encounter", "e", R"(,"reasonCode":[{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"F11.20"}]}])")}),
+            Reason::kWithheld);
+}
+
+TEST(ConsentReader, LabelsAndCodesCountHoweverTheyAreWritten) {
+  const auto decide = [&](const std::string& members) {
+    return DecideOn({{"south", "Consent", "c", 1, ConsentJson(Permit()), absl::InfinitePast()}}, At("2026-01-15T12:00:00Z"), "north",
+                    absl::StrCat(R"({"resourceType":"DiagnosticReport","id":"r",)", members, "}"))
+        .reason;
+  };
+  const auto label = [](const char* system, const char* code) {
+    return absl::StrCat(R"("meta":{"security":[{"system":")", system, R"(","code":")", code, R"("}]})");
+  };
+  const auto code = [](const char* system, const char* written) {
+    return absl::StrCat(R"("code":{"coding":[{"system":")", system, R"(","code":")", written, R"("}]})");
+  };
+  using consent::Reason;
+  EXPECT_EQ(decide(label("urn:oid:2.16.840.1.113883.5.4", "PSY")), Reason::kWithheld);
+  EXPECT_EQ(decide(label("http://terminology.hl7.org/CodeSystem/v3-ActCode", "psy")), Reason::kWithheld);
+  EXPECT_EQ(decide(label("urn:oid:2.16.840.1.113883.5.25", "r")), Reason::kWithheld);
+  EXPECT_EQ(decide(label("HTTP://TERMINOLOGY.HL7.ORG/CODESYSTEM/V3-CONFIDENTIALITY", "V")), Reason::kWithheld);
+  EXPECT_EQ(decide(code("urn:oid:2.16.840.1.113883.6.90", "F11.20")), Reason::kWithheld);
+  EXPECT_EQ(decide(code("http://hl7.org/fhir/sid/ICD-10-CM", "f1120")), Reason::kWithheld);
+  EXPECT_EQ(decide(code("http://hl7.org/fhir/sid/icd-10-cm", "J45.909")), Reason::kPermitted);
+  // And where a Consent names them.
+  const std::string denied = ConsentJson(R"({"type":"permit","provision":[{"type":"deny","code":[{"coding":[{"system":"urn:oid:2.16.840.1.113883.6.1","code":"30657-1"}]}]}]})");
+  EXPECT_EQ(Ask(denied).reason, Reason::kDenied);
 }
 
 TEST(ConsentReader, LabelsComeFromTheRecordItsCodesAndItsParts) {

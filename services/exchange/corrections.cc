@@ -112,6 +112,8 @@ absl::StatusOr<std::vector<Corrections::Shown>> Corrections::ShownOf(const tenan
     if (!text.ok()) return text.status();
     const auto detail = Json::Parse(*text);
     if (!detail.ok()) return absl::DataLossError(absl::StrCat("the detail of leaf ", index, " is no JSON"));
+    // Who might be one person was compared (match_review); nothing was relied on, and nobody was linked.
+    if (detail->Find("review") != nullptr) continue;
     const auto tenant = TenantId::Parse(detail->TextOf("tenant"));
     const auto bytes = HexDecode(detail->TextOf("reader_patient"));
     const std::vector<std::string> resource = absl::StrSplit(detail->TextOf("resource"), "/_history/");

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/exchange/order_reasons.h"
 
 namespace custodian::exchange {
 
@@ -87,12 +88,16 @@ class ExamTable {
   // The class that a SNOMED CT procedure is at a SNOMED CT body site; null when it is none.
   [[nodiscard]] const ExamClass* FindBySite(std::string_view procedure, std::string_view body_site) const;
   void SetCodes(const std::string& tenant_name, CodeMap codes);
+  // Why exams are ordered; those that come with the program until more are added.
+  [[nodiscard]] const OrderReasons& reasons() const { return reasons_; }
+  void AddReasons(const OrderReasons& more) { reasons_.Add(more); }
 
  private:
   [[nodiscard]] static absl::StatusOr<ExamTable> Read(std::string_view csv);
 
   std::vector<ExamClass> classes_;
   std::map<std::string, CodeMap, std::less<>> codes_;
+  OrderReasons reasons_ = OrderReasons::Shipped();
 };
 
 // What a table may say (DESIGN, section 7). InvalidArgument naming class and column.

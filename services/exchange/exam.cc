@@ -89,11 +89,16 @@ Coded ClassOfConcept(const Json& concept_json, const std::string& tenant_name, c
   return found;
 }
 
-Coded ClassOf(const Json& json, const OpenedRecord& record, const ExamTable& table) {
-  if (record.resource_type != kStudy) return ClassOfConcept(json["code"], record.tenant_name, table);
+// What a result is by each of its concepts; one that names no class is passed over.
+std::vector<Coded> ClassesOf(const Json& json, const OpenedRecord& record, const ExamTable& table) {
+  std::vector<Coded> classes;
+  const auto add = [&](const Json& concept_json) {
+    if (Coded one = ClassOfConcept(concept_json, record.tenant_name, table); one.exam_class != nullptr) classes.push_back(std::move(one));
+  };
+  if (record.resource_type != kStudy) add(json["code"]);
   for (const Json& procedure : json["procedureCode"].items())
-    if (Coded found = ClassOfConcept(procedure, record.tenant_name, table); found.exam_class != nullptr) return found;
-  return {};
+    if (record.resource_type == kStudy) add(procedure);
+  return classes;
 }
 
 std::string_view TimeText(const Json& json, std::string_view type) {
@@ -154,7 +159,7 @@ class Chart {
       result.accession = AccessionOf(*result.resource);
       // Most observations are no exams; parsing their history would be for nothing.
       if (list.back()->resource_type == kObservation && !result.accession &&
-          ClassOf(*result.resource, *list.back(), table_).exam_class == nullptr)
+          ClassesOf(*result.resource, *list.back(), table_).empty())
         continue;
       for (const OpenedRecord* record : list) {
         const auto version = record == list.back() ? result.resource : ResourceOf(*record);
@@ -258,6 +263,20 @@ class Chart {
     return "";
   }
 
+  // The one class that all of these name; where they name several, none, and the exam says which.
+  [[nodiscard]] Coded ClassOfAll(const std::vector<const Result*>& results, Exam& exam) const {
+    Coded found;
+    for (const Result* result : results)
+      for (const Coded& one : ClassesOf(*result->resource, *result->record, table_)) {
+        std::vector<std::string>& named = exam.disputed_classes;
+        if (std::find(named.begin(), named.end(), one.exam_class->class_id) == named.end()) named.push_back(one.exam_class->class_id);
+        found = {one.exam_class, found.exam_class == nullptr ? one.laterality : Stated(found.laterality, one.laterality)};
+      }
+    if (exam.disputed_classes.size() > 1) return {};
+    exam.disputed_classes.clear();
+    return found;
+  }
+
   [[nodiscard]] std::optional<Exam> Merge(const ExamKey& key, std::vector<const Result*>& group) const {
     std::sort(group.begin(), group.end(), [this, &key](const Result* a, const Result* b) {
       const auto order = [this, &key](const Result* result) {
@@ -267,32 +286,37 @@ class Chart {
       };
       return order(a) < order(b);
     });
+    // Whatever others store under its number: what the performing tenant itself holds says what was done, and when.
+    std::vector<const Result*> deciding;
+    for (const Result* result : group)
+      if (result->record->tenant_name == key.tenant) deciding.push_back(result);
+    if (std::none_of(deciding.begin(), deciding.end(), [&](const Result* result) { return TimeOf(*result, key.tenant).has_value(); })) deciding = group;
     Exam exam;
     exam.performing_tenant = key.tenant;
     exam.accession = key.accession;
-    exam.performed = IsPerformed(*group.front()->resource);
+    exam.performed = IsPerformed(*deciding.front()->resource);
 
     std::optional<FhirTime> time;
-    Coded coded;
     std::string series_side;
     std::string order_side;
-    for (const Result* result : group) {
+    for (const Result* result : deciding) {
       const std::string& type = result->record->resource_type;
       if (!time) time = TimeOf(*result, key.tenant);
-      if (coded.exam_class == nullptr) coded = ClassOf(*result->resource, *result->record, table_);
       if (type == kStudy && series_side.empty()) series_side = SeriesLaterality(*result->resource);
       if (order_side.empty()) order_side = LinkedOrderLaterality(*result);
     }
     if (!time) return std::nullopt;
     exam.performed_begin = time->begin;
     exam.performed_end = time->end;
+    const Coded coded = ClassOfAll(deciding, exam);
     if (coded.exam_class != nullptr) exam.class_id = coded.exam_class->class_id;
     if (coded.exam_class == nullptr || coded.exam_class->laterality_required)
       exam.laterality = Stated(series_side.empty() ? order_side : series_side, coded.laterality);
 
     exam.arrived = absl::InfiniteFuture();
-    for (const Result* result : group)
+    for (const Result* result : deciding)
       if (result->performed_arrived) exam.arrived = std::min(exam.arrived, *result->performed_arrived);
+    for (const Result* result : group) exam.results.push_back(result->record);
     AddHoldings(key, group, exam);
     return exam;
   }

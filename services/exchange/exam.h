@@ -56,8 +56,10 @@ struct Exam {
   // Tenant that performed it (T2).
   std::string performing_tenant;
   std::string accession;
-  // Class by the exam table; empty when the code maps to none. A CPT or HCPCS code never decides it.
+  // Class by the exam table; empty when the code maps to none, or when its results name several. A CPT or HCPCS code never decides it.
   std::string class_id;
+  // What its results name where that is several classes: no prior of any, but a redo of each (offered narrowly, reversed broadly).
+  std::vector<std::string> disputed_classes = {};
   // "left", "right", "bilateral", or empty for unspecified; always empty for a class without laterality.
   std::string laterality;
   // [performed_begin, performed_end): one millisecond, or the whole day of a date-only time in the tenant's zone.
@@ -69,13 +71,15 @@ struct Exam {
   absl::Time arrived;
   // One a tenant, the performing tenant's first, then by tenant name.
   std::vector<ExamHolding> holdings;
+  // The newest versions that make it, among the records handed in.
+  std::vector<const OpenedRecord*> results = {};
 };
 
 // Exams of one person from all its records at every tenant, ordered by (performed, tenant, accession). `records` may hold several
 // versions of a resource: the newest says what is so, the earliest that was performed says when it became known; to see a past
-// moment, leave out what arrived after it. A record that is no result, or has no time, makes no exam. The record that decides is,
-// for each fact, the first that states it: reports before observations before studies, and among equals the performing tenant's
-// own before copies, then by tenant name, the newest first.
+// moment, leave out what arrived after it. A record that is no result, or has no time, makes no exam. What the performing tenant itself holds of it says
+// everything, and copies nothing but that they are held; where it holds none with a time, the copies say it. The record that decides is, for each fact but the class, the first that
+// states it: reports before observations before studies, then by tenant name, the newest first.
 [[nodiscard]] std::vector<Exam> ExamsOf(const std::vector<const OpenedRecord*>& records, const ExamTable& table,
                                         const tenants::Registry& registry);
 // The same for tenants given as values.

@@ -55,6 +55,18 @@ absl::StatusOr<std::shared_ptr<const ExamTable>> ExamTables::Read(const std::str
     if (!map.ok()) return map.status();
     table->SetCodes(tenant.name, *std::move(map));
   }
+  // The network's, and the tenant's own: CurrentTable answers with the network's where a tenant has none.
+  std::string before;
+  for (const std::string& whose : {std::string(), tenant_id}) {
+    const auto reasons = current_table_(kOrderReasonsTable, whose);
+    if (absl::IsNotFound(reasons.status())) continue;
+    if (!reasons.ok()) return reasons.status();
+    if (*reasons == before) continue;
+    const auto more = OrderReasons::Parse(*reasons);
+    if (!more.ok()) return more.status();
+    table->AddReasons(*more);
+    before = *reasons;
+  }
   return std::make_shared<const ExamTable>(*std::move(table));
 }
 
@@ -74,6 +86,8 @@ absl::Status ExamTables::CheckClasses(std::string_view tenant_id, std::string_vi
   if (!network.ok()) return network.status();
   return CheckNarrows(*network, *table);
 }
+
+absl::Status ExamTables::CheckReasons(std::string_view csv) { return OrderReasons::Parse(csv).status(); }
 
 absl::Status ExamTables::CheckCodes(std::string_view tenant_id, std::string_view csv) const {
   if (tenant_id.empty()) return absl::InvalidArgumentError("code map: codes of its own has a tenant, not the network: name one");

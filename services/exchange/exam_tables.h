@@ -19,7 +19,7 @@
 
 namespace custodian::exchange {
 
-// GovernanceLog::CurrentTable: the CSV of "exam-classes", "code-map" or "prices" for a tenant id, else the network's; NotFound when it
+// GovernanceLog::CurrentTable: the CSV of "exam-classes", "code-map", "order-reasons" or "prices" for a tenant id, else the network's; NotFound when it
 // was never set.
 using CurrentTable = std::function<absl::StatusOr<std::string>(std::string_view name, std::string_view tenant_id)>;
 
@@ -38,6 +38,7 @@ class ExamTables {
   // no classes.
   [[nodiscard]] absl::Status CheckClasses(std::string_view tenant_id, std::string_view csv) const;
   [[nodiscard]] absl::Status CheckCodes(std::string_view tenant_id, std::string_view csv) const;
+  [[nodiscard]] static absl::Status CheckReasons(std::string_view csv);
 
  private:
   [[nodiscard]] absl::StatusOr<std::shared_ptr<const ExamTable>> Read(const std::string& tenant_id) const;

@@ -101,6 +101,47 @@ TEST_F(ExamsOfTest, WhatElsewhereStatesAnotherDayIsNoCopy) {
   EXPECT_EQ(exams[1].performed_begin, At("2026-01-09T09:00:00Z"));
 }
 
+TEST_F(ExamsOfTest, WhatNamesTwoClassesIsOfNoneAndARedoOfEach) {
+  Add("north", "DiagnosticReport", "r", Report(R"("effectiveDateTime":"2026-01-05T09:00:00Z","imagingStudy":[{"reference":"ImagingStudy/s"}])"));
+  Add("north", "ImagingStudy", "s",
+      R"({"resourceType":"ImagingStudy","status":"available","started":"2026-01-05T08:00:00Z",)"
+      R"("procedureCode":[{"coding":[{"system":"http://loinc.org","code":"30691-0"}]}]})");
+  ASSERT_EQ(Exams().size(), 1u);
+  EXPECT_EQ(Exams()[0].class_id, "");
+  EXPECT_EQ(Exams()[0].disputed_classes, (std::vector<std::string>{"ct-chest-wo", "mr-knee-wo"}));
+  // Procedures of one study, too.
+  records_.clear();
+  Add("north", "ImagingStudy", "s",
+      R"({"resourceType":"ImagingStudy","status":"available","started":"2026-01-05T08:00:00Z","procedureCode":[)"
+      R"({"coding":[{"system":"http://loinc.org","code":"30691-0"}]},{"coding":[{"system":"http://loinc.org","code":"29252-4"}]}]})");
+  EXPECT_EQ(Exams()[0].class_id, "");
+}
+
+// A copied accession number neither hides a redo nor makes one: what the performing tenant says of its exam stands alone.
+TEST_F(ExamsOfTest, ACopyElsewhereChangesNothingOfWhatThePerformingTenantSays) {
+  Add("north", "ImagingStudy", "study",
+      R"({"resourceType":"ImagingStudy","status":"available","started":"2026-01-05T08:00:00Z",)"
+      R"("procedureCode":[{"coding":[{"system":"http://loinc.org","code":"29252-4"}]}],)" + Accession("north", "A1") + "}",
+      "2026-01-06T00:00:00Z");
+  Add("south", "DiagnosticReport", "copy",
+      Report(Accession("north", "A1") + R"(,"effectiveDateTime":"2026-01-04T10:00:00Z")", "final", "4548-4"), "2026-01-01T00:00:00Z");
+  for (const std::vector<Exam>& exams : {Exams(), Carried()}) {
+    ASSERT_EQ(exams.size(), 1u);
+    EXPECT_EQ(exams[0].class_id, "ct-chest-wo");
+    EXPECT_EQ(exams[0].performed_begin, At("2026-01-05T08:00:00Z"));
+    EXPECT_EQ(exams[0].arrived, At("2026-01-06T00:00:00Z"));
+    EXPECT_EQ(exams[0].holdings.size(), 2u);
+  }
+  // One that was cancelled stays so, whoever says otherwise.
+  Add("north", "ImagingStudy", "study",
+      R"({"resourceType":"ImagingStudy","status":"cancelled","started":"2026-01-05T08:00:00Z",)"
+      R"("procedureCode":[{"coding":[{"system":"http://loinc.org","code":"29252-4"}]}],)" + Accession("north", "A1") + "}",
+      "2026-01-07T00:00:00Z", 2);
+  ASSERT_EQ(Carried().size(), 1u);
+  EXPECT_FALSE(Carried()[0].performed);
+  EXPECT_EQ(Carried()[0].class_id, "ct-chest-wo");
+}
+
 TEST_F(ExamsOfTest, WithoutAccessionTheResourceIsTheExamAndLinksJoin) {
   Add("north", "DiagnosticReport", "1",
       Report(R"("effectivePeriod":{"start":"2026-01-05T09:00:00Z","end":"2026-01-05T09:30:00Z"},)"
@@ -196,8 +237,11 @@ TEST_F(ExamsOfTest, WhatNoResourceSaysWasCarriedOutWasNot) {
   Add("south", "DiagnosticReport", "copy", Report(Accession("north", "A1") + when, "entered-in-error"));
   ASSERT_EQ(Carried().size(), 1u);
   EXPECT_FALSE(Carried()[0].performed);
-  // A copy elsewhere that says so is enough.
+  // What the performing tenant says was not done nobody else has seen done, whatever copy of its number they store.
   Add("south", "DiagnosticReport", "other", Report(Accession("north", "A1") + when, "final"));
+  EXPECT_FALSE(Carried()[0].performed);
+  // Its study says so, though the report was cancelled.
+  Add("north", "ImagingStudy", "s", R"({"resourceType":"ImagingStudy","status":"available","started":"2026-01-05T10:00:00Z",)" + Accession("north", "A1") + "}");
   EXPECT_TRUE(Carried()[0].performed);
 }
 

@@ -51,10 +51,12 @@ bool AcceptsJson(std::string_view accept) {
   return false;
 }
 
-std::optional<Refusal> CheckFormats(const rpc::HttpRequest& request) {
+std::optional<Refusal> CheckFormats(const rpc::HttpRequest& request, bool any_accept) {
   const std::string encoding = absl::AsciiStrToLower(std::string(request.Header("content-encoding").value_or("identity")));
   if (encoding != "identity") return Refuse(415, "not-supported", "The body must be sent as it is, without Content-Encoding.");
-  bool is_taken = AcceptsJson(request.Header("accept").value_or("*/*"));
+  const std::string type(request.Header("content-type").value_or(""));
+  if (IsJsonMediaType(type) && !IsOfOurVersion(type)) return Refuse(415, "not-supported", "The body must be FHIR 4.0.");
+  bool is_taken = any_accept || AcceptsJson(request.Header("accept").value_or("*/*"));
   for (const auto& [name, value] : request.Parameters()) {
     // A '+' that was not written as %2B reads as a space.
     if (name == "_format") is_taken = value == "json" || IsJsonMediaType(absl::StrReplaceAll(value, {{" ", "+"}}));

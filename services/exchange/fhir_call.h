@@ -43,8 +43,8 @@ struct Prefer {
 [[nodiscard]] bool IsJsonMediaType(std::string_view value);
 [[nodiscard]] bool AcceptsJson(std::string_view accept);
 // Why a request is not answered in the formats it names: 406 unless it takes JSON of R4, by _format or else by Accept
-// (http://hl7.org/fhir/R4/http.html#general), 415 for a body that is compressed.
-[[nodiscard]] std::optional<Refusal> CheckFormats(const rpc::HttpRequest& request);
+// (http://hl7.org/fhir/R4/http.html#general), 415 for a body that is compressed or of another FHIR. `any_accept`: Accept is judged by who answers.
+[[nodiscard]] std::optional<Refusal> CheckFormats(const rpc::HttpRequest& request, bool any_accept = false);
 
 // Of the query and, for POST [type]/_search, the form in the body. 415 for a body that is no form.
 [[nodiscard]] Answer<Parameters> SearchParametersOf(const FhirCall& call);

@@ -65,7 +65,9 @@ Json Resource(const TypeDefinition& type, Json reverse_includes) {
   Json parameters = Json::Array();
   Json includes = Json::Array({Text("*")});
   for (const SearchParameter& parameter : type.search) {
-    parameters.Append(Json::Object({{"name", Text(parameter.name)}, {"type", Text(NameOf(parameter.kind))}}));
+    // Nobody's demographics are searched: a person is found by $match. These narrow what ids find, and stand in chains.
+    const bool finds = type.name != "Patient" || parameter.name == "_id" || parameter.name == "identifier";
+    if (finds) parameters.Append(Json::Object({{"name", Text(parameter.name)}, {"type", Text(NameOf(parameter.kind))}}));
     if (parameter.kind == Kind::kReference) includes.Append(Text(std::string(type.name) + ":" + std::string(parameter.name)));
   }
   Json resource = Json::Object({{"type", Text(type.name)}});
@@ -89,6 +91,14 @@ Json Resource(const TypeDefinition& type, Json reverse_includes) {
     resource.Set("operation", Json::Array({validate, Operation("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
                                            Operation("ledger-list", "https://custodian.example/fhir/OperationDefinition/Patient-ledger-list"),
                                            Operation("match", "http://hl7.org/fhir/OperationDefinition/Patient-match")}));
+  }
+  if (type.name == "Patient") {
+    resource.Set("documentation", Text("A search names _id or identifier (system|value), or a _has that names one. R4's other search parameters narrow what these "
+                                       "find and stand in chains (subject:Patient.birthdate); demographics are matched by Patient/$match."));
+  }
+  if (type.name == "Binary") {
+    resource.Set("documentation", Text("Read as its own bytes unless Accept or _format asks for FHIR; created and updated by sending these, too, under their own "
+                                       "Content-Type."));
   }
   if (type.name == "Communication") {
     resource.Set("operation", Json::Array({validate, Operation("corrections", "https://custodian.example/fhir/OperationDefinition/Communication-corrections"),
@@ -115,10 +125,10 @@ Json Statement(std::string_view base_url) {
                             "read, by the patient's consent.")}});
   Json rest = Json::Object(
       {{"mode", Text("server")},
-       {"documentation", Text("Searches are patient-scoped: they name a patient, ids, or an identifier with its system, or do so behind a reference "
-                              "(patient.identifier) or in _has; types of no patient's compartment are searched as a whole. Chains and _has lead over at "
+       {"documentation", Text("Searches are patient-scoped: they name a patient or what else a resource is about (target=Observation/x), ids, or an "
+                              "identifier with its system, or do so behind a reference (patient.identifier) or in _has; types of no patient's compartment are searched as a whole. Chains and _has lead over at "
                               "most 4 references. A condition (ifNoneExist, PUT or DELETE of Type?query, a conditional reference) "
-                              "is identifier=system|value. Unknown search parameters are refused unless Prefer: handling=lenient.")},
+                              "is identifier=system|value, perhaps with further parameters. Dates without a zone are of the tenant's. Unknown search parameters are refused unless Prefer: handling=lenient.")},
        {"security", std::move(security)},
        {"resource", std::move(resources)},
        {"interaction", Codes({"transaction", "batch"})}});

@@ -9,31 +9,42 @@
 #include "absl/strings/str_cat.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/identifier_index.h"
+#include "services/exchange/record_store.h"
 
 namespace custodian::exchange {
 namespace {
 
 constexpr std::string_view kPurpose = "fhir-search";
 
-// Patients that a search names where its type says whom a resource is about; empty when it names none.
-std::set<std::string> PatientsOf(const SearchRequest& search, std::string_view base_url) {
+// What a search names where its type says whom or what a resource is about ("Patient/p1", "Observation/o1"); empty when it names nothing, or
+// something else too.
+std::set<LocalReference> SubjectsOf(const SearchRequest& search, std::string_view base_url) {
+  using Modifier = Criterion::Modifier;
   for (const Criterion& criterion : search.criteria) {
-    const bool may_name = criterion.modifier == Criterion::Modifier::kNone ||
-                          (criterion.modifier == Criterion::Modifier::kType && criterion.type == "Patient");
+    const bool may_name = criterion.modifier == Modifier::kNone || criterion.modifier == Modifier::kType;
     if (!criterion.parameter->names_patient || !may_name || criterion.reverse) continue;
-    std::set<std::string> ids;
+    std::set<LocalReference> named;
     bool all = true;
     for (const std::string& value : criterion.values) {
-      const auto reference = ParseLocalReference(value, base_url);
-      if (reference.has_value() ? reference->type != "Patient" : !IsFhirId(value)) {
-        all = false;
-      } else {
-        ids.insert(reference.has_value() ? reference->id : value);
-      }
+      auto reference = ParseLocalReference(value, base_url);
+      // An id alone is a patient's, unless the modifier says whose it is.
+      if (!reference.has_value() && IsFhirId(value)) reference = LocalReference{criterion.type.empty() ? "Patient" : criterion.type, value};
+      if (reference.has_value()) named.insert(*std::move(reference));
+      else all = false;
     }
-    if (all && !ids.empty()) return ids;
+    if (all && !named.empty()) return named;
   }
   return {};
+}
+
+// The patients, where that is all it names.
+std::set<std::string> PatientsOf(const std::set<LocalReference>& subjects) {
+  std::set<std::string> ids;
+  for (const LocalReference& subject : subjects) {
+    if (subject.type != "Patient") return {};
+    ids.insert(subject.id);
+  }
+  return ids;
 }
 
 bool IsOfPatients(std::string_view type) {
@@ -53,7 +64,7 @@ bool Scopes(const Criterion& criterion, std::string_view base_url) {
 }
 
 bool IsScoped(const SearchRequest& search, std::string_view base_url) {
-  if (!IsOfPatients(search.type) || !search.Values("_id").empty() || !PatientsOf(search, base_url).empty()) return true;
+  if (!IsOfPatients(search.type) || !search.Values("_id").empty() || !SubjectsOf(search, base_url).empty()) return true;
   return !search.Values("identifier").empty() ||
          std::any_of(search.criteria.begin(), search.criteria.end(), [&](const Criterion& criterion) { return Scopes(criterion, base_url); });
 }
@@ -212,7 +223,8 @@ Answer<FhirFinder::Charts> FhirFinder::Candidates(const SearchRequest& search) {
     if (!chart.ok()) return RefusalOf(chart.status());
     return Charts{*std::move(chart)};
   }
-  if (const auto patients = PatientsOf(search, call_.base_url); !patients.empty()) {
+  const auto subjects = SubjectsOf(search, call_.base_url);
+  if (const auto patients = PatientsOf(subjects); !patients.empty()) {
     Charts charts;
     for (const std::string& id : patients) {
       auto chart = ChartOf(id);
@@ -221,6 +233,7 @@ Answer<FhirFinder::Charts> FhirFinder::Candidates(const SearchRequest& search) {
     }
     return charts;
   }
+  if (!subjects.empty() && IsOfPatients(search.type)) return CandidatesByRecords(subjects);
   if (!search.Values("identifier").empty()) return CandidatesByIdentifier(search);
   for (const Criterion& criterion : search.criteria) {
     // A chain from what has no patient is followed from there, unless it leads to the patient.
@@ -232,8 +245,8 @@ Answer<FhirFinder::Charts> FhirFinder::Candidates(const SearchRequest& search) {
   }
   if (IsOfPatients(search.type)) {
     return Refuse(400, "required",
-                  "Searches are patient-scoped: give patient (an id, or Patient/<id>), _id or identifier, or one of them behind a reference, e.g. "
-                  "patient.identifier=system|value.");
+                  "Searches are patient-scoped: give patient (an id, or Patient/<id>), the Type/<id> of what else it is about, _id or identifier, or "
+                  "one of them behind a reference, e.g. patient.identifier=system|value.");
   }
   // Of no patient: the tenant's own, all under one key.
   const auto own = OwnResources();
@@ -241,6 +254,29 @@ Answer<FhirFinder::Charts> FhirFinder::Candidates(const SearchRequest& search) {
   auto chart = ChartOf(*own);
   if (!chart.ok()) return RefusalOf(chart.status());
   return Charts{*std::move(chart)};
+}
+
+Answer<FhirFinder::Charts> FhirFinder::CandidatesByRecords(const std::set<LocalReference>& records) {
+  std::vector<RecordId> wanted;
+  for (const LocalReference& reference : records) {
+    const auto record = sealer_.RecordIdOf(call_.partition->tenant.id, reference.type, reference.id);
+    if (!record.ok()) return RefusalOf(record.status());
+    wanted.push_back(*record);
+  }
+  // Deleted ones too: what is said of them remains.
+  const auto heads = RecordStore(*call_.partition->database).Heads(wanted);
+  if (!heads.ok()) return RefusalOf(heads.status());
+  const auto own = OwnResources();
+  if (!own.ok()) return RefusalOf(own.status());
+  std::set<PatientId> patients = {*own};
+  for (const auto& [record, head] : *heads) patients.insert(head.patient);
+  Charts charts;
+  for (const PatientId& patient : patients) {
+    auto chart = ChartOf(patient);
+    if (!chart.ok()) return RefusalOf(chart.status());
+    charts.push_back(*std::move(chart));
+  }
+  return charts;
 }
 
 Answer<FhirFinder::Charts> FhirFinder::CandidatesByIdentifier(const SearchRequest& search) {
@@ -263,6 +299,12 @@ Answer<FhirFinder::Charts> FhirFinder::CandidatesByChain(const SearchRequest& se
   std::set<std::string> ids;
   std::set<PatientId> patients;
   for (const SearchRequest& inner : criterion.chain) {
+    // What is about records of several patients is the tenant's own.
+    if (!criterion.reverse && criterion.parameter->names_patient && inner.type != "Patient") {
+      const auto own = OwnResources();
+      if (!own.ok()) return RefusalOf(own.status());
+      patients.insert(*own);
+    }
     auto found = Find(inner);
     if (auto* refusal = std::get_if<Refusal>(&found)) return *std::move(refusal);
     for (const auto& record : std::get<ChartRecords>(found)) {

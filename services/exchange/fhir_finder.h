@@ -51,6 +51,8 @@ class FhirFinder {
   // Charts that hold all that may match.
   [[nodiscard]] Answer<Charts> Candidates(const SearchRequest& search);
   [[nodiscard]] Answer<Charts> CandidatesByIdentifier(const SearchRequest& search);
+  // With the records that what is searched must be about: in their charts and, where their patient is not the only one, among the tenant's own.
+  [[nodiscard]] Answer<Charts> CandidatesByRecords(const std::set<LocalReference>& records);
   // By what a chain or _has finds.
   [[nodiscard]] Answer<Charts> CandidatesByChain(const SearchRequest& search, const Criterion& criterion);
   [[nodiscard]] absl::StatusOr<std::shared_ptr<const FhirChart>> ChartOf(const PatientId& patient);

@@ -325,6 +325,157 @@ TEST_F(FhirInteractions, EverythingIsThePatientAndWhatItRefersTo) {
   EXPECT_EQ(Ids(Get(LinkOf(page, "next"))).size(), 1u);
 }
 
+TEST_F(FhirInteractions, WhatIsAboutARecordLiesWithItsPatient) {
+  const std::string patient = NewPatient();
+  const std::string observation = NewObservation(patient, "2026-03-01", "10");
+  const std::string practitioner = Post("Practitioner", R"({"resourceType":"Practitioner","active":true})");
+  const auto provenance = [](const std::string& target, const std::string& more = "") {
+    return R"({"resourceType":"Provenance","target":[{"reference":")" + target + R"("}],"recorded":"2026-03-01T10:00:00Z","agent":[{"who":{"display":"x"}}])" + more + "}";
+  };
+  const std::string of_observation = Post("Provenance", provenance(observation));
+  const std::string of_provenance = Post("Provenance", provenance(of_observation));
+  const std::string of_practitioner = Post("Provenance", provenance(practitioner));
+  const std::string device = Post("Device", R"({"resourceType":"Device"})");
+  const std::string of_device = Post("Observation", R"({"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":")" + device + "\"}}");
+  EXPECT_THAT(Ids(Get("Provenance?target=" + observation)), ElementsAre(of_observation));
+  EXPECT_THAT(Ids(Get("Provenance?target=" + of_observation)), ElementsAre(of_provenance));
+  EXPECT_THAT(Ids(Get("Provenance?target:Practitioner=" + practitioner.substr(13))), ElementsAre(of_practitioner));
+  EXPECT_THAT(Ids(Get("Observation?subject=" + device)), ElementsAre(of_device));
+  EXPECT_THAT(Ids(Get("Observation?patient=" + patient + "&_revinclude=Provenance:target"), "include"), ElementsAre(of_observation));
+  EXPECT_THAT(Ids(Get(patient + "/$everything")), UnorderedElementsAre(patient, observation, of_observation, of_provenance));
+  // Who did it is somebody else than whom it is about.
+  const std::string mother = NewPatient();
+  const std::string by_mother = Post("Provenance", provenance(observation, R"(,"signature":[{"type":[{"code":"x"}],"when":"2026-03-01T10:00:00Z","who":{"reference":")" + mother + R"("}}])"));
+  EXPECT_THAT(Ids(Get(mother + "/$everything")), ElementsAre(mother));
+  EXPECT_THAT(Ids(Get("Provenance?target=" + observation)), UnorderedElementsAre(of_observation, by_mother));
+  // In one transaction, in whatever order.
+  const auto stored = TestWorld::Body(Send("POST", "", R"({"resourceType":"Bundle","type":"transaction","entry":[
+    {"resource":)" + provenance("urn:uuid:00000000-0000-4000-8000-000000000001") + R"(,"request":{"method":"POST","url":"Provenance"}},
+    {"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000001","resource":{"resourceType":"Condition","subject":{"reference":")" + patient + R"("}},"request":{"method":"POST","url":"Condition"}}]})"), 200);
+  const std::string condition = stored["entry"][1]["response"].TextOf("location").substr(0, 46);
+  EXPECT_EQ(Ids(Get("Provenance?target=" + condition)).size(), 1u);
+  EXPECT_EQ(Ids(Get(patient + "/$everything")).size(), 7u);
+  // About two patients' records it is the tenant's own, and found by either, and by what leads to either.
+  const std::string of_mother = Post("Observation", R"({"resourceType":"Observation","status":"final","code":{"text":"x"},"identifier":[{"system":"urn:mother","value":"1"}],"subject":{"reference":")" + mother + R"("}})");
+  const std::string of_both = Post("Provenance", provenance(observation + R"("},{"reference":")" + of_mother));
+  EXPECT_THAT(Ids(Get("Provenance?target=" + of_mother)), ElementsAre(of_both));
+  EXPECT_THAT(Ids(Get("Provenance?target:Observation.identifier=urn:mother%7C1")), ElementsAre(of_both));
+  EXPECT_THAT(Ids(Get("Provenance?target=" + observation)), UnorderedElementsAre(of_observation, by_mother, of_both));
+  // An update stays with the patient, whatever it is about now.
+  const std::string id = of_observation.substr(of_observation.find('/') + 1);
+  std::string moved = provenance(practitioner);
+  moved.insert(1, R"("id":")" + id + R"(",)");
+  EXPECT_EQ(Send("PUT", of_observation, moved).status, 200);
+  EXPECT_THAT(Ids(Get("Provenance?target=" + observation)), UnorderedElementsAre(by_mother, of_both));
+  EXPECT_THAT(Ids(Get("Provenance?_id=" + id)), ElementsAre(of_observation));
+}
+
+TEST_F(FhirInteractions, WritesMayDependOnWhetherAnythingIsThere) {
+  const std::string body = R"({"resourceType":"Patient","id":"only-once"})";
+  EXPECT_EQ(Send("PUT", "Patient/only-once", body, {{"if-match", "*"}}).status, 412);
+  EXPECT_EQ(Send("PUT", "Patient/only-once", body, {{"if-none-match", "*"}}).status, 201);
+  EXPECT_EQ(Send("PUT", "Patient/only-once", body, {{"if-none-match", "*"}}).status, 412);
+  EXPECT_EQ(Send("PUT", "Patient/only-once", body, {{"if-none-match", "W/\"1\""}}).status, 412);
+  EXPECT_EQ(Send("PUT", "Patient/only-once", body, {{"if-none-match", "one"}}).status, 400);
+  EXPECT_EQ(Send("PUT", "Patient/only-once", body, {{"if-match", "*"}}).status, 200);
+  EXPECT_EQ(Send("DELETE", "Patient/only-once", "", {{"if-match", "W/\"1\""}}).status, 412);
+  EXPECT_EQ(Send("DELETE", "Patient/only-once", "", {{"if-match", "*"}}).status, 204);
+  EXPECT_EQ(Send("PUT", "Patient/only-once", body, {{"if-none-match", "*"}}).status, 201);
+}
+
+TEST_F(FhirInteractions, ABinaryIsItsBytes) {
+  const std::string bytes("%PDF\0\xff\n", 7);
+  const auto send = [&](const std::string& method, const std::string& target, const std::string& type, std::vector<std::pair<std::string, std::string>> headers = {}) {
+    rpc::HttpRequest request;
+    request.method = method;
+    request.path = "/fhir/00000000000000aa/" + target;
+    request.headers = std::move(headers);
+    if (!type.empty()) request.headers.emplace_back("content-type", type);
+    if (method != "GET") request.body = bytes;
+    request.peer_spiffe_id = TestWorld::ClientOf("alpha");
+    return world_->service().Handle(request);
+  };
+  const std::string patient = NewPatient();
+  const auto created = send("POST", "Binary", "application/pdf", {{"x-security-context", patient}});
+  ASSERT_EQ(created.status, 201) << created.body;
+  const std::string binary = TestWorld::Stored(created);
+  for (const char* accept : {"*/*", "application/pdf", "application/*", "text/plain, application/pdf;q=0.5"}) {
+    const auto read = send("GET", binary, "", {{"accept", accept}});
+    EXPECT_EQ(read.status, 200) << accept;
+    EXPECT_EQ(read.body, bytes) << accept;
+    EXPECT_EQ(TestWorld::HeaderOf(read, "Content-Type"), "application/pdf");
+    EXPECT_EQ(TestWorld::HeaderOf(read, "ETag"), "W/\"1\"");
+  }
+  EXPECT_EQ(send("GET", binary, "").body, bytes);
+  EXPECT_EQ(send("GET", binary + "/_history/1", "").body, bytes);
+  EXPECT_EQ(send("GET", binary, "", {{"accept", "text/plain"}}).status, 406);
+  const Json json = TestWorld::Body(send("GET", binary, "", {{"accept", "application/fhir+json, */*;q=0.1"}}), 200);
+  EXPECT_EQ(json.TextOf("contentType"), "application/pdf");
+  EXPECT_EQ(json["securityContext"].TextOf("reference"), patient);
+  EXPECT_EQ(send("PUT", binary, "text/plain; charset=utf-8", {{"x-security-context", patient}}).status, 200);
+  EXPECT_EQ(TestWorld::HeaderOf(send("GET", binary, ""), "Content-Type"), "text/plain; charset=utf-8");
+  EXPECT_EQ(send("PUT", "Patient/x", "application/pdf").status, 415);
+  EXPECT_EQ(send("POST", "Binary", "").status, 415);
+  // In a batch it is FHIR.
+  const Json batch = TestWorld::Body(Send("POST", "", R"({"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":")" + binary + R"("}}]})"), 200);
+  EXPECT_EQ(batch["entry"][0]["resource"].TextOf("resourceType"), "Binary");
+}
+
+TEST_F(FhirInteractions, EverythingOfAPeriodHasItsLastDay) {
+  const std::string patient = NewPatient();
+  const auto encounter = [&](const char* start, const char* end) {
+    return Post("Encounter", R"({"resourceType":"Encounter","status":"finished","class":{"code":"AMB"},"subject":{"reference":")" + patient + R"("},"period":{"start":")" + start +
+                                 R"(","end":")" + end + R"("}})");
+  };
+  const std::string overnight = encounter("2026-03-05T20:00:00-06:00", "2026-03-06T08:00:00-06:00");
+  const std::string late = encounter("2026-03-05T23:30:00-06:00", "2026-03-05T23:59:00-06:00");
+  const std::string next = encounter("2026-03-06T00:30:00-06:00", "2026-03-06T01:00:00-06:00");
+  EXPECT_THAT(Ids(Get(patient + "/$everything?_type=Encounter&start=2026-03-05&end=2026-03-05")), UnorderedElementsAre(overnight, late));
+  EXPECT_THAT(Ids(Get(patient + "/$everything?_type=Encounter&start=2026-03-06&end=2026-03-06")), UnorderedElementsAre(overnight, next));
+  EXPECT_THAT(Ids(Get(patient + "/$everything?_type=Encounter&end=2026-03-04")), IsEmpty());
+}
+
+TEST_F(FhirInteractions, ValidateKnowsWhatFor) {
+  const std::string patient = NewPatient();
+  const std::string observation = NewObservation(patient, "2026-03-01", "10");
+  const auto codes = [&](const std::string& target, const std::string& body) { return TestWorld::Body(Send("POST", target, body), 200)["issue"][0].TextOf("code"); };
+  EXPECT_EQ(codes(observation + "/$validate?mode=delete", ""), "informational");
+  EXPECT_EQ(codes(observation + "/$validate", R"({"resourceType":"Parameters","parameter":[{"name":"mode","valueCode":"delete"}]})"), "informational");
+  EXPECT_EQ(codes("Observation/nothing/$validate?mode=delete", ""), "not-found");
+  EXPECT_EQ(codes(patient + "/$validate?mode=delete", ""), "conflict");
+  EXPECT_EQ(codes("Patient/$validate?mode=create", R"({"resourceType":"Patient"})"), "informational");
+  EXPECT_EQ(codes("Patient/$validate?mode=update", R"({"resourceType":"Patient"})"), "invariant");
+  EXPECT_EQ(codes("Patient/a/$validate?mode=update", R"({"resourceType":"Patient","id":"b"})"), "invariant");
+  EXPECT_EQ(codes("Patient/a/$validate?mode=update", R"({"resourceType":"Patient","id":"a"})"), "informational");
+  EXPECT_EQ(Send("POST", "Patient/$validate?mode=delete").status, 400);
+  EXPECT_EQ(Send("POST", "Patient/$validate?mode=maybe", R"({"resourceType":"Patient"})").status, 400);
+  EXPECT_EQ(Send("POST", "Patient/$validate?mode=profile", R"({"resourceType":"Patient"})").status, 422);
+  EXPECT_EQ(Send("POST", "Patient/$validate").status, 400);
+  EXPECT_EQ(Send("GET", observation).status, 200);
+}
+
+TEST_F(FhirInteractions, SmallThingsThatClientsTry) {
+  const std::string patient = NewPatient(R"(,"birthDate":"1970-01-01","gender":"other")");
+  for (const char* type : {"transaction", "batch"}) {
+    const std::string body = std::string(R"({"resourceType":"Bundle","type":")") + type + "\"}";
+    EXPECT_EQ(TestWorld::Body(Send("POST", "", body), 200).TextOf("type"), std::string(type) + "-response");
+  }
+  EXPECT_EQ(Send("GET", patient + "?_elements=bogus").status, 400);
+  EXPECT_EQ(Send("GET", "Patient?_id=" + patient.substr(8) + "&_elements=birthDate,bogus").status, 400);
+  const auto lenient = Send("GET", "Patient?_id=" + patient.substr(8) + "&_elements=birthDate,bogus", "", {{"prefer", "handling=lenient"}});
+  EXPECT_EQ(TestWorld::Body(lenient, 200)["entry"][0]["resource"].Find("gender"), nullptr);
+  EXPECT_EQ(Get(patient + "?_elements=Patient.birthDate").TextOf("birthDate"), "1970-01-01");
+  rpc::HttpRequest request;
+  request.method = "PUT";
+  request.path = "/fhir/00000000000000aa/Patient/of-another-fhir";
+  request.headers = {{"content-type", "application/fhir+json; fhirVersion=3.0"}};
+  request.body = R"({"resourceType":"Patient","id":"of-another-fhir"})";
+  request.peer_spiffe_id = TestWorld::ClientOf("alpha");
+  EXPECT_EQ(world_->service().Handle(request).status, 415);
+  EXPECT_EQ(Send("PUT", "Patient/of-another-fhir", request.body, {{"accept", "application/fhir+json; fhirVersion=3.0"}}).status, 406);
+  EXPECT_EQ(TestWorld::HeaderOf(world_->Send("", "alpha", "GET", patient), "WWW-Authenticate"), "Bearer");
+}
+
 TEST_F(FhirInteractions, MatchGradesPatientsOfTheTenantOnly) {
   const std::string demographics = R"("name":[{"family":"Matchable","given":["Una"]}],"gender":"female","birthDate":"1970-02-03",
     "telecom":[{"system":"phone","value":"555-321-7654"}],"identifier":[{"system":"urn:mrn","value":"match-1"}])";

@@ -71,9 +71,9 @@ std::optional<Span> SpanOf(const Json& value, absl::TimeZone zone) {
 bool DateMatches(const Json& value, std::string_view wanted, absl::TimeZone zone) {
   const auto prefix = TakePrefix(wanted);
   const auto span = SpanOf(value, zone);
-  const auto time = SpanOfText(wanted, zone);
+  const auto time = ParseSearchTime(wanted, zone);
   return prefix.has_value() && span.has_value() && time.has_value() &&
-         RangeMatches(*prefix, span->first, span->second, time->first, time->second);
+         RangeMatches(*prefix, span->first, span->second, time->begin, time->end);
 }
 
 // ---- numbers and quantities
@@ -341,8 +341,8 @@ std::optional<std::string> FaultOfValues(const Criterion& criterion) {
     if (!has_prefix) continue;
     const bool prefix_known = TakePrefix(text).has_value();
     if (criterion.parameter->kind == Kind::kDate) {
-      if (!prefix_known || !ParseFhirTime(text, absl::UTCTimeZone()).has_value()) {
-        return "must be a FHIR date, with a prefix of eq, ne, gt, lt, ge, le, sa, eb or none.";
+      if (!prefix_known || !ParseSearchTime(text, absl::UTCTimeZone()).has_value()) {
+        return "must be a FHIR date (2026, 2026-03, 2026-03-01, 2026-03-01T10:00, with seconds and an offset if you like), with a prefix of eq, ne, gt, lt, ge, le, sa, eb or none.";
       }
     } else if (!prefix_known || !PrecisionOf(text.substr(0, text.find('|'))).has_value() ||
                (criterion.parameter->kind == Kind::kNumber && text.find('|') != std::string_view::npos)) {

@@ -41,7 +41,7 @@ Answer<View> ViewOf(const FhirCall& call) {
   View view;
   for (const auto& [name, value] : call.request.Parameters()) {
     if (name == "_format" || name == "_pretty") continue;
-    auto known = ReadView(name, value, view);
+    auto known = ReadView(call.type(), name, value, PreferOf(call.request).lenient, view);
     if (auto* refusal = std::get_if<Refusal>(&known)) return *std::move(refusal);
     if (!std::get<bool>(known) && !PreferOf(call.request).lenient) {
       return Refuse(400, "not-supported", "A read takes no parameter but _summary, _elements and _format.");

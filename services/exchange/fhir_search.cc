@@ -266,7 +266,7 @@ class Reader {
     if (name == "_sort") return ReadSort(value);
     const std::string_view base = std::string_view(name).substr(0, name.find(':'));
     if (base == "_include" || base == "_revinclude") return ReadInclusion(name, value);
-    auto view = ReadView(name, value, search_.view);
+    auto view = ReadView(search_.type, name, value, lenient_, search_.view);
     if (std::holds_alternative<Refusal>(view) || std::get<bool>(view)) return view;
     auto criterion = CriterionReader().Read(search_.type, name, value);
     if (auto* refusal = std::get_if<Refusal>(&criterion)) return *std::move(refusal);

@@ -121,6 +121,23 @@ TEST(FhirSearch, RefusesWhatItDoesNotKnow) {
   }
 }
 
+TEST(FhirSearch, ADateIsAsWideAsItIsWritten) {
+  const auto found = [](const char* value, const char* wanted) {
+    return FoundIn(std::string(R"({"resourceType":"Observation","effectiveDateTime":")") + value + "\"}", {{"date", wanted}});
+  };
+  for (const char* wanted : {"2026-02-01T10:00:07Z", "2026-02-01T10:00Z", "2026-02-01T10:00:07.2Z", "2026-02-01T10:00:07.250Z", "2026-02-01T11:00:07+01:00",
+                             "2026-02-01T11:00 01:00", "2026-02-01T10:00:07", "2026-02-01T10:00", "ge2026-02-01T10:00", "gt2026-02-01T09:59", "le2026-02-01T10:00:07Z"}) {
+    EXPECT_TRUE(found("2026-02-01T10:00:07.250Z", wanted)) << wanted;
+  }
+  for (const char* wanted : {"2026-02-01T10:00:08Z", "2026-02-01T10:01", "2026-02-01T10:00:07.3Z", "gt2026-02-01T10:00", "gt2026-02-01T10:00:07Z", "sa2026-02-01T10:00"}) {
+    EXPECT_FALSE(found("2026-02-01T10:00:07.250Z", wanted)) << wanted;
+  }
+  EXPECT_TRUE(found("2026-02-01T10:00:07Z", "2026-02-01T10:00:07.000Z"));
+  for (const char* bad : {"2026-02-01T10", "2026-02-01T10Z", "2026-02-01T10:", "2026-02-01T10:00:", "2026-02-01T10:00:07.", "2026-02-01T25:00", "2026-02-01T10:00+1"}) {
+    EXPECT_TRUE(std::holds_alternative<Refusal>(ParseSearch("Observation", {{"date", bad}}, false))) << bad;
+  }
+}
+
 constexpr char kPressure[] = R"({"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"85354-9"}]},
   "component":[{"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},"valueQuantity":{"value":150,"unit":"mm[Hg]"}},
                {"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"}]},"valueQuantity":{"value":90,"unit":"mm[Hg]"}}]})";

@@ -159,15 +159,15 @@ namespace {
 struct EverythingRequest {
   std::set<std::string> types;
   std::optional<absl::Time> since;
-  // Criteria on the parameter "date" of types that have one.
-  std::vector<std::string> dates;
+  // What the parameter "date" of types that have one must not say: that all of it ended before `start`, or began after `end`.
+  std::vector<std::string> outside;
   std::size_t count = kPageMax;
   std::string cursor;
   Parameters used;
 };
 
 // http://hl7.org/fhir/R4/operation-patient-everything.html
-Answer<EverythingRequest> ReadEverything(const Parameters& parameters) {
+Answer<EverythingRequest> ReadEverything(const Parameters& parameters, absl::TimeZone zone) {
   EverythingRequest request;
   for (const auto& [name, value] : parameters) {
     if (name == "_cursor") {
@@ -175,7 +175,7 @@ Answer<EverythingRequest> ReadEverything(const Parameters& parameters) {
       continue;
     }
     request.used.emplace_back(name, value);
-    const auto time = ParseFhirTime(value, absl::UTCTimeZone());
+    const auto time = ParseSearchTime(value, zone);
     if (name == "_type") {
       for (const std::string& type : SplitValues(value)) {
         if (!IsResourceType(type)) return Refuse(400, "value", "_type must name resource types, separated by commas.");
@@ -186,7 +186,7 @@ Answer<EverythingRequest> ReadEverything(const Parameters& parameters) {
       if (name == "_since") {
         request.since = time->begin;
       } else {
-        request.dates.push_back((name == "start" ? "ge" : "le") + value);
+        request.outside.push_back((name == "start" ? "eb" : "sa") + value);
       }
     } else if (name == "_count") {
       if (!absl::SimpleAtoi(value, &request.count) || request.count == 0) return Refuse(400, "value", "_count must be a whole number above 0.");
@@ -198,22 +198,22 @@ Answer<EverythingRequest> ReadEverything(const Parameters& parameters) {
   return request;
 }
 
+// Of the care that touches the days from start to end, both of them whole; what has no date is of all days.
 bool IsWithin(const Json& resource, const EverythingRequest& request, const MatchSettings& settings) {
   const SearchParameter* date = FindSearchParameter(resource.TextOf("resourceType"), "date");
-  if (request.dates.empty() || date == nullptr) return true;
-  SearchRequest search;
-  search.type = resource.TextOf("resourceType");
-  for (const std::string& value : request.dates) search.criteria.push_back({.parameter = date, .values = {value}});
-  SearchRequest undated;
-  undated.type = search.type;
-  undated.criteria.push_back({.parameter = date, .modifier = Criterion::Modifier::kMissing, .values = {"true"}});
-  return Matches(resource, undated, settings) || Matches(resource, search, settings);
+  if (date == nullptr) return true;
+  return std::none_of(request.outside.begin(), request.outside.end(), [&](const std::string& value) {
+    SearchRequest search;
+    search.type = resource.TextOf("resourceType");
+    search.criteria.push_back({.parameter = date, .values = {value}});
+    return Matches(resource, search, settings);
+  });
 }
 
 }  // namespace
 
 rpc::HttpResponse FhirSearcher::Everything(const FhirCall& call, const Parameters& parameters) const {
-  const auto parsed = ReadEverything(parameters);
+  const auto parsed = ReadEverything(parameters, ZoneOf(call.partition->tenant.time_zone));
   if (const auto* refusal = std::get_if<Refusal>(&parsed)) return FhirResponse(*refusal);
   const auto& request = std::get<EverythingRequest>(parsed);
   const std::string question = absl::StrCat("Patient/", call.id(), "/$everything?", QueryText(request.used));

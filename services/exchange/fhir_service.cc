@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "services/exchange/fhir_binary.h"
 #include "services/exchange/fhir_bundle.h"
 #include "services/exchange/fhir_capability.h"
 #include "services/exchange/fhir_definitions.h"
@@ -27,11 +28,12 @@ rpc::HttpResponse MethodNotAllowed(std::string_view allowed) {
   return response;
 }
 
-rpc::HttpResponse NotAuthenticated(const absl::Status& why) {
+rpc::HttpResponse NotAuthenticated(const absl::Status& why, bool token_sent) {
   if (absl::IsPermissionDenied(why)) return FhirResponse(Refuse(403, "forbidden", std::string(why.message())));
   if (!absl::IsUnauthenticated(why)) return FhirResponse(RefusalOf(why));
   rpc::HttpResponse response = FhirResponse(Refuse(401, "login", std::string(why.message())));
-  response.headers.emplace_back("WWW-Authenticate", "Bearer error=\"invalid_token\"");
+  // RFC 6750, section 3.1: no error code where no token was sent.
+  response.headers.emplace_back("WWW-Authenticate", token_sent ? "Bearer error=\"invalid_token\"" : "Bearer");
   return response;
 }
 
@@ -61,7 +63,7 @@ FhirWriter::Request WriteRequest(const FhirCall& call, std::vector<TransactionEn
   write.base_url = call.base_url;
   write.idempotency_key = header("idempotency-key");
   write.content = absl::StrCat(request.method, "\n", request.path, request.query.empty() ? "" : "?", request.query, "\n", header("if-match"), "\n",
-                               header("if-none-exist"), "\n", request.body);
+                               header("if-none-exist"), "\n", header("if-none-match"), request.body);
   write.entries = std::move(entries);
   write.await_follow_up = header("custodian-follow-up") != "later";
   return write;
@@ -79,6 +81,21 @@ ReceiptSource NoReceipts() {
 std::optional<Refusal> CheckOwnId(const std::string& id, const std::string& path) {
   if (!id.starts_with(kDisclosurePrefix) && !id.starts_with(kCorrectionPrefix)) return std::nullopt;
   return Refuse(422, "business-rule", "Ids that begin with 'disclosure-' or 'correction-' are the custodian's.", path);
+}
+
+// If-Match and, of a PUT, If-None-Match.
+std::optional<Refusal> ReadVersions(const rpc::HttpRequest& request, TransactionEntry& entry) {
+  for (const auto& [name, condition] : {std::pair("if-match", &entry.if_match), std::pair("if-none-match", &entry.if_none_match)}) {
+    const auto text = request.Header(name);
+    const bool is_create = request.method == "POST";
+    // What is created is not there before.
+    if (!text.has_value() || (is_create && condition == &entry.if_none_match)) continue;
+    *condition = ParseVersionCondition(*text);
+    if (!condition->has_value() || is_create) {
+      return Refuse(400, "value", "If-Match and If-None-Match go with PUT or DELETE and name a version, e.g. W/\"3\", or *.");
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -109,13 +126,13 @@ rpc::HttpResponse FhirService::Handle(const rpc::HttpRequest& request) const {
   const auto tenant_id = TenantId::Parse(tenant);
   call.partition = tenant_id.ok() ? parts_.partitions.FindById(*tenant_id) : nullptr;
   call.base_url = absl::StrCat(parts_.public_url, std::string(kPrefix), tenant);
-  if (const auto refusal = CheckFormats(request)) return FhirResponse(*refusal);
+  if (const auto refusal = CheckFormats(request, IsBinaryRead(request, call.segments))) return FhirResponse(*refusal);
   // What the server can do is no secret, and asked before a client is registered.
   if (call.partition != nullptr && call.segments.size() == 1 && call.type() == "metadata") {
     return request.method == "GET" ? FhirResponse(200, CapabilityStatement(call.base_url)) : MethodNotAllowed("GET");
   }
   const auto caller = Authenticate(request);
-  if (!caller.ok()) return NotAuthenticated(caller.status());
+  if (!caller.ok()) return NotAuthenticated(caller.status(), !request.Header("authorization").value_or("").empty());
   // Of the request alone: before anything is looked for, so that it tells nothing.
   if (const auto missing = caller->scopes ? MissingScope(*caller->scopes, request, call.segments) : std::nullopt) return LacksScope(*missing);
   call.client = caller->client;
@@ -151,11 +168,13 @@ rpc::HttpResponse FhirService::HandleOwn(const FhirCall& call) const {
     if (method == "DELETE") return Delete(call);
     if (method != "GET") return MethodNotAllowed("GET, PUT, DELETE");
     const bool is_disclosure = (call.type() == "Provenance" || call.type() == "AuditEvent") && call.id().starts_with(kDisclosurePrefix);
-    return is_disclosure ? OwnDisclosure(call) : reader_.Read(call);
+    if (is_disclosure) return OwnDisclosure(call);
+    return call.type() == "Binary" ? AsAccepted(call, reader_.Read(call)) : reader_.Read(call);
   }
   if (call.segments[2] == "_history" && depth <= 4) {
     if (method != "GET") return MethodNotAllowed("GET");
-    return depth == 3 ? reader_.History(call) : reader_.Read(call);
+    if (depth == 3) return reader_.History(call);
+    return call.type() == "Binary" ? AsAccepted(call, reader_.Read(call)) : reader_.Read(call);
   }
   if (depth == 3 && call.type() == "Communication" && call.segments[2] == "$acknowledge") {
     return method == "POST" ? AcknowledgeCorrection(call) : MethodNotAllowed("POST");
@@ -215,10 +234,6 @@ rpc::HttpResponse FhirService::HandleType(const FhirCall& call) const {
 }
 
 Answer<Json> FhirService::ReadBody(const FhirCall& call) const {
-  const auto type = call.request.Header("content-type");
-  if (!type.has_value() || !IsJsonMediaType(*type)) {
-    return Refuse(415, "not-supported", "The body must be sent as Content-Type: application/fhir+json.");
-  }
   if (call.request.body.size() > options_.body_bytes_max) {
     return Refuse(413, "too-long", absl::StrCat("The body has ", call.request.body.size(), " bytes; at most ", options_.body_bytes_max,
                                                 " are taken."));
@@ -226,6 +241,13 @@ Answer<Json> FhirService::ReadBody(const FhirCall& call) const {
   const auto key = call.request.Header("idempotency-key");
   if (key.has_value() && (key->empty() || key->size() > kIdempotencyKeyMax)) {
     return Refuse(400, "value", absl::StrCat("Idempotency-Key must have 1 to ", kIdempotencyKeyMax, " characters."));
+  }
+  if (!call.segments.empty()) {
+    if (auto binary = SentBinary(call)) return *std::move(binary);
+  }
+  const auto type = call.request.Header("content-type");
+  if (!type.has_value() || !IsJsonMediaType(*type)) {
+    return Refuse(415, "not-supported", "The body must be sent as Content-Type: application/fhir+json.");
   }
   auto json = Json::Parse(call.request.body, {.bytes_max = options_.body_bytes_max, .depth_max = kDepthMax});
   if (!json.ok()) return Refuse(400, "structure", absl::StrCat("The body is ", std::string(json.status().message())));
@@ -288,7 +310,9 @@ rpc::HttpResponse FhirService::Transact(const FhirCall& call, Json bundle) const
 
 rpc::HttpResponse FhirService::Batch(const FhirCall& call, const Json& bundle) const {
   const std::vector<Json>& entries = bundle["entry"].items();
-  if (entries.empty()) return FhirResponse(Refuse(400, "required", "Bundle.entry is missing or empty.", "Bundle.entry"));
+  if (bundle.Find("entry") != nullptr && !bundle["entry"].is_array()) {
+    return FhirResponse(Refuse(400, "structure", "Bundle.entry must be a list.", "Bundle.entry"));
+  }
   if (entries.size() > options_.batch_max) {
     return FhirResponse(Refuse(413, "too-long", absl::StrCat("The batch has ", entries.size(), " entries; at most ", options_.batch_max, " are taken."),
                                "Bundle.entry"));
@@ -315,6 +339,7 @@ Json FhirService::HandlePart(const FhirCall& call, const Json& request, std::str
   part.path = rpc::PercentDecode(url.substr(0, question));
   if (question != std::string::npos) part.query = url.substr(question + 1);
   part.peer_spiffe_id = call.request.peer_spiffe_id;
+  part.headers.emplace_back("accept", "application/fhir+json");
   if (!body.empty()) part.headers.emplace_back("content-type", "application/fhir+json");
   static constexpr std::pair<const char*, const char*> kHeaders[] = {
       {"ifMatch", "if-match"}, {"ifNoneExist", "if-none-exist"}, {"ifNoneMatch", "if-none-match"}};
@@ -381,12 +406,7 @@ rpc::HttpResponse FhirService::WriteOne(const FhirCall& call) const {
   if (entry.method == Method::kUpdate) {
     if (const auto refusal = CheckOwnId(own_id, call.type() + ".id")) return FhirResponse(*refusal);
   }
-  if (const auto if_match = call.request.Header("if-match")) {
-    entry.if_match = ParseEntityTag(*if_match);
-    if (!entry.if_match.has_value() || entry.method == Method::kCreate) {
-      return FhirResponse(Refuse(400, "value", "If-Match goes with PUT or DELETE and names a version, e.g. W/\"3\"."));
-    }
-  }
+  if (const auto refusal = ReadVersions(call.request, entry)) return FhirResponse(*refusal);
   std::vector<TransactionEntry> entries;
   entries.push_back(std::move(entry));
   const auto stored = writer_.Apply(WriteRequest(call, std::move(entries)));
@@ -424,10 +444,7 @@ rpc::HttpResponse FhirService::Delete(const FhirCall& call) const {
     entry.id = call.id();
     if (const auto refusal = CheckOwnId(entry.id, call.type() + ".id")) return FhirResponse(*refusal);
   }
-  if (const auto if_match = call.request.Header("if-match")) {
-    entry.if_match = ParseEntityTag(*if_match);
-    if (!entry.if_match.has_value()) return FhirResponse(Refuse(400, "value", "If-Match names a version, e.g. W/\"3\"."));
-  }
+  if (const auto refusal = ReadVersions(call.request, entry)) return FhirResponse(*refusal);
   const auto key = call.request.Header("idempotency-key");
   if (key.has_value() && (key->empty() || key->size() > kIdempotencyKeyMax)) {
     return FhirResponse(Refuse(400, "value", absl::StrCat("Idempotency-Key must have 1 to ", kIdempotencyKeyMax, " characters.")));

@@ -78,6 +78,7 @@ class FhirService {
   [[nodiscard]] rpc::HttpResponse Match(const FhirCall& call) const;
   [[nodiscard]] rpc::HttpResponse Everything(const FhirCall& call) const;
   [[nodiscard]] rpc::HttpResponse Validate(const FhirCall& call) const;
+  [[nodiscard]] rpc::HttpResponse ValidateDeletion(const FhirCall& call) const;
   // What became of one write, with the resource as it is now.
   [[nodiscard]] rpc::HttpResponse Written(const FhirCall& call, const StoredEntry& entry) const;
   [[nodiscard]] rpc::HttpResponse SearchOther(const FhirCall& call) const;

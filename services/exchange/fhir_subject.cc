@@ -67,7 +67,25 @@ std::optional<Subject> SubjectOf(const Json& resource, std::string_view path) {
   if (named.any()) return named.Get();
   OnePatient anywhere;
   VisitReferences(resource, path, [&](const std::string& reference, const std::string& place) { anywhere.Add(reference, place); });
-  return anywhere.Get();
+  auto found = anywhere.Get();
+  if (found.has_value()) found->elsewhere = true;
+  return found;
+}
+
+std::vector<LocalReference> SubjectRecords(const Json& resource) {
+  const TypeDefinition* type = FindType(resource.TextOf("resourceType"));
+  if (type == nullptr || type->name == "Patient") return {};
+  std::vector<LocalReference> records;
+  bool names_patient = false;
+  for (const auto& names : type->patient_paths) {
+    VisitPath(resource, names, "", [&](const Json& value, const std::string&) {
+      auto reference = ParseLocalReference(value.TextOf("reference"), "");
+      if (!reference.has_value()) return;
+      names_patient = names_patient || reference->type == "Patient";
+      records.push_back(*std::move(reference));
+    });
+  }
+  return names_patient ? std::vector<LocalReference>() : records;
 }
 
 std::optional<std::string> UnclearSubject(const Json& resource, std::string_view path) {

@@ -27,8 +27,8 @@ class Cursor {
     text_.remove_prefix(count);
     return true;
   }
-  // One or more digits after the point, to milliseconds, the rest dropped.
-  bool Fraction(int& milliseconds) {
+  // One or more digits after the point, to milliseconds, the rest dropped; `width` is that of the last digit kept.
+  bool Fraction(int& milliseconds, absl::Duration& width) {
     int digits = 0;
     milliseconds = 0;
     while (!text_.empty() && text_.front() >= '0' && text_.front() <= '9') {
@@ -37,6 +37,7 @@ class Cursor {
       text_.remove_prefix(1);
     }
     for (int i = digits; i < 3; ++i) milliseconds *= 10;
+    width = absl::Milliseconds(digits == 1 ? 100 : digits == 2 ? 10 : 1);
     return digits > 0;
   }
 
@@ -48,33 +49,41 @@ FhirTime Whole(absl::CivilDay from, absl::CivilDay to, absl::TimeZone zone) {
   return {absl::FromCivil(from, zone), absl::FromCivil(to, zone), false, false};
 }
 
-// "hh:mm:ss[.fff...](Z|+hh:mm|-hh:mm)".
-std::optional<FhirTime> TimeOfDay(absl::CivilDay day, Cursor cursor) {
-  int hour = 0, minute = 0, second = 0, milliseconds = 0;
-  if (!cursor.Digits(2, hour) || !cursor.Take(':') || !cursor.Digits(2, minute) || !cursor.Take(':') || !cursor.Digits(2, second))
-    return std::nullopt;
-  if (hour > 23 || minute > 59 || second > 60) return std::nullopt;
-  const bool fraction = cursor.Take('.');
-  if (fraction && !cursor.Fraction(milliseconds)) return std::nullopt;
-  int offset_minutes = 0;
-  if (!cursor.Take('Z')) {
-    const bool west = cursor.Take('-');
-    int offset_hour = 0, offset_minute = 0;
-    if (!west && !cursor.Take('+')) return std::nullopt;
-    if (!cursor.Digits(2, offset_hour) || !cursor.Take(':') || !cursor.Digits(2, offset_minute)) return std::nullopt;
-    if (offset_hour > 14 || offset_minute > 59) return std::nullopt;
-    offset_minutes = (west ? -1 : 1) * (offset_hour * 60 + offset_minute);
-  }
-  if (!cursor.done()) return std::nullopt;
-  const absl::Time begin =
-      absl::FromCivil(absl::CivilSecond(day.year(), day.month(), day.day(), hour, minute, second), absl::UTCTimeZone()) -
-      absl::Minutes(offset_minutes) + absl::Milliseconds(milliseconds);
-  return FhirTime{begin, begin + absl::Milliseconds(1), true, fraction};
+// "Z", "+hh:mm" or "-hh:mm", and nothing behind it.
+std::optional<absl::TimeZone> Offset(Cursor cursor, bool space_is_plus) {
+  int hour = 0, minute = 0;
+  if (cursor.Take('Z')) return cursor.done() ? std::optional(absl::UTCTimeZone()) : std::nullopt;
+  const bool west = cursor.Take('-');
+  if (!west && !cursor.Take('+') && !(space_is_plus && cursor.Take(' '))) return std::nullopt;
+  if (!cursor.Digits(2, hour) || !cursor.Take(':') || !cursor.Digits(2, minute) || !cursor.done()) return std::nullopt;
+  if (hour > 14 || minute > 59) return std::nullopt;
+  return absl::FixedTimeZone((west ? -1 : 1) * (hour * 60 + minute) * 60);
 }
 
-}  // namespace
+// "hh:mm:ss[.fff...](Z|+hh:mm|-hh:mm)". With the zone of a search, seconds and offset may be missing.
+std::optional<FhirTime> TimeOfDay(absl::CivilDay day, Cursor cursor, const absl::TimeZone* search_zone) {
+  int hour = 0, minute = 0, second = 0, milliseconds = 0;
+  absl::Duration width = absl::Minutes(1);
+  bool fraction = false;
+  if (!cursor.Digits(2, hour) || !cursor.Take(':') || !cursor.Digits(2, minute)) return std::nullopt;
+  if (cursor.Take(':')) {
+    if (!cursor.Digits(2, second)) return std::nullopt;
+    width = absl::Seconds(1);
+    fraction = cursor.Take('.');
+    if (fraction && !cursor.Fraction(milliseconds, width)) return std::nullopt;
+  } else if (search_zone == nullptr) {
+    return std::nullopt;
+  }
+  if (hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  const bool is_local = search_zone != nullptr && cursor.done();
+  const auto zone = is_local ? std::optional(*search_zone) : Offset(cursor, search_zone != nullptr);
+  if (!zone.has_value()) return std::nullopt;
+  const absl::Time begin =
+      absl::FromCivil(absl::CivilSecond(day.year(), day.month(), day.day(), hour, minute, second), *zone) + absl::Milliseconds(milliseconds);
+  return FhirTime{begin, begin + (search_zone != nullptr ? width : absl::Milliseconds(1)), true, fraction};
+}
 
-std::optional<FhirTime> ParseFhirTime(std::string_view text, absl::TimeZone zone) {
+std::optional<FhirTime> Parse(std::string_view text, absl::TimeZone zone, const absl::TimeZone* search_zone) {
   Cursor cursor(text);
   int year = 0, month = 0, day = 0;
   if (!cursor.Digits(4, year) || year == 0) return std::nullopt;
@@ -87,8 +96,14 @@ std::optional<FhirTime> ParseFhirTime(std::string_view text, absl::TimeZone zone
   if (civil.month() != month || civil.day() != day) return std::nullopt;
   if (cursor.done()) return Whole(civil, civil + 1, zone);
   if (!cursor.Take('T')) return std::nullopt;
-  return TimeOfDay(civil, cursor);
+  return TimeOfDay(civil, cursor, search_zone);
 }
+
+}  // namespace
+
+std::optional<FhirTime> ParseFhirTime(std::string_view text, absl::TimeZone zone) { return Parse(text, zone, nullptr); }
+
+std::optional<FhirTime> ParseSearchTime(std::string_view text, absl::TimeZone zone) { return Parse(text, zone, &zone); }
 
 absl::TimeZone ZoneOf(const std::string& name) {
   absl::TimeZone zone;

@@ -23,6 +23,10 @@ struct FhirTime {
 // Days, months and years are those of `zone`; a time of day must carry its own offset. Nothing for anything else.
 [[nodiscard]] std::optional<FhirTime> ParseFhirTime(std::string_view text, absl::TimeZone zone);
 
+// As a search asks for it (http://hl7.org/fhir/R4/search.html#date): a time of day may lack seconds, and its offset, which is then that of
+// `zone`; the '+' of an offset may have come as a space. As wide as it is written: a minute, a second, or less, down to a millisecond.
+[[nodiscard]] std::optional<FhirTime> ParseSearchTime(std::string_view text, absl::TimeZone zone);
+
 // The zone of that IANA name, UTC when there is none such (the registry admits only names that load).
 [[nodiscard]] absl::TimeZone ZoneOf(const std::string& name);
 

@@ -4,9 +4,9 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/exchange/fhir_definitions.h"
+#include "services/exchange/fhir_links.h"
 #include "services/exchange/fhir_validator.h"
 
 namespace custodian::exchange {
@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kIdentifiersMax = 500;
 
 constexpr std::size_t kIssuesMax = 50;
+constexpr std::string_view kConditionForm =
+    "must be identifier=<system>|<value>, with further search parameters behind it or none, and lead to no other resource";
 constexpr std::string_view kUrnUuid = "urn:uuid:";
 constexpr std::string_view kUrnOid = "urn:oid:";
 
@@ -57,9 +59,11 @@ class EntryReader {
       }
     }
     if (!ReadUrl(entry, entry.url)) return std::nullopt;
-    if (const std::string& if_match = request.TextOf("ifMatch"); !if_match.empty()) {
-      entry.if_match = ParseEntityTag(if_match);
-      if (!entry.if_match.has_value()) return Refuse("value", path_ + ".request.ifMatch", "is no version, e.g. W/\"3\"");
+    for (const auto& [name, condition] : {std::pair("ifMatch", &entry.if_match), std::pair("ifNoneMatch", &entry.if_none_match)}) {
+      const std::string& text = request.TextOf(name);
+      if (text.empty()) continue;
+      *condition = ParseVersionCondition(text);
+      if (!condition->has_value()) return Refuse("value", absl::StrCat(path_, ".request.", name), "is no version, e.g. W/\"3\"");
     }
     return entry;
   }
@@ -117,9 +121,9 @@ class EntryReader {
 // Everything PrepareEntries knows while it works.
 class Preparation {
  public:
-  Preparation(std::vector<TransactionEntry>& entries, std::string_view base_url, const Lookup& lookup,
+  Preparation(std::vector<TransactionEntry>& entries, const MatchSettings& settings, const Lookup& lookup,
               const std::function<std::string(const TransactionEntry&)>& new_id)
-      : entries_(entries), base_url_(base_url), lookup_(lookup), new_id_(new_id) {}
+      : entries_(entries), settings_(settings), lookup_(lookup), new_id_(new_id) {}
 
   std::optional<Refusal> Run() {
     CollectQueries();
@@ -133,7 +137,9 @@ class Preparation {
     IndexIdentifiers();
     if (!issues_.empty()) return Refusal{400, std::move(issues_)};
     for (TransactionEntry& entry : entries_) {
-      if (IsStored(entry)) MapReferences(entry);
+      if (!IsStored(entry)) continue;
+      MapReferences(entry);
+      MapLinks(entry);
       if (issues_.size() >= kIssuesMax) break;
     }
     const bool unresolved = !issues_.empty();
@@ -167,19 +173,19 @@ class Preparation {
   void CollectQueries() {
     for (TransactionEntry& entry : entries_) {
       if (!entry.query().empty()) {
-        if (const auto query = ParseIdentifierQuery(entry.type, entry.query())) {
-          queries_.insert(*query);
+        if (const auto condition = ConditionOf(entry)) {
+          queries_.insert(condition->identifier);
         } else {
-          Tell("not-supported", QueryPlace(entry), "must find the resource by identifier=<system>|<value>");
+          Tell("not-supported", QueryPlace(entry), kConditionForm);
         }
       }
       VisitReferences(entry.resource, entry.resource_path, [&](std::string& reference, const std::string& path) {
         const auto conditional = SplitConditional(reference);
         if (!conditional.has_value()) return;
-        if (const auto query = ParseIdentifierQuery(conditional->first, conditional->second)) {
-          queries_.insert(*query);
+        if (const auto condition = ParseCondition(conditional->first, conditional->second, "")) {
+          queries_.insert(condition->identifier);
         } else {
-          Tell("not-supported", path, "is a conditional reference by something else than identifier=<system>|<value>");
+          Tell("not-supported", path, kConditionForm);
         }
       });
     }
@@ -191,11 +197,22 @@ class Preparation {
     return absl::StrCat(entry.path, entry.if_none_exist.empty() ? ".request.url" : ".request.ifNoneExist");
   }
 
+  std::optional<Condition> ConditionOf(const TransactionEntry& entry) const { return ParseCondition(entry.type, entry.query(), settings_.base_url); }
+
+  // Ids of what is stored and matches.
+  std::vector<std::string> Found(const Condition& condition) {
+    std::vector<std::string> ids;
+    for (const FoundResource& found : found_[condition.identifier]) {
+      if (condition.rest.criteria.empty() || Matches(found.resource, condition.rest, settings_)) ids.push_back(found.id);
+    }
+    return ids;
+  }
+
   void SettleConditions() {
     using Method = TransactionEntry::Method;
     for (TransactionEntry& entry : entries_) {
       if (entry.query().empty()) continue;
-      const std::vector<std::string>& ids = found_[*ParseIdentifierQuery(entry.type, entry.query())];
+      const std::vector<std::string> ids = Found(*ConditionOf(entry));
       if (ids.size() > 1) {
         Tell("multiple-matches", QueryPlace(entry), "matches several stored resources");
       } else if (ids.size() == 1) {
@@ -237,7 +254,7 @@ class Preparation {
         Tell("too-costly", entry.resource_path + ".identifier", absl::StrCat("has more than ", kIdentifiersMax, " values"));
       }
       for (const IdentifierQuery& identifier : identifiers) {
-        if (queries_.contains(identifier)) own_[identifier].insert(entry.id);
+        if (queries_.contains(identifier)) own_[identifier].push_back(&entry);
       }
     }
   }
@@ -253,39 +270,53 @@ class Preparation {
       if (reference.starts_with(kUrnUuid) || reference.starts_with(kUrnOid)) {
         return Tell("not-found", path, "names no fullUrl of this transaction");
       }
-      if (!base_url_.empty() && reference.starts_with(base_url_) && reference.size() > base_url_.size() &&
-          reference[base_url_.size()] == '/') {
-        reference = reference.substr(base_url_.size() + 1);
+      if (!settings_.base_url.empty() && reference.starts_with(settings_.base_url) && reference.size() > settings_.base_url.size() &&
+          reference[settings_.base_url.size()] == '/') {
+        reference = reference.substr(settings_.base_url.size() + 1);
       }
       if (const auto former = former_.find(reference); former != former_.end() && !targets_.contains(reference)) {
         reference = former->second;
       } else if (const auto conditional = SplitConditional(reference)) {
-        ResolveConditional(*ParseIdentifierQuery(conditional->first, conditional->second), reference, path);
+        ResolveConditional(*ParseCondition(conditional->first, conditional->second, ""), reference, path);
       }
     });
   }
 
-  void ResolveConditional(const IdentifierQuery& query, std::string& reference, const std::string& path) {
-    std::set<std::string> ids = own_[query];
-    // What the transaction changes itself counts as it will be, not as it was.
-    for (const std::string& id : found_[query]) {
-      if (!targets_.contains(absl::StrCat(query.type, "/", id))) ids.insert(id);
+  // As References, where they are another's fullUrl. An http(s) name in an element of type uri (a coding's system, a value set's url) means what
+  // it names, though that lie in the same Bundle; only a placeholder can mean nothing else.
+  void MapLinks(TransactionEntry& entry) {
+    if (full_urls_.empty()) return;
+    VisitLinks(entry.resource, [&](std::string& link, bool is_name) {
+      if (is_name && !link.starts_with(kUrnUuid)) return;
+      if (const auto own = full_urls_.find(link); own != full_urls_.end()) link = own->second;
+    });
+  }
+
+  void ResolveConditional(const Condition& condition, std::string& reference, const std::string& path) {
+    const std::string& type = condition.identifier.type;
+    std::set<std::string> ids;
+    for (const TransactionEntry* own : own_[condition.identifier]) {
+      if (condition.rest.criteria.empty() || Matches(own->resource, condition.rest, settings_)) ids.insert(own->id);
     }
-    if (ids.empty()) return Tell("not-found", path, absl::StrCat("matches no ", query.type, " of this tenant"));
-    if (ids.size() > 1) return Tell("multiple-matches", path, absl::StrCat("matches several resources of type ", query.type));
-    reference = absl::StrCat(query.type, "/", *ids.begin());
+    // What the transaction changes itself counts as it will be, not as it was.
+    for (std::string& id : Found(condition)) {
+      if (!targets_.contains(absl::StrCat(type, "/", id))) ids.insert(std::move(id));
+    }
+    if (ids.empty()) return Tell("not-found", path, absl::StrCat("matches no ", type, " of this tenant"));
+    if (ids.size() > 1) return Tell("multiple-matches", path, absl::StrCat("matches several resources of type ", type));
+    reference = absl::StrCat(type, "/", *ids.begin());
   }
 
   std::vector<TransactionEntry>& entries_;
-  const std::string base_url_;
+  const MatchSettings& settings_;
   const Lookup& lookup_;
   const std::function<std::string(const TransactionEntry&)>& new_id_;
   std::vector<Issue> issues_;
   bool invalid_ = false;
   std::set<IdentifierQuery> queries_;
   // Stored now, and in the transaction itself.
-  std::map<IdentifierQuery, std::vector<std::string>> found_;
-  std::map<IdentifierQuery, std::set<std::string>> own_;
+  std::map<IdentifierQuery, std::vector<FoundResource>> found_;
+  std::map<IdentifierQuery, std::vector<const TransactionEntry*>> own_;
   // Type/id of every entry that is written.
   std::set<std::string> targets_;
   std::map<std::string, std::string> full_urls_;
@@ -303,39 +334,6 @@ std::optional<std::pair<std::string, std::string>> ParseTypeAndId(std::string_vi
   return std::pair(std::string(type), std::string(id));
 }
 
-std::optional<IdentifierQuery> ParseIdentifierQuery(std::string_view type, std::string_view query) {
-  constexpr std::string_view kPrefix = "identifier=";
-  if (!query.starts_with(kPrefix)) return std::nullopt;
-  const std::string token = rpc::PercentDecode(query.substr(kPrefix.size()));
-  const auto bar = token.find('|');
-  if (bar == std::string::npos || bar + 1 == token.size() || token.find('&') != std::string::npos || token.find(',') != std::string::npos) {
-    return std::nullopt;
-  }
-  return IdentifierQuery{std::string(type), token.substr(0, bar), token.substr(bar + 1)};
-}
-
-std::vector<IdentifierQuery> IdentifiersOf(const Json& resource) {
-  std::vector<IdentifierQuery> identifiers;
-  const auto add = [&](const Json& identifier) {
-    if (!identifier.TextOf("value").empty()) {
-      identifiers.push_back({resource.TextOf("resourceType"), identifier.TextOf("system"), identifier.TextOf("value")});
-    }
-  };
-  const Json& found = resource["identifier"];
-  if (found.is_object()) add(found);
-  for (const Json& each : found.items()) add(each);
-  return identifiers;
-}
-
-std::optional<std::uint64_t> ParseEntityTag(std::string_view text) {
-  if (text.starts_with("W/")) text.remove_prefix(2);
-  if (text.size() < 3 || text.front() != '"' || text.back() != '"') return std::nullopt;
-  text = text.substr(1, text.size() - 2);
-  std::uint64_t version = 0;
-  if (!absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &version)) return std::nullopt;
-  return version;
-}
-
 Answer<std::vector<TransactionEntry>> ReadTransaction(Json bundle, std::size_t entries_max) {
   if (!bundle.is_object() || bundle.TextOf("resourceType") != "Bundle") {
     return Refuse(400, "structure", "The base takes a Bundle of type transaction.", "Bundle.resourceType");
@@ -344,9 +342,9 @@ Answer<std::vector<TransactionEntry>> ReadTransaction(Json bundle, std::size_t e
     return Refuse(400, "not-supported", "Bundle.type must be transaction or batch; other Bundles are not processed.", "Bundle.type");
   }
   Json* list = bundle.Find("entry");
-  if (list == nullptr || !list->is_array() || list->items().empty()) {
-    return Refuse(400, "required", "Bundle.entry is missing or empty.", "Bundle.entry");
-  }
+  // Nothing to do is done at once.
+  if (list == nullptr) return std::vector<TransactionEntry>();
+  if (!list->is_array()) return Refuse(400, "structure", "Bundle.entry must be a list.", "Bundle.entry");
   if (list->items().size() > entries_max) {
     return Refuse(413, "too-long", absl::StrCat("The Bundle has ", list->items().size(), " entries; at most ", entries_max, " are taken."),
                   "Bundle.entry");
@@ -361,9 +359,9 @@ Answer<std::vector<TransactionEntry>> ReadTransaction(Json bundle, std::size_t e
   return entries;
 }
 
-std::optional<Refusal> PrepareEntries(std::vector<TransactionEntry>& entries, std::string_view base_url, const Lookup& lookup,
+std::optional<Refusal> PrepareEntries(std::vector<TransactionEntry>& entries, const MatchSettings& settings, const Lookup& lookup,
                                       const std::function<std::string(const TransactionEntry&)>& new_id) {
-  return Preparation(entries, base_url, lookup, new_id).Run();
+  return Preparation(entries, settings, lookup, new_id).Run();
 }
 
 }  // namespace custodian::exchange

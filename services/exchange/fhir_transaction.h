@@ -13,7 +13,9 @@
 
 #include "absl/status/statusor.h"
 #include "services/exchange/fhir_answer.h"
+#include "services/exchange/fhir_condition.h"
 #include "services/exchange/fhir_json.h"
+#include "services/exchange/fhir_match.h"
 
 namespace custodian::exchange {
 
@@ -36,7 +38,8 @@ struct TransactionEntry {
   std::string if_none_exist;
   // Query by which an update or a deletion finds its resource; empty when it names the id.
   std::string target_query;
-  std::optional<std::uint64_t> if_match;
+  std::optional<VersionCondition> if_match;
+  std::optional<VersionCondition> if_none_match;
   // As sent; of a read.
   std::string url;
   // Set when there is nothing to write: a conditional create found its resource, a deletion found none.
@@ -46,34 +49,24 @@ struct TransactionEntry {
   [[nodiscard]] const std::string& query() const { return if_none_exist.empty() ? target_query : if_none_exist; }
 };
 
-// Business identifier of a resource of `type`.
-struct IdentifierQuery {
-  std::string type;
-  std::string system;
-  std::string value;
-  auto operator<=>(const IdentifierQuery&) const = default;
-};
-// "identifier=<system>|<value>" and nothing else.
-[[nodiscard]] std::optional<IdentifierQuery> ParseIdentifierQuery(std::string_view type, std::string_view query);
-// Identifiers of a resource that have a value.
-[[nodiscard]] std::vector<IdentifierQuery> IdentifiersOf(const Json& resource);
-
 // "Type/id" and nothing else.
 [[nodiscard]] std::optional<std::pair<std::string, std::string>> ParseTypeAndId(std::string_view url);
 
 // Entries of a transaction Bundle. A refusal names entry and path.
 [[nodiscard]] Answer<std::vector<TransactionEntry>> ReadTransaction(Json bundle, std::size_t entries_max);
-// "W/\"3\"" or "\"3\""; nothing for anything else.
-[[nodiscard]] std::optional<std::uint64_t> ParseEntityTag(std::string_view text);
-
-// Ids of resources stored now that carry each identifier.
+// A resource as it is stored now.
+struct FoundResource {
+  std::string id;
+  Json resource;
+};
+// What carries each identifier.
 using Lookup =
-    std::function<absl::StatusOr<std::map<IdentifierQuery, std::vector<std::string>>>(const std::vector<IdentifierQuery>&)>;
+    std::function<absl::StatusOr<std::map<IdentifierQuery, std::vector<FoundResource>>>(const std::vector<IdentifierQuery>&)>;
 
 // Gives ids to created resources, settles what is conditional, maps references (urn:uuid:..., full URLs, former ids, conditional
-// references, `base_url`/Type/id) to Type/id, and checks each resource; `new_id` makes a server's id from the entry. A refusal
-// lists every fault found.
-[[nodiscard]] std::optional<Refusal> PrepareEntries(std::vector<TransactionEntry>& entries, std::string_view base_url, const Lookup& lookup,
+// references, the base's /Type/id) and links (fhir_links.h) to Type/id, and checks each resource; `new_id` makes a server's id from the entry.
+// A refusal lists every fault found.
+[[nodiscard]] std::optional<Refusal> PrepareEntries(std::vector<TransactionEntry>& entries, const MatchSettings& settings, const Lookup& lookup,
                                                     const std::function<std::string(const TransactionEntry&)>& new_id);
 
 }  // namespace custodian::exchange

@@ -24,8 +24,14 @@ Prepared Prepare(const std::string& bundle, std::map<IdentifierQuery, std::vecto
   }
   result.entries = std::get<0>(entries);
   int next = 0;
+  std::map<IdentifierQuery, std::vector<FoundResource>> found;
+  for (const auto& [query, ids] : stored) {
+    for (const std::string& id : ids) {
+      found[query].push_back({id, Json::Object({{"resourceType", Json::String(query.type)}, {"id", Json::String(id)}, {"active", Json::Bool(id != "gone")}})});
+    }
+  }
   result.refusal = PrepareEntries(
-      result.entries, "https://host/fhir/t", [&](const std::vector<IdentifierQuery>&) { return stored; },
+      result.entries, {"https://host/fhir/t", absl::UTCTimeZone()}, [&](const std::vector<IdentifierQuery>&) { return found; },
       [&](const TransactionEntry&) { return "new-" + std::to_string(next++); });
   return result;
 }
@@ -100,7 +106,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadBundle{"no_bundle", R"({"resourceType":"Patient"})", "Bundle.resourceType"},
         BadBundle{"batch", R"({"resourceType":"Bundle","type":"batch"})", "Bundle.type"},
-        BadBundle{"empty", R"({"resourceType":"Bundle","type":"transaction"})", "Bundle.entry"},
+        BadBundle{"no_list", R"({"resourceType":"Bundle","type":"transaction","entry":{}})", "Bundle.entry"},
         BadBundle{"no_request", Bundle(R"({"resource":{"resourceType":"Patient"}})"), "Bundle.entry[0].request"},
         BadBundle{"patch_entry", Bundle(R"({"request":{"method":"PATCH","url":"Patient/1"}})"), "Bundle.entry[0].request.method"},
         BadBundle{"delete_of_no_type", Bundle(R"({"request":{"method":"DELETE","url":"Pet/1"}})"), "Bundle.entry[0].request.url"},
@@ -115,11 +121,78 @@ INSTANTIATE_TEST_SUITE_P(
                   "Bundle.entry[1].resource.birthDate"}),
     [](const auto& row) { return row.param.name; });
 
+TEST(FhirTransaction, MapsLinksAsItMapsReferences) {
+  const auto prepared = Prepare(Bundle(
+      std::string(kPatient) +
+      R"(,{"fullUrl":"urn:uuid:b","resource":{"resourceType":"Binary","contentType":"text/plain","data":"eA=="},"request":{"method":"POST","url":"Binary"}})"
+      R"(,{"fullUrl":"http://a.example/sets/one","resource":{"resourceType":"ValueSet","status":"draft","url":"http://a.example/sets/one"},"request":{"method":"POST","url":"ValueSet"}})"
+      R"(,{"resource":{"resourceType":"DocumentReference","status":"current","subject":{"reference":"urn:uuid:p"},"identifier":[{"system":"urn:uuid:b","value":"urn:uuid:b"}],)"
+      R"("extension":[{"url":"http://x.example/y","valueCanonical":"urn:uuid:b"},{"url":"http://x.example/z","valueUri":"urn:uuid:p"}],)"
+      R"("text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">href=\"urn:uuid:b\" <a href=\"urn:uuid:b\">b</a> <img alt='>' src = 'urn:uuid:b'/> <b title='urn:uuid:b'>c</b></div>"},)"
+      R"("content":[{"attachment":{"url":"urn:uuid:b","title":"urn:uuid:b"}},{"attachment":{"url":"urn:uuid:elsewhere"}},{"attachment":{"url":"http://a.example/sets/one"}}]},)"
+      R"("request":{"method":"POST","url":"DocumentReference"}})"));
+  ASSERT_FALSE(prepared.refusal.has_value()) << prepared.refusal->issues.front().diagnostics;
+  const Json& document = prepared.entries[3].resource;
+  EXPECT_EQ(document["content"][0]["attachment"].TextOf("url"), "Binary/new-1");
+  EXPECT_EQ(document["content"][0]["attachment"].TextOf("title"), "urn:uuid:b");
+  EXPECT_EQ(document["content"][1]["attachment"].TextOf("url"), "urn:uuid:elsewhere");
+  EXPECT_EQ(document["content"][2]["attachment"].TextOf("url"), "ValueSet/new-2");
+  EXPECT_EQ(document["extension"][0].TextOf("valueCanonical"), "urn:uuid:b");
+  EXPECT_EQ(document["extension"][1].TextOf("valueUri"), "Patient/new-0");
+  EXPECT_EQ(document["identifier"][0].TextOf("system"), "Binary/new-1");
+  EXPECT_EQ(document["identifier"][0].TextOf("value"), "urn:uuid:b");
+  EXPECT_EQ(document["text"].TextOf("div"),
+            "<div xmlns=\"http://www.w3.org/1999/xhtml\">href=\"urn:uuid:b\" <a href=\"Binary/new-1\">b</a> <img alt='>' src = 'Binary/new-1'/> <b title='urn:uuid:b'>c</b></div>");
+  // The name of what is stored stays, though it is its full URL.
+  EXPECT_EQ(prepared.entries[2].resource.TextOf("url"), "http://a.example/sets/one");
+}
+
+TEST(FhirTransaction, TakesConditionsInEveryForm) {
+  const IdentifierQuery query{"Patient", "urn:mrn", "7+1"};
+  const auto entry = [](const std::string& condition) {
+    return Bundle(R"({"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient","ifNoneExist":")" + condition + R"("}})");
+  };
+  for (const char* condition : {"identifier=urn:mrn|7+1", "?identifier=urn:mrn|7+1", "Patient?identifier=urn%3Amrn%7C7%2B1", "https://host/fhir/t/Patient?identifier=urn:mrn|7+1",
+                                "identifier=urn:mrn|7+1&active=true", "active=true&identifier=urn:mrn|7+1&_id=p9"}) {
+    const auto prepared = Prepare(entry(condition), {{query, {"p9", "gone"}}});
+    const bool narrows = std::string_view(condition).find("active") != std::string_view::npos;
+    ASSERT_EQ(prepared.refusal.has_value(), !narrows) << condition;
+    if (!narrows) {
+      EXPECT_EQ(prepared.refusal->issues.front().code, "multiple-matches") << condition;
+    } else {
+      EXPECT_TRUE(prepared.entries[0].exists) << condition;
+      EXPECT_EQ(prepared.entries[0].id, "p9") << condition;
+    }
+  }
+  EXPECT_FALSE(Prepare(entry("identifier=urn:mrn|7+1&active=true"), {{query, {"gone"}}}).entries[0].exists);
+  for (const char* bad : {"active=true", "identifier=7", "identifier=urn:mrn|", "identifier=urn:mrn|7,urn:mrn|8", "identifier=urn:mrn|7&colour=x", "Person?identifier=urn:mrn|7",
+                          "identifier=urn:mrn|7&link.active=true", "identifier:not=urn:mrn|7"}) {
+    const auto prepared = Prepare(entry(bad));
+    ASSERT_TRUE(prepared.refusal.has_value()) << bad;
+    EXPECT_EQ(prepared.refusal->issues.front().code, "not-supported") << bad;
+    EXPECT_EQ(prepared.refusal->issues.front().expression, "Bundle.entry[0].request.ifNoneExist");
+  }
+  const std::string own = R"({"fullUrl":"urn:uuid:a","resource":{"resourceType":"Patient","active":true,"identifier":[{"system":"urn:mrn","value":"7+1"}]},"request":{"method":"POST","url":"Patient"}},)";
+  const auto both = Prepare(Bundle(own + Observation("Patient?identifier=urn:mrn|7+1&active=true")), {{query, {"gone"}}});
+  ASSERT_FALSE(both.refusal.has_value()) << both.refusal->issues.front().diagnostics;
+  EXPECT_EQ(both.entries[1].resource["subject"].TextOf("reference"), "Patient/new-0");
+}
+
+TEST(FhirTransaction, MayBeEmpty) {
+  EXPECT_FALSE(Prepare(R"({"resourceType":"Bundle","type":"transaction"})").refusal.has_value());
+  EXPECT_FALSE(Prepare(Bundle("")).refusal.has_value());
+}
+
 TEST(FhirTransaction, ReadsEntityTags) {
   EXPECT_EQ(ParseEntityTag("W/\"3\""), 3u);
   EXPECT_EQ(ParseEntityTag("\"12\""), 12u);
   EXPECT_FALSE(ParseEntityTag("3").has_value());
   EXPECT_FALSE(ParseEntityTag("W/\"x\"").has_value());
+  EXPECT_TRUE(ParseVersionCondition("*")->Names(4));
+  EXPECT_FALSE(ParseVersionCondition("*")->Names(0));
+  EXPECT_TRUE(ParseVersionCondition("W/\"4\"")->Names(4));
+  EXPECT_FALSE(ParseVersionCondition("W/\"3\"")->Names(4));
+  EXPECT_FALSE(ParseVersionCondition("4").has_value());
 }
 
 }  // namespace

@@ -123,7 +123,6 @@ class Validator {
 
   void Members(const Json& object, const TypeDefinition& type, const Place& place) {
     if (object.members().empty()) return Tell("structure", place, "must not be an empty object");
-    const std::size_t before = issues_.size();
     absl::InlinedVector<const ElementType*, 64> given(type.elements.size(), nullptr);
     for (const auto& [name, value] : object.members()) {
       if (IsFull()) return;
@@ -151,8 +150,8 @@ class Validator {
         Tell("required", Place{&place, name}, "is required and missing");
       }
     }
-    // An invariant says little of an object that is broken anyway.
-    if (issues_.size() == before) Check(type.invariants, {&object, nullptr, &type}, place);
+    // Of an object that is broken elsewhere too: all faults are told at once.
+    Check(type.invariants, {&object, nullptr, &type}, place);
   }
 
   void Check(const std::vector<Invariant>& invariants, const FhirNode& node, const Place& place) {
@@ -215,9 +214,7 @@ class Validator {
       if (const char* fault = FaultOfPrimitive(*type, value)) return Tell("value", place, fault);
     } else {
       if (!value.is_object()) return Tell("structure", place, "must be an object");
-      const std::size_t before = issues_.size();
       Members(value, *type, place);
-      if (issues_.size() != before) return;
       if (type->name == "Reference") Target(value, *member.type, place);
     }
     if (member.element->codes != nullptr) Codes(value, *type, *member.element->codes, place);

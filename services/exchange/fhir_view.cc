@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/exchange/fhir_definitions.h"
 
@@ -32,6 +33,15 @@ bool Keeps(const View& view, const ElementDefinition& element) {
   }
 }
 
+// By its name, or that of a type it may have: "value" and "valueQuantity" alike. Null when there is none.
+const ElementDefinition* ElementOf(std::string_view type, std::string_view name) {
+  const TypeDefinition* of = FindType(type);
+  if (of == nullptr) return nullptr;
+  if (const auto known = of->by_name.find(name); known != of->by_name.end()) return known->second;
+  const auto member = of->members.find(name);
+  return member == of->members.end() ? nullptr : member->second.element;
+}
+
 // Under a summary, elements of elements are left out too.
 void Summarize(Json& object, const TypeDefinition& type) {
   std::erase_if(object.members(), [&](const Json::Member& member) {
@@ -52,7 +62,7 @@ void Summarize(Json& object, const TypeDefinition& type) {
 
 }  // namespace
 
-Answer<bool> ReadView(std::string_view name, const std::string& value, View& view) {
+Answer<bool> ReadView(std::string_view type, std::string_view name, const std::string& value, bool lenient, View& view) {
   if (name == "_summary") {
     for (const auto& [text, summary] : kSummaries) {
       if (text != value) continue;
@@ -65,9 +75,15 @@ Answer<bool> ReadView(std::string_view name, const std::string& value, View& vie
   for (const absl::string_view each : absl::StrSplit(value, ',', absl::SkipEmpty())) {
     // "Patient.name" names an element of one type; here of the one that is asked for.
     const auto dot = each.rfind('.');
-    view.elements.emplace_back(dot == absl::string_view::npos ? each : each.substr(dot + 1));
+    const std::string element(dot == absl::string_view::npos ? each : each.substr(dot + 1));
+    const ElementDefinition* known = ElementOf(dot == absl::string_view::npos ? type : std::string_view(each.data(), dot), element);
+    if (known != nullptr) {
+      view.elements.emplace_back(known->name);
+    } else if (!lenient) {
+      return Refuse(400, "value", absl::StrCat("_elements names '", element.substr(0, 40), "', which is no element of ", std::string(type), "."));
+    }
   }
-  if (view.elements.empty()) return Refuse(400, "value", "_elements must name elements, e.g. _elements=status,code.");
+  if (view.elements.empty() && !lenient) return Refuse(400, "value", "_elements must name elements, e.g. _elements=status,code.");
   return true;
 }
 

@@ -21,8 +21,9 @@ struct View {
   [[nodiscard]] bool IsWhole() const { return elements.empty() && (summary == Summary::kFalse || summary == Summary::kCount); }
 };
 
-// Reads _summary or _elements into `view`; false when `name` is neither.
-[[nodiscard]] Answer<bool> ReadView(std::string_view name, const std::string& value, View& view);
+// Reads _summary or _elements into `view`; false when `name` is neither. An element that R4 does not know of `type` ("Other.element": of Other) is
+// refused, or passed over when `lenient`.
+[[nodiscard]] Answer<bool> ReadView(std::string_view type, std::string_view name, const std::string& value, bool lenient, View& view);
 
 // Leaves what the view wants, what R4 demands and what changes the meaning of the rest, and tags it SUBSETTED; a whole view changes nothing.
 void ApplyView(const View& view, Json& resource);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/exchange/correction.h"
 #include "services/exchange/detail.h"
+#include "services/exchange/fhir_time.h"
 #include "services/exchange/identifier_index.h"
 #include "services/exchange/locator.h"
 #include "services/exchange/patient_records.h"
@@ -20,6 +21,8 @@ using Method = TransactionEntry::Method;
 constexpr std::string_view kPurpose = "fhir-write";
 // Record versions and the index rows that lead to them, at most 58 bytes each: far below the 60,000 bytes of an entry.
 constexpr std::size_t kHashesPerEntry = 900;
+// Of what is about what is about ... in one transaction.
+constexpr int kPlacingRounds = 4;
 // A SPIFFE id, a hash and the salt.
 constexpr std::size_t kReportBytes = 512;
 
@@ -92,9 +95,10 @@ absl::StatusOr<std::string> WritePlan::Token(std::string_view what, std::string_
 }
 
 absl::StatusOr<std::string> WritePlan::NewId(const TransactionEntry& entry) {
-  if (entry.query().empty()) return UuidOf(RandomBytes(16));
+  const auto condition = entry.query().empty() ? std::nullopt : ParseCondition(entry.type, entry.query(), request_.base_url);
+  if (!condition.has_value()) return UuidOf(RandomBytes(16));
   // Two conditional creates at once must collide, so that the second finds the first's resource.
-  const auto token = Token("conditional-create", absl::StrCat(entry.type, "?", entry.query()));
+  const auto token = Token("conditional-create", absl::StrCat(entry.type, "?identifier=", condition->identifier.system, "|", condition->identifier.value));
   if (!token.ok()) return token.status();
   const std::string id = UuidOf(token->substr(0, 16));
   const auto record = sealer_.RecordIdOf(tenant_, entry.type, id);
@@ -113,9 +117,9 @@ std::optional<Refusal> WritePlan::Prepare() {
     return id.ok() ? *std::move(id) : UuidOf(RandomBytes(16));
   };
   const Lookup lookup = [&](const std::vector<IdentifierQuery>& queries) {
-    return FindByIdentifiers(*request_.partition, sealer_, queries, kPurpose);
+    return OpenByIdentifiers(*request_.partition, sealer_, queries, kPurpose);
   };
-  auto refusal = PrepareEntries(entries_, request_.base_url, lookup, new_id);
+  auto refusal = PrepareEntries(entries_, {request_.base_url, ZoneOf(request_.partition->tenant.time_zone)}, lookup, new_id);
   if (!failed.ok()) return RefusalOf(failed);
   return refusal;
 }
@@ -133,6 +137,12 @@ std::optional<Refusal> WritePlan::FindRecords() {
     if (entries_[i].exists || IsDeletion(entries_[i])) continue;
     if (entries_[i].type == "Patient") stored_patients_.insert(*record);
     planned_[i].subject = SubjectOf(entries_[i].resource, entries_[i].resource_path);
+    for (const LocalReference& about : SubjectRecords(entries_[i].resource)) {
+      const auto named = sealer_.RecordIdOf(tenant_, about.type, about.id);
+      if (!named.ok()) return RefusalOf(named.status());
+      planned_[i].about.push_back(*named);
+      wanted.push_back(*named);
+    }
     if (!planned_[i].subject.has_value()) continue;
     const std::string& fhir_id = planned_[i].subject->fhir_id;
     if (patient_records_.contains(fhir_id)) continue;
@@ -166,7 +176,7 @@ std::optional<Refusal> WritePlan::FindPatients() {
     if (inserted) known->second = PatientId::Random();
     created_.emplace(planned_[i].record, known->second);
   }
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
+  for (const std::size_t i : PlacingOrder()) {
     Planned& planned = planned_[i];
     const auto head = heads_.find(planned.record);
     if (entries_[i].exists) {
@@ -194,6 +204,7 @@ std::optional<Refusal> WritePlan::FindPatients() {
       continue;
     }
     planned.patient = **patient;
+    places_[planned.record] = planned.patient;
     patients.insert(planned.patient);
   }
   if (!issues.empty()) return Refusal{422, std::move(issues)};
@@ -228,10 +239,45 @@ absl::Status WritePlan::FindTenantResources() {
   return absl::OkStatus();
 }
 
+std::vector<std::size_t> WritePlan::PlacingOrder() const {
+  std::vector<std::size_t> order;
+  std::vector<std::size_t> waiting;
+  for (std::size_t i = 0; i < planned_.size(); ++i) (planned_[i].about.empty() ? order : waiting).push_back(i);
+  for (int round = 0; round < kPlacingRounds && !waiting.empty(); ++round) {
+    std::set<RecordId> unplaced;
+    for (const std::size_t i : waiting) unplaced.insert(planned_[i].record);
+    const auto ready = std::stable_partition(waiting.begin(), waiting.end(), [&](std::size_t i) {
+      return std::any_of(planned_[i].about.begin(), planned_[i].about.end(), [&](const RecordId& record) { return unplaced.contains(record); });
+    });
+    order.insert(order.end(), ready, waiting.end());
+    waiting.erase(ready, waiting.end());
+  }
+  order.insert(order.end(), waiting.begin(), waiting.end());
+  return order;
+}
+
+std::optional<PatientId> WritePlan::PatientOfRecords(const Planned& planned) const {
+  std::optional<PatientId> found;
+  for (const RecordId& record : planned.about) {
+    const auto placed = places_.find(record);
+    const auto head = heads_.find(record);
+    if (placed == places_.end() && head == heads_.end()) continue;
+    const PatientId& patient = placed != places_.end() ? placed->second : head->second.patient;
+    if (patient == tenant_resources_) continue;
+    if (found.has_value() && *found != patient) return std::nullopt;
+    found = patient;
+  }
+  return found;
+}
+
 absl::StatusOr<std::optional<PatientId>> WritePlan::PatientOf(const Planned& planned) {
-  if (!planned.subject.has_value()) {
+  const bool is_named = planned.subject.has_value() && !planned.subject->elsewhere;
+  if (!is_named) {
     if (absl::Status status = FindTenantResources(); !status.ok()) return status;
-    return tenant_resources_;
+    // It stays where it is: no patient is named that it could have been moved from.
+    if (const auto head = heads_.find(planned.record); head != heads_.end()) return std::optional(head->second.patient);
+    if (const auto patient = PatientOfRecords(planned)) return patient;
+    if (!planned.subject.has_value()) return tenant_resources_;
   }
   const RecordId& record = patient_records_[planned.subject->fhir_id];
   if (const auto created = created_.find(record); created != created_.end()) return std::optional(created->second);
@@ -248,8 +294,10 @@ std::optional<Refusal> WritePlan::ChooseVersions() {
     const auto head = heads_.find(planned_[i].record);
     const bool is_live = head != heads_.end() && !head->second.deleted;
     const std::uint64_t current = head == heads_.end() ? 0 : head->second.version;
-    if (entry.if_match.has_value() && *entry.if_match != (is_live ? current : 0)) {
-      issues.push_back({"conflict", absl::StrCat("If-Match names version ", *entry.if_match, ", but ",
+    const std::uint64_t stored = is_live ? current : 0;
+    const bool is_other = entry.if_match.has_value() && !entry.if_match->Names(stored);
+    if (is_other || (entry.if_none_match.has_value() && entry.if_none_match->Names(stored))) {
+      issues.push_back({"conflict", absl::StrCat(is_other ? "If-Match" : "If-None-Match", " does not allow it: ",
                                                  is_live ? absl::StrCat("version ", current, " is stored") : "there is none"),
                         entry.resource_path});
     }
@@ -432,8 +480,7 @@ void WritePlan::AddOutboxRows() {
   std::set<PatientId> savings;
   std::set<PatientId> corrected;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    const bool of_patient = planned_[i].subject.has_value() || (deleted_.contains(planned_[i].record) && planned_[i].patient != tenant_resources_);
-    if (entries_[i].exists || !of_patient) continue;
+    if (entries_[i].exists || planned_[i].patient == tenant_resources_) continue;
     if (entries_[i].type == "Patient") locator.insert(planned_[i].patient);
     if (IsToldWhenCorrected(entries_[i].type) && planned_[i].version > 1) corrected.insert(planned_[i].patient);
     if (ConcernsSavings(entries_[i].type)) savings.insert(planned_[i].patient);

@@ -39,6 +39,8 @@ class WritePlan {
     PatientId patient;
     std::uint64_t version = 1;
     std::optional<Subject> subject;
+    // Where no Patient is named whom it is about: the records that it is about.
+    std::vector<RecordId> about;
     ledger::Hash sha256{};
     bool created = false;
   };
@@ -63,6 +65,10 @@ class WritePlan {
   std::optional<Refusal> CheckPatientDeletions();
   absl::Status FindTenantResources();
   absl::StatusOr<std::optional<PatientId>> PatientOf(const Planned& planned);
+  // The one patient with whom what it is about lies, as far as that is known; nothing where there is none, or several.
+  std::optional<PatientId> PatientOfRecords(const Planned& planned) const;
+  // Positions of all entries, what is about others of them behind these.
+  std::vector<std::size_t> PlacingOrder() const;
   std::optional<Refusal> ChooseVersions();
   absl::Status MakeKeys();
   absl::Status SealAll();
@@ -96,6 +102,8 @@ class WritePlan {
   std::set<RecordId> deleted_;
   std::set<PatientId> patients_;
   std::optional<PatientId> tenant_resources_;
+  // With whom each record of this Write lies.
+  std::map<RecordId, PatientId> places_;
   std::optional<PatientId> answers_;
   std::map<PatientId, std::vector<StoredRecord>> stored_;
   std::vector<std::string> new_shards_;

@@ -1,6 +1,7 @@
 #include "services/exchange/fhir_xhtml.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -29,6 +30,8 @@ bool IsHarmlessAddress(std::string_view value) {
   }
   return absl::StartsWith(address, "data:image/") && !absl::StartsWith(address, "data:image/svg");
 }
+
+constexpr std::string_view kNamespace = "http://www.w3.org/1999/xhtml";
 
 class Reader {
  public:
@@ -79,9 +82,11 @@ class Reader {
     if (open_.empty() && (began_ || name != "div")) return false;
     if (!NarrativeElements().contains(name)) return false;
     if (name == "img") has_content_ = true;
-    began_ = true;
+    const bool is_root = !std::exchange(began_, true);
     while (true) {
       SkipSpace();
+      const bool closes = text_.substr(at_).starts_with('>') || text_.substr(at_).starts_with("/>");
+      if (closes && is_root && !has_namespace_) return false;
       if (Take("/>")) return true;
       if (Take(">")) {
         open_.push_back(name);
@@ -103,8 +108,12 @@ class Reader {
     const std::string_view value = text_.substr(at_, end - at_);
     at_ = end + 1;
     if (value.find('<') != std::string_view::npos) return false;
+    if (name == "xmlns") {
+      has_namespace_ = true;
+      return value == kNamespace;
+    }
     if (name == "href" || name == "src" || name == "cite" || name == "longdesc") return IsHarmlessAddress(value);
-    return name.starts_with("xmlns") || name.starts_with("xml:") || NarrativeAttributes().contains(name);
+    return name.starts_with("xmlns:") || name.starts_with("xml:") || NarrativeAttributes().contains(name);
   }
 
   static constexpr std::size_t kDepthMax = 256;
@@ -112,6 +121,7 @@ class Reader {
   std::size_t at_ = 0;
   bool began_ = false;
   bool has_content_ = false;
+  bool has_namespace_ = false;
   std::vector<std::string_view> open_;
 };
 

@@ -13,11 +13,11 @@ absl::StatusOr<std::string> IdentifierToken(const TenantId& tenant, keys::Sealer
   return sealer.IndexToken(tenant, absl::StrCat("identifier\n", identifier.type, "\n", identifier.system, "\n", identifier.value));
 }
 
-absl::StatusOr<std::map<IdentifierQuery, std::vector<std::string>>> FindByIdentifiers(const tenants::Partition& partition,
-                                                                                      keys::Sealer& sealer,
-                                                                                      const std::vector<IdentifierQuery>& queries,
-                                                                                      std::string_view purpose) {
-  std::map<IdentifierQuery, std::vector<std::string>> found;
+absl::StatusOr<std::map<IdentifierQuery, std::vector<FoundResource>>> OpenByIdentifiers(const tenants::Partition& partition,
+                                                                                        keys::Sealer& sealer,
+                                                                                        const std::vector<IdentifierQuery>& queries,
+                                                                                        std::string_view purpose) {
+  std::map<IdentifierQuery, std::vector<FoundResource>> found;
   if (queries.empty()) return found;
   std::vector<std::string> tokens;
   for (const IdentifierQuery& query : queries) {
@@ -43,9 +43,22 @@ absl::StatusOr<std::map<IdentifierQuery, std::vector<std::string>>> FindByIdenti
     for (const IdentifierQuery& identifier : IdentifiersOf(*resource)) {
       if (wanted.contains(identifier)) carried.insert(identifier);
     }
-    for (const IdentifierQuery& identifier : carried) found[identifier].push_back(opened->id);
+    for (const IdentifierQuery& identifier : carried) found[identifier].push_back({opened->id, *resource});
   }
   return found;
+}
+
+absl::StatusOr<std::map<IdentifierQuery, std::vector<std::string>>> FindByIdentifiers(const tenants::Partition& partition,
+                                                                                      keys::Sealer& sealer,
+                                                                                      const std::vector<IdentifierQuery>& queries,
+                                                                                      std::string_view purpose) {
+  const auto found = OpenByIdentifiers(partition, sealer, queries, purpose);
+  if (!found.ok()) return found.status();
+  std::map<IdentifierQuery, std::vector<std::string>> ids;
+  for (const auto& [query, resources] : *found) {
+    for (const FoundResource& resource : resources) ids[query].push_back(resource.id);
+  }
+  return ids;
 }
 
 }  // namespace custodian::exchange

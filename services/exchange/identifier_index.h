@@ -18,7 +18,10 @@ namespace custodian::exchange {
 // 32 bytes.
 [[nodiscard]] absl::StatusOr<std::string> IdentifierToken(const TenantId& tenant, keys::Sealer& sealer, const IdentifierQuery& identifier);
 
-// Ids of the resources whose newest version carries each identifier; an identifier nothing carries is left out.
+// The resources whose newest version carries each identifier, as they are; an identifier nothing carries is left out.
+[[nodiscard]] absl::StatusOr<std::map<IdentifierQuery, std::vector<FoundResource>>> OpenByIdentifiers(
+    const tenants::Partition& partition, keys::Sealer& sealer, const std::vector<IdentifierQuery>& queries, std::string_view purpose);
+// Their ids.
 [[nodiscard]] absl::StatusOr<std::map<IdentifierQuery, std::vector<std::string>>> FindByIdentifiers(
     const tenants::Partition& partition, keys::Sealer& sealer, const std::vector<IdentifierQuery>& queries, std::string_view purpose);
 

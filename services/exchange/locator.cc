@@ -14,7 +14,7 @@ namespace custodian::exchange {
 namespace {
 
 // Raised with each change of how persons are judged (matching, match_weights, agreement): what was kept by other rules is judged again.
-constexpr char kRules[] = "rules 5\n";
+constexpr char kRules[] = "rules 6\n";
 
 // For what a tenant is told of likeness: how many bear a name, at all tenants together, would tell it who is registered elsewhere.
 absl::StatusOr<NameCount> UncountedName(const LocatedPatient&) { return NameCount(); }

@@ -8,9 +8,11 @@
 #include "ledger/entry.h"
 #include "services/exchange/consent_gate.h"
 #include "services/exchange/detail.h"
+#include "services/exchange/disclosure_record.h"
 #include "services/exchange/fhir_json.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/person_chart.h"
+#include "services/exchange/provenance.h"
 #include "services/exchange/record_store.h"
 #include "tenants/outbox.h"
 
@@ -85,24 +87,72 @@ MatchReview::MatchReview(const tenants::Partitions& partitions, const tenants::R
                          const Locator& locator, const PatientRecords& records, RulesOf rules, const Clock& network_clock)
     : partitions_(partitions), registry_(registry), sealer_(sealer), locator_(locator), records_(records), rules_(std::move(rules)), clock_(network_clock) {}
 
-absl::StatusOr<bool> MatchReview::MayKnow(const TenantId& reader, const PatientLink& other) const {
-  if (other.tenant == reader) return true;
+struct MatchReview::Known {
+  PersonCharts charts;
+  const PersonChart* chart = nullptr;
+  const OpenedRecord* patient = nullptr;
+};
+
+absl::StatusOr<std::optional<MatchReview::Known>> MatchReview::Find(const TenantId& reader, const PatientLink& other) const {
   const auto tenant = registry_.FindById(reader.text());
-  const tenants::Partition* partition = partitions_.FindById(other.tenant);
-  if (!tenant || partition == nullptr) return false;
+  if (!tenant || partitions_.FindById(other.tenant) == nullptr) return std::nullopt;
   const auto person = locator_.PersonOf(other);
   if (!person.ok()) return person.status();
-  const auto charts = PersonCharts::Open({partitions_, records_, rules_, clock_}, LinksAt(other.tenant, *person), {*tenant, std::string(kActReason)}, kPurpose);
+  auto charts = PersonCharts::Open({partitions_, records_, rules_, clock_}, LinksAt(other.tenant, *person), {*tenant, std::string(kActReason)}, kPurpose);
   // What cannot be read there looks like what is not there.
-  if (!charts.ok()) return false;
-  return std::any_of(charts->charts().begin(), charts->charts().end(), [&other](const PersonChart& chart) {
-    return chart.link == other && std::any_of(chart.records->begin(), chart.records->end(), [&chart](const OpenedRecord& record) {
-             return record.resource_type == "Patient" && chart.gate->Judge(record).decision.permit;
-           });
-  });
+  if (!charts.ok()) return std::nullopt;
+  Known known{*std::move(charts)};
+  for (const PersonChart& chart : known.charts.charts())
+    for (const OpenedRecord& record : *chart.records)
+      if (chart.link == other && record.resource_type == "Patient" && chart.gate->Judge(record).decision.permit) {
+        known.chart = &chart;
+        known.patient = &record;
+        return known;
+      }
+  return std::nullopt;
 }
 
-absl::StatusOr<MatchReview::Page> MatchReview::Queue(const TenantId& tenant, std::string_view after) const {
+absl::StatusOr<bool> MatchReview::MayKnow(const TenantId& reader, const PatientLink& other) const {
+  if (other.tenant == reader) return true;
+  const auto known = Find(reader, other);
+  if (!known.ok()) return known.status();
+  return known->has_value();
+}
+
+absl::StatusOr<bool> MatchReview::Disclose(const PatientLink& own, const PatientLink& other, std::string_view actor) const {
+  if (other.tenant == own.tenant) return true;
+  const auto found = Find(own.tenant, other);
+  if (!found.ok()) return found.status();
+  if (!found->has_value()) return false;
+  const Known& known = **found;
+  const tenants::Partition& source = *known.chart->partition;
+  const auto recipient = registry_.FindById(own.tenant.text());
+  const Judgement judgement = known.chart->gate->Judge(*known.patient);
+  const DisclosureRecord record{.patient = other,
+                                .reader_patient = own.patient,
+                                .facts = {NewDisclosureId(), known.chart->asked, source.tenant, *recipient, known.patient->id, std::string(actor), "",
+                                          std::string(kActReason), absl::StrCat("Patient/", known.patient->id, "/_history/", known.patient->version), judgement,
+                                          known.chart->gate->Explain(*known.patient, judgement, known.chart->consent_version).Text(), std::nullopt},
+                                .record_sha256 = "",
+                                .detail = Json::Object({{"reader", Json::String(std::string(actor))}, {"review", Json::String(std::string(kPurpose))}}),
+                                .provenance = Json(),
+                                .consent_version = known.chart->consent_version,
+                                .chart_through = known.chart->through,
+                                .judged_with = known.charts.JudgedWith(*known.chart)};
+  tenants::Write write;
+  if (absl::Status status = AddDisclosure(sealer_, record, write); !status.ok()) return status;
+  // Whoever turns the pages of a queue all day long leaves one account of each.
+  const std::string day = absl::FormatTime("%Y-%m-%d", clock_.Now(), absl::UTCTimeZone());
+  write.idempotency_key = HashOf("custodian/match-shown/v1", {NameOf(own), NameOf(other), actor, day, absl::StrCat(known.chart->consent_version),
+                                                              absl::StrCat(known.patient->version)});
+  write.request_digest = write.idempotency_key;
+  const auto admitted = source.writer->Apply(std::move(write));
+  if (absl::IsFailedPrecondition(admitted.status())) return false;
+  if (!admitted.ok()) return admitted.status();
+  return !admitted->replayed || source.writer->IsUnchangedSince(other.patient, known.chart->through);
+}
+
+absl::StatusOr<MatchReview::Page> MatchReview::Queue(const TenantId& tenant, std::string_view actor, std::string_view after) const {
   std::string after_bytes;
   if (!after.empty()) {
     auto bytes = HexDecode(after);
@@ -118,9 +168,9 @@ absl::StatusOr<MatchReview::Page> MatchReview::Queue(const TenantId& tenant, std
     if (!doubts.ok()) return doubts.status();
     std::optional<std::string> own_id;
     for (const Locator::Doubt& doubt : *doubts) {
-      const auto may_know = MayKnow(tenant, doubt.other);
-      if (!may_know.ok()) return may_know.status();
-      if (!*may_know) continue;
+      const auto shown = Disclose(own, doubt.other, actor);
+      if (!shown.ok()) return shown.status();
+      if (!*shown) continue;
       if (!own_id) {
         auto id = FhirIdOf(records_, own);
         if (!id.ok()) return id.status();

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,8 +44,9 @@ class MatchReview {
     // Where to go on; empty at the end. A page may be empty and not the last.
     std::string next;
   };
-  // Pairs of the tenant's patients after `after` (empty: from the first) that are probable, or that a veto keeps from being certain.
-  [[nodiscard]] absl::StatusOr<Page> Queue(const TenantId& tenant, std::string_view after) const;
+  // Pairs of the tenant's patients after `after` (empty: from the first) that are probable, or that a veto keeps from being certain. That another tenant's patient
+  // is there, and how alike, is a disclosure to `actor` (SPIFFE id of who asks): on the source's log before it is shown, once a day and consent version.
+  [[nodiscard]] absl::StatusOr<Page> Queue(const TenantId& tenant, std::string_view actor, std::string_view after) const;
 
   // The tenant's word on a pair, recorded before this returns; the entry's index in its log. Only what Queue() shows can be linked, and
   // unlinked only that or what is linked: NotFound for anything else, whatever it is. FollowChanges by the outbox kind "match".
@@ -61,7 +63,12 @@ class MatchReview {
   [[nodiscard]] absl::StatusOr<std::uint64_t> Decide(const TenantId& tenant, const Decision& decision) const;
 
  private:
+  struct Known;
+  // The other's chart and Patient, when its patient lets the reader see that; none otherwise.
+  [[nodiscard]] absl::StatusOr<std::optional<Known>> Find(const TenantId& reader, const PatientLink& other) const;
   [[nodiscard]] absl::StatusOr<bool> MayKnow(const TenantId& reader, const PatientLink& other) const;
+  // False when it may not be shown after all.
+  [[nodiscard]] absl::StatusOr<bool> Disclose(const PatientLink& own, const PatientLink& other, std::string_view actor) const;
   [[nodiscard]] absl::StatusOr<bool> MayDecide(const PatientLink& own, const PatientLink& other, bool link) const;
 
   const tenants::Partitions& partitions_;

@@ -42,7 +42,7 @@ class MatchReviewTest : public ::testing::Test {
   TenantId Id(const std::string& tenant) { return world_.partition(tenant).tenant.id; }
   PatientLink LinkOf(const std::string& tenant, const std::string& id) { return {Id(tenant), *world_.records().FindPatient(Id(tenant), id)}; }
   std::vector<MatchReview::Item> Queue(const std::string& tenant) {
-    const auto page = review_.Queue(Id(tenant), "");
+    const auto page = review_.Queue(Id(tenant), "spiffe://steward", "");
     EXPECT_TRUE(page.ok()) << page.status();
     return page->items;
   }
@@ -64,8 +64,13 @@ TEST_F(MatchReviewTest, AnotherTenantsPatientIsShownOnlyByConsentAndLinkedOnlyBy
   EXPECT_TRUE(Queue("alpha").empty()) << "without consent nobody is there";
   EXPECT_EQ(Decide("alpha", at_alpha, beta, true, "k0").code(), absl::StatusCode::kNotFound);
   Permit("beta", at_beta, "alpha");
+  const std::uint64_t size = world_.partition("beta").writer->size();
   const auto items = Queue("alpha");
   ASSERT_EQ(items.size(), 1u);
+  // That she is there, and how alike, was disclosed; once, however often it is looked at.
+  EXPECT_EQ(world_.partition("beta").writer->size(), size + 2);
+  EXPECT_EQ(Queue("alpha").size(), 1u);
+  EXPECT_EQ(world_.partition("beta").writer->size(), size + 2);
   EXPECT_EQ(items[0].patient, at_alpha);
   EXPECT_EQ(items[0].other_tenant, "beta");
   EXPECT_EQ(items[0].other_patient, "");
@@ -117,7 +122,7 @@ TEST_F(MatchReviewTest, RefusesWhatIsNoPair) {
   EXPECT_EQ(Decide("alpha", "nobody", stranger, false, "k").code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(Decide("alpha", jane, stranger, false, "").code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(review_.Decide(Id("alpha"), {jane, "beta", false, "a", "r", "k"}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_FALSE(review_.Queue(Id("alpha"), "zz").ok());
+  EXPECT_FALSE(review_.Queue(Id("alpha"), "spiffe://steward", "zz").ok());
 }
 
 }  // namespace

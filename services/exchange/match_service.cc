@@ -14,7 +14,7 @@ class MatchService::Core final : public v1::MatchService::Service {
 
   grpc::Status ReviewQueue(grpc::ServerContext* context, const v1::ReviewQueueRequest* request, v1::ReviewQueueResponse* response) override {
     return rpc::ServeCall(guard_, *context, "ReviewQueue", {"steward"}, [&](const tenants::Client& client) -> absl::Status {
-      const auto page = review_.Queue(client.tenant, request->after());
+      const auto page = review_.Queue(client.tenant, client.spiffe_id, request->after());
       if (!page.ok()) return page.status();
       for (const MatchReview::Item& one : page->items) {
         v1::ReviewItem& item = *response->add_item();

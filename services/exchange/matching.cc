@@ -72,24 +72,40 @@ class Ties {
     });
   }
 
-  // Tenants that keep two of the group whom neither identifiers nor decisions of their own join: what another tenant merges or links is not for
-  // two charts of theirs to be one person's, else its merge would open the one by the consent in the other.
+  // Tenants that keep two of the group whom neither identifiers nor decisions of their own join: what another tenant merges, links or registers is not
+  // for two charts of theirs to be one person's, else it would open the one by the consent in the other.
   [[nodiscard]] std::set<TenantId> KeepingNamesakes(const Group& group) const {
     std::set<TenantId> tenants;
     for (const std::size_t a : group) {
-      const Group same = OneAt(a, group);
+      const Group same = OneAt(a, &group);
       for (const std::size_t b : group)
         if (a < b && TenantOf(a) == TenantOf(b) && !same.contains(b)) tenants.insert(TenantOf(a));
     }
     return tenants;
   }
 
+  // All but those who bear the identifiers of two charts that another tenant keeps apart: nobody's, whatever they are. They would show in what they join, though
+  // their own charts be hidden, and take from the two what is certain of them.
+  [[nodiscard]] Group WithoutBridges() const {
+    Group group;
+    for (std::size_t i = 0; i < among_->patients.size(); ++i) {
+      std::map<TenantId, std::vector<std::size_t>> identified;
+      for (std::size_t a = 0; a < among_->patients.size(); ++a)
+        if (a != i && TenantOf(a) != TenantOf(i) && At(a, i).tie == Tie::kIdentified) identified[TenantOf(a)].push_back(a);
+      const bool is_bridge = std::any_of(identified.begin(), identified.end(), [this](const auto& at) {
+        const Group same = OneAt(at.second.front(), nullptr);
+        return !std::all_of(at.second.begin(), at.second.end(), [&same](std::size_t a) { return same.contains(a); });
+      });
+      if (!is_bridge) group.insert(i);
+    }
+    return group;
+  }
+
  private:
-  // Everyone of the group whom identifiers, and the decisions of this patient's own tenant on its own charts, connect to it.
-  [[nodiscard]] Group OneAt(std::size_t from, const Group& group) const {
+  // Its tenant's charts whom that tenant's own identifiers and decisions connect to it.
+  [[nodiscard]] Group OneAt(std::size_t from, const Group* within) const {
     return Reach(from, [&](std::size_t a, std::size_t b) {
-      const bool own = TenantOf(a) == TenantOf(from) && TenantOf(b) == TenantOf(from);
-      return group.contains(b) && At(a, b).tie >= (own ? Tie::kDecided : Tie::kIdentified);
+      return TenantOf(b) == TenantOf(from) && (within == nullptr || within->contains(b)) && At(a, b).tie >= Tie::kDecided;
     });
   }
 
@@ -218,7 +234,9 @@ absl::StatusOr<PersonJudgement> CertainlySame(const PatientLink& of, const Match
   if (!ties.ok()) return ties.status();
 
   PersonJudgement judgement;
-  Group same = ties->Closure(self, Tie::kUnlessTwin);
+  const Group counted = ties->WithoutBridges();
+  if (!counted.contains(self)) return PersonJudgement{{of}, {}};
+  Group same = ties->Closure(self, Tie::kUnlessTwin, &counted);
   for (const Tie at_least : {Tie::kUnlessTwin, Tie::kAlike, Tie::kNamed, Tie::kDecided, Tie::kIdentified}) {
     same = ties->Closure(self, at_least, &same);
     if (at_least == Tie::kUnlessTwin && (!among.twins.empty() || among.twins_unseen || ties->ShowTwins(same))) continue;

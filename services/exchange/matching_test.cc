@@ -445,6 +445,29 @@ TEST(Matching, PeopleDecide) {
   EXPECT_EQ(Same(a, {a, b, d}, {{}, {pair(a, b)}}), "a");
 }
 
+// Whoever registers somebody with the numbers of two patients of another tenant joins neither with the other, nor takes from them whom they are certainly.
+TEST(Matching, ABearerOfTwoPatientsNumbersJoinsThemNot) {
+  const auto numbers = [](const std::vector<std::pair<const char*, const char*>>& values) {
+    std::string text;
+    for (const auto& [system, value] : values)
+      text += std::string(text.empty() ? "" : ",") + R"({"system":")" + system + R"(","value":")" + value + "\"}";
+    return std::string(kAddress) + R"(,"identifier":[)" + text + "]";
+  };
+  constexpr char kSsn[] = "http://hl7.org/fhir/sid/us-ssn";
+  constexpr char kMedicare[] = "http://hl7.org/fhir/sid/us-mbi";
+  const auto a1 = LocatedAt(kNorth, 'a', PatientJson("Roe", "Anna", numbers({{kSsn, "123-45-6789"}})));
+  const auto a2 = LocatedAt(kNorth, 'b', PatientJson("Roe", "Anna", numbers({{kMedicare, "1EG4-TE5-MK73"}})));
+  const auto bridge = LocatedAt(kSouth, 'x', PatientJson("Roe", "Anna", numbers({{kSsn, "123-45-6789"}, {kMedicare, "1EG4-TE5-MK73"}})));
+  const auto self = LocatedAt(kEast, 'c', PatientJson("Roe", "Anna", numbers({{kSsn, "123-45-6789"}})));
+  EXPECT_EQ(Same(a1, {a1, bridge}), "ax");
+  EXPECT_EQ(Same(a1, {a1, a2, bridge}), "a");
+  EXPECT_EQ(Same(bridge, {a1, a2, bridge}), "x");
+  EXPECT_EQ(Same(a1, {a1, a2, bridge, self}), Same(a1, {a1, a2, self}));
+  // Their own tenant's merge does.
+  const std::pair<PatientLink, PatientLink> pair = std::minmax(a1.link, a2.link);
+  EXPECT_EQ(Same(a1, {a1, a2, bridge}, {{}, {}, {pair}}), "abx");
+}
+
 TEST(Matching, AMutedPatientNeitherMatchesNorVetoes) {
   const auto a = LocatedAt(kNorth, 'a', PatientJson("Roe", "Jane", kAddress));
   const auto b = LocatedAt(kSouth, 'b', PatientJson("Roe", "Jane", kAddress));

@@ -1,7 +1,6 @@
 #include "services/exchange/order_check.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <span>
 #include <utility>
@@ -12,11 +11,13 @@
 #include "services/exchange/card.h"
 #include "services/exchange/card_link.h"
 #include "services/exchange/card_store.h"
+#include "services/exchange/correction.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/disclosure_record.h"
 #include "services/exchange/exam.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/person_chart.h"
+#include "services/exchange/person_exams.h"
 #include "services/exchange/prior.h"
 #include "services/exchange/provenance.h"
 #include "services/exchange/record_store.h"
@@ -38,13 +39,7 @@ constexpr std::size_t kShownDetailBytes = 2'048;
 // Consent, record or link may change between decision and commit; it is decided anew once.
 constexpr int kAttempts = 2;
 
-// What an exam refers to as its order is part of what it says.
-constexpr std::string_view kOrder = "ServiceRequest";
-
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
-bool IsResult(const OpenedRecord& record) {
-  return record.resource_type == "DiagnosticReport" || record.resource_type == "Observation" || record.resource_type == "ImagingStudy";
-}
 std::string HashText(const ledger::Hash& hash) { return std::string(ledger::AsBytes(hash)); }
 
 // What became of one order.
@@ -177,6 +172,41 @@ class OrderCheck::Attempt {
     return std::pair(std::move(body), std::move(write));
   }
 
+  // Which of the cards of an earlier answer may be shown again: those whose record is a result still, and the patient's to be seen by this reader now. Each is
+  // disclosed on the present consents. FailedPrecondition as Disclose().
+  absl::StatusOr<std::string> Reshow(const std::string& body, const AnswerClaim& claim) {
+    now_ = TruncateToMilliseconds(parts_.network_clock.Now());
+    const auto answer = Json::Parse(body);
+    if (!answer.ok()) return absl::DataLossError("a stored answer is no JSON");
+    if (absl::Status status = OpenCharts(/*judge_person=*/false); !status.ok()) return status;
+    std::vector<Json> cards;
+    for (const Json& card : (*answer)["cards"].items()) {
+      auto kept = OpenKept(card.TextOf("uuid"));
+      if (!kept.ok()) return kept.status();
+      const std::string& resource = kept->TextOf("resource");
+      const std::size_t slash = std::min(resource.find('/'), resource.size());
+      const ExamHolding holding{kept->TextOf("source_tenant"), resource.substr(0, slash), slash < resource.size() ? resource.substr(slash + 1) : "", true};
+      Judged judged;
+      judged.card_id = UuidBytes(card.TextOf("uuid")).value_or("");
+      judged.source = &holding;
+      judged.chart = exams_->ChartOf(holding);
+      for (const DraftOrder& order : request_.orders)
+        if (order.order == kept->TextOf("order")) judged.order = &order;
+      if (judged.chart == nullptr || judged.order == nullptr) continue;
+      const OpenedRecord& record = *judged.chart->Find(holding.resource_type, holding.id);
+      const auto json = exchange::ResourceOf(record);
+      if (json == nullptr || IsWithdrawn(*json)) continue;
+      if (!judged.chart->gate->Judge(record).decision.permit) {
+        NoteRefusal(*judged.chart, record);
+        continue;
+      }
+      if (claim.given_up()) return absl::CancelledError("the caller gave up");
+      if (absl::Status status = DiscloseOne(judged); !status.ok()) return status;
+      cards.push_back(card);
+    }
+    return cards.size() == (*answer)["cards"].items().size() ? body : CardsBody(std::move(cards));
+  }
+
   // Once the answer stands.
   void NoteRefusals() {
     if (!parts_.refused) return;
@@ -229,61 +259,40 @@ class OrderCheck::Attempt {
     auto charts = PersonCharts::Open({parts_.partitions, parts_.records, parts_.rules, parts_.network_clock}, *links, {tenant_, kActReason, now_}, kPurpose);
     if (!charts.ok()) return charts.status();
     charts_ = *std::move(charts);
-    for (const PersonChart& chart : charts_.charts()) {
-      std::vector<const OpenedRecord*>& records = records_[chart.link.tenant];
-      for (const OpenedRecord& record : *chart.records) records.push_back(&record);
-    }
-    // Of each tenant by itself: what one stores of another's exam changes nothing of what that one says, and shows nothing of what may not be seen there.
-    for (const auto& [tenant, records] : records_) exams_[tenant] = ExamsOf(records, table_, parts_.registry);
+    exams_.emplace(charts_, tenant_, table_, parts_.registry);
     return absl::OkStatus();
-  }
-
-  // The other tenants' exams, as far as the reader may see what makes them; of those tenants only that have one which answers the question.
-  [[nodiscard]] std::vector<Exam> PermittedExams(const PriorQuestion& question) const {
-    std::vector<Exam> permitted;
-    for (const auto& [tenant, exams] : exams_) {
-      if (tenant == tenant_.id || FindPrior(exams, question, [](const ExamHolding&) { return true; }).outcome != Prior::Outcome::kFound) continue;
-      std::vector<const OpenedRecord*> seen;
-      for (const PersonChart& chart : charts_.charts())
-        if (chart.link.tenant == tenant)
-          for (const OpenedRecord& record : *chart.records)
-            if (record.resource_type == kOrder || (IsResult(record) && chart.gate->Judge(record).decision.permit)) seen.push_back(&record);
-      for (Exam& exam : ExamsOf(seen, table_, parts_.registry)) permitted.push_back(std::move(exam));
-    }
-    return permitted;
-  }
-
-  // The chart that holds a copy.
-  [[nodiscard]] const PersonChart* ChartOf(const ExamHolding& holding) const {
-    return charts_.ChartOf(holding.tenant_name, holding.resource_type, holding.id);
   }
 
   absl::Status Judge(Judged& judged) {
     const PriorQuestion question{tenant_.name, judged.exam_class, judged.laterality, now_};
-    if (FindPrior(exams_[tenant_.id], question, [](const ExamHolding&) { return false; }).outcome == Prior::Outcome::kOwn) {
+    if (exams_->HoldsPrior(question)) {
       judged.outcome = "own-prior";
       return absl::OkStatus();
     }
-    judged.offered = PermittedExams(question);
-    const Prior prior = FindPrior(judged.offered, question, [this](const ExamHolding& holding) { return ChartOf(holding) != nullptr; });
+    judged.offered = exams_->Permitted(question);
+    const Prior prior = FindPrior(judged.offered, question, [this](const ExamHolding& holding) { return exams_->ChartOf(holding) != nullptr; });
     if (prior.outcome != Prior::Outcome::kFound) {
       // The requester holds the keys of its own log: nothing sealed there may tell a refusal from nothing either.
       judged.outcome = "no-prior";
-      for (const auto& [tenant, exams] : exams_)
-        if (tenant != tenant_.id) NoteRefusals(exams, question);
+      for (const Withheld& one : exams_->WithheldOf(question)) NoteRefusal(*one.chart, *one.record);
       return absl::OkStatus();
     }
     judged.outcome = "card";
     judged.exam = prior.exam;
     judged.source = prior.source;
-    judged.chart = ChartOf(*prior.source);
+    judged.chart = exams_->ChartOf(*prior.source);
     if (judged.exam_class->mode == Mode::kSuggest) {
-      std::vector<const OpenedRecord*> own;
-      for (const PersonChart& chart : charts_.charts())
-        if (chart.link.tenant == tenant_.id)
-          for (const OpenedRecord& record : *chart.records) own.push_back(&record);
-      judged.gate = InformationOnly({judged.order, judged.exam_class, request_.patient_id, &request_.prefetch, &own,
-                                     prior.exam->performed_begin, now_, ZoneOf(tenant_.time_zone)});
+      const std::vector<const OpenedRecord*> records = exams_->Seen({"Condition", "Procedure"});
+      judged.gate = InformationOnly({.order = judged.order,
+                                     .exam_class = judged.exam_class,
+                                     .reasons = &table_.reasons(),
+                                     .patient_id = request_.patient_id,
+                                     .encounter_id = request_.encounter_id,
+                                     .prefetch = &request_.prefetch,
+                                     .records = &records,
+                                     .prior_performed = prior.exam->performed_begin,
+                                     .time = now_,
+                                     .zone = ZoneOf(tenant_.time_zone)});
     } else {
       judged.gate = "mode-info";
     }
@@ -300,17 +309,20 @@ class OrderCheck::Attempt {
     return absl::OkStatus();
   }
 
-  // What the reader would have been shown of these exams, had it been permitted.
-  void NoteRefusals(const std::vector<Exam>& exams, const PriorQuestion& question) {
-    std::vector<Refused> refused;
-    const Prior prior = FindPrior(exams, question, [&, this](const ExamHolding& holding) {
-      const PersonChart* chart = ChartOf(holding);
-      if (chart == nullptr || chart->gate->Judge(*chart->Find(holding.resource_type, holding.id)).decision.permit) return chart != nullptr;
-      refused.push_back({chart->link, holding.resource_type, holding.id, tenant_.id, call_.token.issuer, request_.user_id, kActReason, chart->asked,
-                         chart->consent_version, chart->gate->rules(), charts_.JudgedWith(*chart)});
-      return false;
-    });
-    if (prior.outcome == Prior::Outcome::kDenied) refused_.insert(refused_.end(), refused.begin(), refused.end());
+  void NoteRefusal(const PersonChart& chart, const OpenedRecord& record) {
+    refused_.push_back({chart.link, record.resource_type, record.id, tenant_.id, call_.token.issuer, request_.user_id, kActReason, chart.asked,
+                        chart.consent_version, chart.gate->rules(), charts_.JudgedWith(chart)});
+  }
+
+  // What was kept of a card that was shown; null when there is no such card.
+  absl::StatusOr<Json> OpenKept(const std::string& uuid) const {
+    const std::string card_id = UuidBytes(uuid).value_or("");
+    const auto card = CardStore(*call_.partition->database).FindCard(card_id);
+    if (!card.ok()) return card.status();
+    if (!card->has_value()) return Json();
+    const auto kept = parts_.sealer.Open({tenant_.id, (*card)->patient, card_id, 1}, (*card)->sealed, kPurpose);
+    if (!kept.ok()) return kept.status();
+    return Json::Parse(*kept);
   }
 
   absl::StatusOr<std::string> Derived(const char* what, const Judged& judged) const {
@@ -360,6 +372,11 @@ class OrderCheck::Attempt {
     const auto admitted = source.writer->Apply(std::move(write));
     if (!admitted.ok()) return admitted.status();
     judged.disclosure = absl::StrCat(source.tenant.origin, "#", admitted->first_index);
+    // One that stands already was no condition of this writing: whatever came since it was decided may have ended it.
+    if (admitted->replayed)
+      for (const PersonChart& chart : charts_.charts())
+        if (chart.link.tenant == source.tenant.id && !source.writer->IsUnchangedSince(chart.link.patient, chart.through))
+          return absl::FailedPreconditionError("the patient's chart changed meanwhile");
     return CheckStillSo(source, parts_.locator, shown, record);
   }
 
@@ -368,9 +385,10 @@ class OrderCheck::Attempt {
     if (!performing) return absl::InternalError("an exam's tenant is not in the registry");
     const auto link = CardLinkToken(parts_.sealer, tenant_.id, judged.card_id);
     if (!link.ok()) return link.status();
+    const auto shown = exchange::ResourceOf(*judged.chart->Find(judged.source->resource_type, judged.source->id));
     return CardJson({UuidText(judged.card_id), judged.suggestion, judged.order, judged.exam_class, judged.exam, judged.source,
                      judged.chart->partition->tenant, *std::move(performing), CardLinkUrl(parts_.public_url, tenant_.id, *link),
-                     judged.notice});
+                     judged.notice, shown == nullptr ? "" : shown->TextOf("status")});
   }
 
   absl::Status AddChecked(const Judged& judged, const std::string& answer_sha256, tenants::Write& write) const {
@@ -443,9 +461,8 @@ class OrderCheck::Attempt {
   PatientId patient_;
   absl::Time now_;
   PersonCharts charts_;
-  // Of each tenant: what it holds of the person, and the exams that this makes.
-  std::map<TenantId, std::vector<const OpenedRecord*>> records_;
-  std::map<TenantId, std::vector<Exam>> exams_;
+  // Of `charts_`, once they are open.
+  std::optional<PersonExams> exams_;
   std::vector<Judged> judged_;
   // Of priors that would have been offered.
   std::vector<Refused> refused_;
@@ -455,13 +472,16 @@ namespace {
 
 absl::Status TokenUsed() { return absl::UnauthenticatedError("the token was used before (jti)"); }
 
-// A resend: the first answer. Its token is remembered, nothing else changes.
+// A resend: the first answer, as far as `reshow` lets its cards be shown again. Its token is remembered.
 absl::StatusOr<std::string> FirstAnswer(const ExchangeParts& parts, const CdsCall& call, const std::string& check_key,
-                                        const std::string& digest, const StoredAnswer& stored) {
+                                        const std::string& digest, const StoredAnswer& stored,
+                                        const std::function<absl::StatusOr<std::string>(const std::string& body)>& reshow) {
   if (stored.digest != digest)
     return absl::InvalidArgumentError("hookInstance was used before with another context; use a new one");
   const TenantId& tenant = call.partition->tenant.id;
   auto body = parts.sealer.Open({tenant, stored.patient, check_key.substr(0, 16), 1}, stored.sealed, kPurpose);
+  if (!body.ok()) return body;
+  if (*body != kNoCards) body = reshow(*body);
   if (!body.ok()) return body;
   tenants::Write write;
   auto key = parts.sealer.IndexToken(tenant, absl::StrCat("jti\n", call.token.jti_sha256));
@@ -493,12 +513,22 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
   }
   // A resend is noticed when the check is recorded, by its key, and asked for before that only where something would happen outside of this
   // tenant's log: most checks have no card, and are new.
+  const auto reshow = [&](const std::string& body) -> absl::StatusOr<std::string> {
+    for (int attempt = 1;; ++attempt) {
+      Attempt again(parts_, call, request, table, recorded_, *check_key, *digest, patient);
+      auto shown = again.Reshow(body, claim);
+      if (absl::IsFailedPrecondition(shown.status()) && attempt < kAttempts) continue;
+      if (shown.ok()) again.NoteRefusals();
+      // What changes that fast is not shown.
+      return absl::IsFailedPrecondition(shown.status()) ? std::string(kNoCards) : shown;
+    }
+  };
   const auto first_answer = [&]() -> absl::StatusOr<std::string> {
     const auto known = CardStore(*call.partition->database).FindAnswer(*check_key, call.token.jti_sha256);
     if (!known.ok()) return known.status();
     if (known->jti_used) return TokenUsed();
     if (!known->answer) return absl::NotFoundError("the check is new");
-    return FirstAnswer(parts_, call, *check_key, *digest, *known->answer);
+    return FirstAnswer(parts_, call, *check_key, *digest, *known->answer, reshow);
   };
   bool is_new = false;
   if (prepare) {

@@ -75,7 +75,7 @@ class OrderCheck {
  public:
   explicit OrderCheck(const ExchangeParts& parts) : parts_(parts) {}
 
-  // The answer's body. The same (iss, hook, hookInstance) gets the first answer and changes nothing. Unauthenticated for a token
+  // The answer's body. The same (iss, hook, hookInstance) gets the first answer, less what its reader may no longer see, and changes nothing. Unauthenticated for a token
   // used before, InvalidArgument for a hookInstance used before with another context, Cancelled when the caller gave up; any
   // other error is a fault, after which nothing was answered and the same call may be sent again with a new token.
   // `prepare` (may be empty) runs first unless the call was answered before; its error is the answer.

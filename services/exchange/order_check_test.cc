@@ -87,6 +87,38 @@ TEST_F(CdsHooksTest, APriorElsewhereIsDisclosedRecordedAndShownInThatOrder) {
   EXPECT_EQ(after.shown, before.shown + 1);
 }
 
+TEST_F(CdsHooksTest, AnAmendedResultIsNamedAsSuch) {
+  AddPatient("alpha"), AddPatient("beta"), AddReport("alpha", "29252-4", "amended"), AddConsent();
+  const Json card = CardIn(Order(OrderBody("amended-" + patient_)));
+  EXPECT_EQ(card.TextOf("summary"), "CT chest without contrast of 2026-01-13 (amended) is available from alpha");
+  EXPECT_NE(card.TextOf("detail").find("**This result was amended after it was first issued**"), std::string::npos);
+}
+
+// What is withheld is told to the patient also where the result itself may be seen, but not what it takes to make the exam.
+TEST_F(CdsHooksTest, APartThatMayNotBeSeenIsARefusalOfThatPart) {
+  AddPatient("alpha"), AddPatient("beta");
+  // Reports, and nothing else.
+  Put("alpha", "Consent", "consent-" + patient_,
+      absl::StrCat(R"({"resourceType":"Consent","id":"consent-)", patient_,
+                   R"(","status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},)",
+                   R"("category":[{"text":"privacy"}],"policyRule":{"coding":[{"code":"OPTIN"}]},"patient":{"reference":"Patient/)", patient_,
+                   R"("},"provision":{"type":"permit","class":[{"system":"http://hl7.org/fhir/resource-types","code":"DiagnosticReport"}]}})"));
+  Put("alpha", "ImagingStudy", "study-" + patient_,
+      absl::StrCat(R"({"resourceType":"ImagingStudy","id":"study-)", patient_, R"(","status":"available","subject":{"reference":"Patient/)", patient_,
+                   R"("},"started":")", FormatInstant(world_->clock().Now() - absl::Hours(48)),
+                   R"(","procedureCode":[{"coding":[{"system":"http://loinc.org","code":"29252-4"}]}]})"));
+  Put("alpha", "DiagnosticReport", "report-" + patient_,
+      absl::StrCat(R"({"resourceType":"DiagnosticReport","id":"report-)", patient_, R"(","status":"final","code":{"text":"CT"},"subject":{"reference":"Patient/)",
+                   patient_, R"("},"imagingStudy":[{"reference":"ImagingStudy/study-)", patient_, R"("}]})"));
+  std::vector<Refused> refused;
+  ExchangeParts parts = world_->parts();
+  parts.refused = [&refused](Refused one) { refused.push_back(std::move(one)); };
+  const auto hooks = MakeHooks(Patient(), parts);
+  EXPECT_EQ(Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody("part-" + patient_)).body, "{\"cards\":[]}");
+  ASSERT_FALSE(refused.empty());
+  EXPECT_EQ(refused.back().resource_type, "ImagingStudy");
+}
+
 // One accession number, two tenants' words of it: neither changes what the other says, or shows it.
 TEST_F(CdsHooksTest, AnothersRecordUnderTheSameAccessionChangesNothing) {
   const auto store = [this](const std::string& status, const std::string& code) {

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <optional>
 
+#include "services/consent/code_system.h"
 #include "services/consent/tenant_rules.h"
 #include "services/exchange/fhir_definitions.h"
 #include "services/exchange/fhir_time.h"
@@ -18,6 +19,8 @@ constexpr std::string_view kTimes[] = {"effective", "started",      "performed",
                                        "recordedDate", "date", "issued",    "created",    "recorded", "sent"};
 constexpr std::string_view kAuthors[] = {"author", "performer", "recorder", "asserter", "requester", "resultsInterpreter", "informationSource"};
 constexpr std::string_view kParts[] = {"result", "hasMember", "derivedFrom", "imagingStudy", "media", "section", "entry", "focus", "supportingInfo"};
+constexpr std::string_view kWholes[] = {"partOf"};
+constexpr std::string_view kContexts[] = {"encounter", "context", "basedOn", "reasonReference", "request"};
 
 template <typename List>
 bool Contains(const List& list, std::string_view name) {
@@ -32,8 +35,11 @@ void AddReferences(const Json& json, std::vector<std::string>& into) {
 
 void AddCodes(const Json& json, std::vector<consent::Code>& into) {
   // A Coding; a Quantity has a value too.
-  if (json.is_object() && json["code"].is_string() && json["system"].is_string() && json.Find("value") == nullptr)
-    into.push_back({json.TextOf("system"), json.TextOf("code")});
+  if (json.is_object() && json["code"].is_string() && json["system"].is_string() && json.Find("value") == nullptr) {
+    std::string system = consent::CanonicalSystem(json.TextOf("system"));
+    std::string code = consent::CanonicalCode(system, json.TextOf("code"));
+    into.push_back({std::move(system), std::move(code)});
+  }
   for (const auto& [name, value] : json.members())
     if (name != "meta") AddCodes(value, into);
   for (const Json& item : json.items()) AddCodes(item, into);
@@ -41,17 +47,18 @@ void AddCodes(const Json& json, std::vector<consent::Code>& into) {
 
 void ReadSecurity(const Json& labels, consent::Data& data) {
   for (const Json& label : labels.items()) {
-    const std::string& system = label.TextOf("system");
-    const std::string& code = label.TextOf("code");
-    const auto rank = consent::ConfidentialityRank(code);
-    if (system == kConfidentiality && rank) {
-      // The highest stands, "N" included.
-      if (*rank > consent::ConfidentialityRank(data.confidentiality).value_or(0)) data.confidentiality = code;
-      continue;
+    const std::string system = consent::CanonicalSystem(label.TextOf("system"));
+    if (system == kConfidentiality) {
+      const std::string rank = consent::CanonicalCode(system, label.TextOf("code"));
+      if (consent::ConfidentialityRank(rank)) {
+        data.confidentiality = MoreConfidential(data.confidentiality, rank);
+        continue;
+      }
     }
-    const bool sensitive = system == kActCode || system == kConfidentiality ? consent::TenantRules::IsSensitivityCode(code)
-                                                                            : !std::string_view(system).starts_with(kTerminology);
-    if (sensitive && !code.empty() && !Contains(data.labels, code)) data.labels.push_back(code);
+    const auto known = consent::TenantRules::SensitivityCode(label.TextOf("code"));
+    const bool sensitive = system == kActCode || system == kConfidentiality ? known.has_value() : !system.starts_with(kTerminology);
+    std::string code = known.value_or(label.TextOf("code"));
+    if (sensitive && !code.empty() && !Contains(data.labels, code)) data.labels.push_back(std::move(code));
   }
 }
 
@@ -83,6 +90,19 @@ std::string TargetOf(std::string_view reference) {
   return std::string(reference);
 }
 
+Links LinksOf(const Json& resource) {
+  Links links;
+  for (const auto& [name, value] : resource.members()) {
+    if (Contains(kParts, name)) AddReferences(value, links.parts);
+    if (Contains(kWholes, name)) AddReferences(value, links.wholes);
+  }
+  return links;
+}
+
+std::string MoreConfidential(const std::string& a, const std::string& b) {
+  return consent::ConfidentialityRank(b).value_or(0) > consent::ConfidentialityRank(a).value_or(0) ? b : a;
+}
+
 RecordFacts FactsOf(const Json& resource, absl::TimeZone zone) {
   RecordFacts facts;
   consent::Data& data = facts.data;
@@ -96,10 +116,13 @@ RecordFacts FactsOf(const Json& resource, absl::TimeZone zone) {
   for (const auto& [name, value] : resource.members()) {
     AddReferences(value, data.references);
     if (Contains(kAuthors, name)) AddReferences(value, data.authors);
-    if (Contains(kParts, name)) AddReferences(value, facts.parts);
+    if (Contains(kContexts, name)) AddReferences(value, facts.context);
   }
-  for (const Json& encounter : {resource["encounter"], resource["context"], resource["context"]["encounter"][0]})
-    if (const std::string local = TargetOf(encounter.TextOf("reference")); local.starts_with("Encounter/")) facts.encounter = local;
+  // Whose it is says nothing of what it is (DocumentReference.context.sourcePatientInfo).
+  std::erase_if(facts.context, [](const std::string& target) { return target.starts_with("Patient/"); });
+  Links links = LinksOf(resource);
+  facts.parts = std::move(links.parts);
+  facts.wholes = std::move(links.wholes);
   return facts;
 }
 

@@ -22,7 +22,7 @@ void AddLabel(std::string_view code, Json& security) {
   for (const Json& known : security.items())
     if (known.TextOf("code") == code) return;
   Json coding = Json::Object();
-  if (code == kNoRedisclosure || consent::TenantRules::IsSensitivityCode(std::string(code))) coding.Set("system", Json::String(std::string(kActCode)));
+  if (code == kNoRedisclosure || consent::TenantRules::SensitivityCode(code)) coding.Set("system", Json::String(std::string(kActCode)));
   coding.Set("code", Json::String(std::string(code)));
   security.Append(std::move(coding));
 }

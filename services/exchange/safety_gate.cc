@@ -1,7 +1,6 @@
 #include "services/exchange/safety_gate.h"
 
 #include <algorithm>
-#include <cctype>
 #include <string>
 
 #include "absl/time/civil_time.h"
@@ -12,88 +11,18 @@ namespace {
 
 constexpr int kAdultYears = 18;
 
-enum class Concern { kNone, kPregnancy, kSurveillance, kProcedureOrTrauma };
+constexpr std::string_view kUnlisted = "reason-unlisted";
 
-// ICD-10-CM codes by how they begin.
-struct Prefix {
-  std::string_view prefix;
-  Concern concern;
-};
-constexpr Prefix kIcd10[] = {
-    {"O", Concern::kPregnancy},         {"Z33", Concern::kPregnancy},         {"Z34", Concern::kPregnancy},
-    {"Z3A", Concern::kPregnancy},       {"Z36", Concern::kPregnancy},         {"Z08", Concern::kSurveillance},
-    {"Z09", Concern::kSurveillance},    {"Z85", Concern::kSurveillance},      {"Z86.0", Concern::kSurveillance},
-    {"S", Concern::kProcedureOrTrauma}, {"T", Concern::kProcedureOrTrauma},   {"Z47", Concern::kProcedureOrTrauma},
-    {"V", Concern::kProcedureOrTrauma}, {"W", Concern::kProcedureOrTrauma},   {"X", Concern::kProcedureOrTrauma},
-    {"Y", Concern::kProcedureOrTrauma}, {"Z48", Concern::kProcedureOrTrauma}, {"Z98", Concern::kProcedureOrTrauma},
-};
-
-struct Code {
-  std::string_view code;
-  Concern concern;
-};
-constexpr Code kSnomed[] = {
-    {"77386006", Concern::kPregnancy},           // pregnant
-    {"72892002", Concern::kPregnancy},           // normal pregnancy
-    {"47200007", Concern::kPregnancy},           // high risk pregnancy
-    {"417746004", Concern::kProcedureOrTrauma},  // traumatic injury
-    {"125605004", Concern::kProcedureOrTrauma},  // fracture of bone
-    {"110030002", Concern::kProcedureOrTrauma},  // concussion injury of brain
-};
-
-// Words that a code's display or a free text says it in.
-struct Word {
-  std::string_view text;
-  Concern concern;
-};
-constexpr Word kWords[] = {
-    {"pregnan", Concern::kPregnancy},
-    {"gestation", Concern::kPregnancy},
-    {"surveillance", Concern::kSurveillance},
-    {"follow-up", Concern::kSurveillance},
-    {"restaging", Concern::kSurveillance},
-    {"trauma", Concern::kProcedureOrTrauma},
-    {"injur", Concern::kProcedureOrTrauma},
-    {"fracture", Concern::kProcedureOrTrauma},
-    {"laceration", Concern::kProcedureOrTrauma},
-    {"sprain", Concern::kProcedureOrTrauma},
-    {"concussion", Concern::kProcedureOrTrauma},
-    {"postoperative", Concern::kProcedureOrTrauma},
-    {"post-operative", Concern::kProcedureOrTrauma},
-    {"status post", Concern::kProcedureOrTrauma},
-};
-
-Concern ConcernOfText(const std::string& text) {
-  std::string lower = text;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  for (const Word& word : kWords)
-    if (lower.find(word.text) != std::string::npos) return word.concern;
-  return Concern::kNone;
+std::string_view LastSegment(std::string_view reference) {
+  if (const std::size_t history = reference.find("/_history/"); history != std::string_view::npos) reference = reference.substr(0, history);
+  const std::size_t slash = reference.rfind('/');
+  return slash == std::string_view::npos ? reference : reference.substr(slash + 1);
 }
 
-Concern ConcernOf(const Json& concept_json) {
-  for (const Json& coding : concept_json["coding"].items()) {
-    const std::string& system = coding.TextOf("system");
-    const std::string& code = coding.TextOf("code");
-    if (system == "http://hl7.org/fhir/sid/icd-10-cm" || system == "http://hl7.org/fhir/sid/icd-10")
-      for (const Prefix& prefix : kIcd10)
-        if (code.starts_with(prefix.prefix)) return prefix.concern;
-    if (system == "http://snomed.info/sct")
-      for (const Code& known : kSnomed)
-        if (code == known.code) return known.concern;
-    if (const Concern concern = ConcernOfText(coding.TextOf("display")); concern != Concern::kNone) return concern;
-  }
-  return ConcernOfText(concept_json.TextOf("text"));
-}
-
-std::string_view NameOf(Concern concern) {
-  switch (concern) {
-    case Concern::kPregnancy: return "pregnancy";
-    case Concern::kSurveillance: return "surveillance";
-    case Concern::kProcedureOrTrauma: return "procedure-or-trauma";
-    case Concern::kNone: break;
-  }
-  return "";
+// "…/Patient/<id>" of a reference, by whatever server.
+bool IsPatient(const Json& reference, std::string_view patient_id) {
+  const std::string_view text = reference.TextOf("reference");
+  return !text.empty() && LastSegment(text) == patient_id && (text.find('/') == std::string_view::npos || text.find("Patient/") != std::string_view::npos);
 }
 
 bool HasCode(const Json& concept_json, std::initializer_list<std::string_view> codes) {
@@ -102,19 +31,46 @@ bool HasCode(const Json& concept_json, std::initializer_list<std::string_view> c
   return false;
 }
 
-std::string_view JudgeOrder(const Json& order) {
+std::string_view WhyNotUsable(ReasonMeaning meaning) {
+  if (meaning == ReasonMeaning::kUsable) return "";
+  return ConcernOf(meaning).empty() ? kUnlisted : ConcernOf(meaning);
+}
+
+// The prefetched Condition of a reference; null when it is not there.
+const Json* FindCondition(const Json& reference, const Json& conditions) {
+  const std::string_view text = reference.TextOf("reference");
+  if (text.find("Condition/") == std::string_view::npos) return nullptr;
+  for (const Json& entry : conditions["entry"].items())
+    if (entry["resource"].TextOf("resourceType") == "Condition" && entry["resource"].TextOf("id") == LastSegment(text)) return &entry["resource"];
+  return nullptr;
+}
+
+// reasonCode and reasonReference of an order or an encounter.
+std::string_view JudgeReasons(const Json& resource, const GateQuestion& question) {
+  for (const Json& reason : resource["reasonCode"].items())
+    if (const std::string_view why = WhyNotUsable(question.reasons->MeaningOf(reason)); !why.empty()) return why;
+  for (const Json& reference : resource["reasonReference"].items()) {
+    const Json* condition = FindCondition(reference, (*question.prefetch)["conditions"]);
+    if (condition == nullptr) return kUnlisted;
+    if (const std::string_view why = WhyNotUsable(question.reasons->MeaningOf((*condition)["code"])); !why.empty()) return why;
+  }
+  return "";
+}
+
+std::string_view JudgeOrder(const Json& order, const GateQuestion& question) {
   if (order.TextOf("id").empty()) return "order-without-id";
   if (order.TextOf("status") != "draft") return "order-not-draft";
   if (const std::string& priority = order.TextOf("priority"); !priority.empty() && priority != "routine")
     return "order-not-routine";
-  for (const Json& reason : order["reasonCode"].items())
-    if (const Concern concern = ConcernOf(reason); concern != Concern::kNone) return NameOf(concern);
-  for (const Json& reason : order["reasonReference"].items())
-    if (const Concern concern = ConcernOfText(reason.TextOf("display")); concern != Concern::kNone) return NameOf(concern);
-  // What the orderer wrote: "follow-up of nodule", "after fall".
-  if (const Concern concern = ConcernOf(order["code"]); concern != Concern::kNone) return NameOf(concern);
+  // What it then means is not known.
+  if (order.Find("modifierExtension") != nullptr || order.Find("implicitRules") != nullptr || order["doNotPerform"].boolean()) return "order-modified";
+  // What the orderer wrote into the order's name ("CT chest after fall"), and beside it.
+  if (const std::string_view concern = ConcernOf(question.reasons->MeaningOf(order["code"])); !concern.empty()) return concern;
   for (const Json& note : order["note"].items())
-    if (const Concern concern = ConcernOfText(note.TextOf("text")); concern != Concern::kNone) return NameOf(concern);
+    if (const std::string_view concern = ConcernOf(question.reasons->MeaningOfText(note.TextOf("text"))); !concern.empty()) return concern;
+  if (const std::string_view why = JudgeReasons(order, question); !why.empty()) return why;
+  for (const char* more : {"note", "orderDetail", "supportingInfo"})
+    if (!order[more].items().empty()) return kUnlisted;
   return "";
 }
 
@@ -132,21 +88,35 @@ std::string_view JudgePatient(const Json& patient, const GateQuestion& question)
   return "";
 }
 
-std::string_view JudgeEncounter(const Json& encounter) {
+std::string_view JudgeEncounter(const Json& encounter, const GateQuestion& question) {
   if (encounter.TextOf("resourceType") != "Encounter") return "encounter-unknown";
+  // Of somebody else, or another visit.
+  if (encounter.Find("subject") != nullptr && !IsPatient(encounter["subject"], question.patient_id)) return "encounter-unknown";
+  if (!question.encounter_id.empty() && !encounter.TextOf("id").empty() && encounter.TextOf("id") != question.encounter_id) return "encounter-unknown";
   // R4 has a Coding; R5's list of concepts is not read, and so is not known to be ambulatory.
   const std::string& code = encounter["class"].TextOf("code");
   if (code != "AMB" && code != "VR") return "encounter-not-ambulatory";
   if (HasCode(encounter["priority"], {"A", "CR", "CS", "CSP", "CSR", "EM", "RR", "S", "UR"})) return "encounter-not-routine";
-  for (const Json& reason : encounter["reasonCode"].items())
-    if (const Concern concern = ConcernOf(reason); concern != Concern::kNone) return NameOf(concern);
-  return "";
+  return JudgeReasons(encounter, question);
 }
 
 // True unless it is known to have happened before `since`.
 bool IsSince(std::string_view text, absl::Time since, absl::TimeZone zone) {
   const auto time = ParseFhirTime(text, zone);
   return !time || time->end > since;
+}
+
+std::string_view JudgeCondition(const Json& condition, const GateQuestion& question) {
+  if (HasCode(condition["verificationStatus"], {"entered-in-error", "refuted"})) return "";
+  const ReasonMeaning meaning = question.reasons->MeaningOf(condition["code"]);
+  if (meaning == ReasonMeaning::kUsable) return "";
+  if (meaning == ReasonMeaning::kPregnancy || meaning == ReasonMeaning::kSurveillance)
+    return HasCode(condition["clinicalStatus"], {"inactive", "remission", "resolved"}) ? "" : ConcernOf(meaning);
+  std::string_view when = condition.TextOf("onsetDateTime");
+  if (when.empty()) when = condition["onsetPeriod"].TextOf("start");
+  if (when.empty()) when = condition.TextOf("recordedDate");
+  if (!IsSince(when, question.prior_performed, question.zone)) return "";
+  return meaning == ReasonMeaning::kUnlisted ? "condition-since-prior" : ConcernOf(meaning);
 }
 
 std::string_view JudgeConditions(const Json& conditions, const GateQuestion& question) {
@@ -157,47 +127,40 @@ std::string_view JudgeConditions(const Json& conditions, const GateQuestion& que
   for (const Json& entry : conditions["entry"].items()) {
     const Json& condition = entry["resource"];
     if (condition.TextOf("resourceType") == "OperationOutcome") continue;
-    if (condition.TextOf("resourceType") != "Condition") return "conditions-unknown";
-    if (HasCode(condition["verificationStatus"], {"entered-in-error", "refuted"})) continue;
-    const Concern concern = ConcernOf(condition["code"]);
-    if (concern == Concern::kNone) continue;
-    if (concern == Concern::kProcedureOrTrauma) {
-      std::string_view when = condition.TextOf("onsetDateTime");
-      if (when.empty()) when = condition["onsetPeriod"].TextOf("start");
-      if (when.empty()) when = condition.TextOf("recordedDate");
-      if (IsSince(when, question.prior_performed, question.zone)) return NameOf(concern);
-    } else if (!HasCode(condition["clinicalStatus"], {"inactive", "remission", "resolved"})) {
-      return NameOf(concern);
-    }
+    if (condition.TextOf("resourceType") != "Condition" || !IsPatient(condition["subject"], question.patient_id)) return "conditions-unknown";
+    if (const std::string_view why = JudgeCondition(condition, question); !why.empty()) return why;
   }
   return "";
 }
 
-bool HadProcedureSince(const GateQuestion& question) {
-  for (const OpenedRecord* record : *question.own_records) {
+// What is stored: conditions as those that were sent, and procedures since the prior.
+std::string_view JudgeRecords(const GateQuestion& question) {
+  for (const OpenedRecord* record : *question.records) {
+    const auto json = ResourceOf(*record);
+    if (json == nullptr) return "conditions-unknown";
+    if (record->resource_type == "Condition")
+      if (const std::string_view why = JudgeCondition(*json, question); !why.empty()) return why;
     if (record->resource_type != "Procedure") continue;
-    const auto procedure = ResourceOf(*record);
-    if (procedure == nullptr) return true;
-    const std::string& status = procedure->TextOf("status");
+    const std::string& status = json->TextOf("status");
     if (status == "not-done" || status == "entered-in-error" || status == "preparation") continue;
-    std::string_view when = procedure->TextOf("performedDateTime");
-    if (when.empty()) when = (*procedure)["performedPeriod"].TextOf("end");
-    if (when.empty()) when = (*procedure)["performedPeriod"].TextOf("start");
-    if (IsSince(when, question.prior_performed, question.zone)) return true;
+    std::string_view when = json->TextOf("performedDateTime");
+    if (when.empty()) when = (*json)["performedPeriod"].TextOf("end");
+    if (when.empty()) when = (*json)["performedPeriod"].TextOf("start");
+    if (IsSince(when, question.prior_performed, question.zone)) return ConcernOf(ReasonMeaning::kProcedureOrTrauma);
   }
-  return false;
+  return "";
 }
 
 }  // namespace
 
 std::string_view InformationOnly(const GateQuestion& question) {
   if (question.exam_class->setting != "ambulatory") return "class-not-ambulatory";
-  if (const std::string_view why = JudgeOrder(question.order->resource); !why.empty()) return why;
+  if (const std::string_view why = JudgeOrder(question.order->resource, question); !why.empty()) return why;
   const Json& prefetch = *question.prefetch;
   if (const std::string_view why = JudgePatient(prefetch["patient"], question); !why.empty()) return why;
-  if (const std::string_view why = JudgeEncounter(prefetch["encounter"]); !why.empty()) return why;
+  if (const std::string_view why = JudgeEncounter(prefetch["encounter"], question); !why.empty()) return why;
   if (const std::string_view why = JudgeConditions(prefetch["conditions"], question); !why.empty()) return why;
-  return HadProcedureSince(question) ? NameOf(Concern::kProcedureOrTrauma) : "";
+  return JudgeRecords(question);
 }
 
 }  // namespace custodian::exchange

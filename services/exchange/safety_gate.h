@@ -17,19 +17,25 @@ namespace custodian::exchange {
 struct GateQuestion {
   const DraftOrder* order = nullptr;
   const ExamClass* exam_class = nullptr;
-  // context.patientId, which the prefetched patient must be.
+  // Why exams are ordered, in force at the ordering tenant.
+  const OrderReasons* reasons = nullptr;
+  // context.patientId, whom all that is prefetched must be about.
   std::string_view patient_id;
+  // context.encounterId; empty without.
+  std::string_view encounter_id;
   // Keys: patient (Patient), encounter (Encounter), conditions (Bundle of Condition).
   const Json* prefetch = nullptr;
-  // Records that the ordering tenant itself holds: a Procedure since the prior counts too.
-  const std::vector<const OpenedRecord*>* own_records = nullptr;
+  // Conditions and Procedures of the person that the ordering tenant may see: its own, and those that others' patients let it see.
+  const std::vector<const OpenedRecord*>* records = nullptr;
   // When the prior was performed, network time of the check, and the ordering tenant's zone.
   absl::Time prior_performed;
   absl::Time time;
   absl::TimeZone zone;
 };
 
-// Why the card must only inform, as a short constant ("pregnancy", "encounter-unknown", ...); empty when it may suggest.
+// Why the card must only inform, as a short constant ("pregnancy", "encounter-unknown", ...); empty when it may suggest: where the order and its encounter
+// state no reason, or each is a code under which a prior remains usable (order_reasons.h). Free text, and a code that is on no list, may be any reason; so may a
+// condition that is on no list and new since the prior.
 [[nodiscard]] std::string_view InformationOnly(const GateQuestion& question);
 
 }  // namespace custodian::exchange

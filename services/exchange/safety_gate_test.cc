@@ -21,22 +21,31 @@ class SafetyGateTest : public testing::Test {
     patient_ = *Json::Parse(R"({"resourceType":"Patient","id":"p","birthDate":"2008-01-15"})");
     encounter_ = *Json::Parse(R"({"resourceType":"Encounter","class":{"code":"AMB"}})");
     conditions_ = *Json::Parse(
-        R"({"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Condition","code":{"coding":[{"system":"http://snomed.info/sct","code":"38341003"}],"text":"Hypertension"}}}]})");
+        R"({"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Condition","code":{"coding":[{"system":"http://snomed.info/sct","code":"38341003"}],"text":"Hypertension"},"subject":{"reference":"Patient/p"},"onsetDateTime":"2019"}}]})");
   }
   void Condition(const std::string& code, const std::string& more = "") {
     conditions_ = *Json::Parse(
-        absl::StrCat(R"({"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Condition","code":)", code, more, "}}]}"));
+        absl::StrCat(R"({"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Condition","subject":{"reference":"Patient/p"},"code":)", code, more, "}}]}"));
   }
   [[nodiscard]] std::string Why() const {
     const DraftOrder order{"|o", "o", order_};
     const Json prefetch = Json::Object({{"patient", patient_}, {"encounter", encounter_}, {"conditions", conditions_}});
-    const std::vector<const OpenedRecord*> own = PointersTo(own_);
-    return std::string(InformationOnly({&order, &class_, "p", &prefetch, &own, At("2026-01-10T12:00:00Z"),
-                                        At("2026-01-15T12:00:00Z"), ZoneOf("America/Chicago")}));
+    const std::vector<const OpenedRecord*> records = PointersTo(records_);
+    return std::string(InformationOnly({.order = &order,
+                                        .exam_class = &class_,
+                                        .reasons = &reasons_,
+                                        .patient_id = "p",
+                                        .encounter_id = "e",
+                                        .prefetch = &prefetch,
+                                        .records = &records,
+                                        .prior_performed = At("2026-01-10T12:00:00Z"),
+                                        .time = At("2026-01-15T12:00:00Z"),
+                                        .zone = ZoneOf("America/Chicago")}));
   }
   ExamClass class_;
   Json order_, patient_, encounter_, conditions_;
-  std::vector<OpenedRecord> own_;
+  std::vector<OpenedRecord> records_;
+  OrderReasons reasons_ = OrderReasons::Shipped();
 };
 
 TEST_F(SafetyGateTest, AdultAmbulatoryRoutineDraftsMaySuggest) {
@@ -121,23 +130,107 @@ TEST_F(SafetyGateTest, TraumaOrProcedureSinceThePriorOnlyInforms) {
   Condition(fracture);
   EXPECT_EQ(Why(), "procedure-or-trauma");
   conditions_ = *Json::Parse(R"({"resourceType":"Bundle"})");
-  own_ = {{"north",
+  records_ = {{"north",
            "Procedure",
            "1",
            1,
            R"({"resourceType":"Procedure","status":"completed","performedDateTime":"2026-01-09"})",
            {}}};
   EXPECT_EQ(Why(), "");
-  own_[0].json =
+  records_[0].json =
       R"({"resourceType":"Procedure","status":"completed","performedPeriod":{"start":"2026-01-09","end":"2026-01-11"}})";
   EXPECT_EQ(Why(), "procedure-or-trauma");
-  own_[0].json = R"({"resourceType":"Procedure","status":"not-done"})";
+  records_[0].json = R"({"resourceType":"Procedure","status":"not-done"})";
   EXPECT_EQ(Why(), "");
 }
 
-TEST_F(SafetyGateTest, TheOrdersReasonCountsToo) {
-  order_.Set("reasonCode", *Json::Parse(R"([{"text":"fall, knee injury"}])"));
+TEST_F(SafetyGateTest, WhateverReasonIsNotKnownToLeaveThePriorUsableOnlyInforms) {
+  const auto reason = [this](const std::string& concept_json) {
+    order_.Set("reasonCode", *Json::Parse(absl::StrCat("[", concept_json, "]")));
+    return Why();
+  };
+  const auto icd = [](const char* system, const char* code) {
+    return absl::StrCat(R"({"coding":[{"system":")", system, R"(","code":")", code, R"("}]})");
+  };
+  EXPECT_EQ(reason(R"({"text":"fall, knee injury"})"), "procedure-or-trauma");
+  EXPECT_EQ(reason(R"({"text":"after fall"})"), "procedure-or-trauma");
+  EXPECT_EQ(reason(R"({"text":"hit by car"})"), "procedure-or-trauma");
+  EXPECT_EQ(reason(R"({"text":"follow up of nodule"})"), "surveillance");
+  EXPECT_EQ(reason(R"({"text":"cough"})"), "reason-unlisted");
+  EXPECT_EQ(reason("{}"), "reason-unlisted");
+  EXPECT_EQ(reason(icd("urn:oid:2.16.840.1.113883.6.90", "S22.31XA")), "procedure-or-trauma");
+  EXPECT_EQ(reason(icd("HTTP://hl7.org/FHIR/sid/icd-10-cm", "s2231xa")), "procedure-or-trauma");
+  EXPECT_EQ(reason(icd("http://hl7.org/fhir/sid/icd-10-cm", "C34.90")), "surveillance");
+  EXPECT_EQ(reason(icd("http://hl7.org/fhir/sid/icd-10", "M80.08XA")), "procedure-or-trauma");
+  EXPECT_EQ(reason(icd("http://hl7.org/fhir/sid/icd-10-cm", "R05.9")), "reason-unlisted");
+  EXPECT_EQ(reason(icd("urn:local", "17")), "reason-unlisted");
+  order_.Remove("reasonCode");
+  EXPECT_EQ(Why(), "");
+  for (const char* member : {"note", "orderDetail", "supportingInfo", "reasonReference"}) {
+    order_.Set(member, *Json::Parse(R"([{"text":"x"}])"));
+    EXPECT_EQ(Why(), "reason-unlisted") << member;
+    order_.Remove(member);
+  }
+  order_.Set("code", *Json::Parse(R"({"text":"CT chest, hit by car"})"));
   EXPECT_EQ(Why(), "procedure-or-trauma");
+  order_.Remove("code");
+  order_.Set("modifierExtension", *Json::Parse(R"([{"url":"urn:x"}])"));
+  EXPECT_EQ(Why(), "order-modified");
+}
+
+TEST_F(SafetyGateTest, AReasonThatACommitteeListedAsUsableMaySuggest) {
+  reasons_.Add(*OrderReasons::Parse("system,code,match,meaning,source\nhttp://hl7.org/fhir/sid/icd-10-cm,R05,prefix,usable,a committee\n"));
+  const auto reason = [this](const char* concept_json) {
+    order_.Set("reasonCode", *Json::Parse(absl::StrCat("[", concept_json, "]")));
+    return Why();
+  };
+  EXPECT_EQ(reason(R"({"coding":[{"system":"urn:oid:2.16.840.1.113883.6.90","code":"R05.9","display":"Cough"}],"text":"cough"})"), "");
+  // More is said than the code.
+  EXPECT_EQ(reason(R"({"coding":[{"system":"urn:oid:2.16.840.1.113883.6.90","code":"R05.9","display":"Cough"}],"text":"cough, worse"})"), "reason-unlisted");
+  EXPECT_EQ(reason(R"({"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"R05.9"},{"system":"urn:local","code":"17"}]})"), "reason-unlisted");
+  EXPECT_EQ(reason(R"({"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"R05.9","display":"Cough after fall"}]})"), "procedure-or-trauma");
+  order_.Set("reasonCode", Json::Array());
+  order_.Set("reasonReference", *Json::Parse(R"([{"reference":"Condition/c"}])"));
+  EXPECT_EQ(Why(), "reason-unlisted");
+  Condition(R"({"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"R05.9"}]})", R"(,"id":"c")");
+  EXPECT_EQ(Why(), "");
+  encounter_.Set("reasonCode", *Json::Parse(R"([{"text":"visit"}])"));
+  EXPECT_EQ(Why(), "reason-unlisted");
+}
+
+TEST_F(SafetyGateTest, WhatIsAboutSomebodyElseIsNotKnown) {
+  encounter_.Set("subject", *Json::Parse(R"({"reference":"Patient/other"})"));
+  EXPECT_EQ(Why(), "encounter-unknown");
+  encounter_.Set("subject", *Json::Parse(R"({"reference":"https://ehr/Patient/p"})"));
+  EXPECT_EQ(Why(), "");
+  encounter_.Set("id", Json::String("last-year"));
+  EXPECT_EQ(Why(), "encounter-unknown");
+  encounter_.Remove("id");
+  for (const char* subject : {R"({"reference":"Patient/other"})", R"({"reference":"Group/p"})", "{}"}) {
+    conditions_ = *Json::Parse(absl::StrCat(R"({"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Condition","onsetDateTime":"2019","subject":)", subject,
+                                            R"(,"code":{"coding":[{"system":"http://snomed.info/sct","code":"38341003"}]}}}]})"));
+    EXPECT_EQ(Why(), "conditions-unknown") << subject;
+  }
+}
+
+TEST_F(SafetyGateTest, WhatIsStoredCountsAsWhatWasSent) {
+  records_ = {{"north", "Condition", "1", 1, R"({"resourceType":"Condition","code":{"coding":[{"system":"http://snomed.info/sct","code":"77386006"}]}})", {}}};
+  EXPECT_EQ(Why(), "pregnancy");
+  records_[0].json = R"({"resourceType":"Condition","code":{"text":"gout"},"onsetDateTime":"2026-01-12"})";
+  EXPECT_EQ(Why(), "condition-since-prior");
+  records_[0].json = R"({"resourceType":"Condition","code":{"text":"gout"},"onsetDateTime":"2025-01-12"})";
+  EXPECT_EQ(Why(), "");
+}
+
+TEST(OrderReasons, ATableNamesTheRowAtFault) {
+  const auto fault = [](const std::string& row) {
+    const auto parsed = OrderReasons::Parse("system,code,match,meaning,source\n" + row + "\n");
+    return parsed.ok() ? std::string() : std::string(parsed.status().message());
+  };
+  EXPECT_EQ(fault("urn:x,1,exact,usable,s"), "");
+  for (const char* row : {"urn:x,1,near,usable,s", "urn:x,1,word,surveillance,s", ",1,exact,usable,s", "urn:x,,exact,usable,s", "urn:x,1,exact,maybe,s",
+                          "urn:x,1,exact,usable,", ",fine,word,usable,s"})
+    EXPECT_NE(fault(row).find("line 2"), std::string::npos) << row;
 }
 
 }  // namespace

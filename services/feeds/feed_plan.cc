@@ -389,7 +389,12 @@ class FeedPlanner::Work {
       entry.path = entry.type;
       entry.resource_path = entry.type;
       entry.method = exchange::TransactionEntry::Method::kUpdate;
-      entry.if_match = found.version;
+      // What was read is what is changed; what was not there, or deleted, is not there still.
+      if (found.stored.is_null()) {
+        entry.if_none_match = exchange::VersionCondition{};
+      } else {
+        entry.if_match = exchange::VersionCondition{found.version};
+      }
       entry.resource = std::move(found.wanted);
       plan.entries.push_back(std::move(entry));
       plan.places.push_back(Mapped(i).where);

@@ -45,6 +45,44 @@ const Json& Content(const MappedMessage& message, std::size_t at) {
   return at < message.resources.size() ? message.resources[at].content : kNone;
 }
 
+TEST(Hl7ToFhir, ANumberMayBeCompared) {
+  const auto value = [](const std::string& obx2, const std::string& obx5) {
+    const MappedMessage message = Mapped(MessageOf({.type = "ORU^R01"}, {kPid, kReportObr, absl::StrCat("OBX|1|", obx2, "|2160-0^Creatinine^LN||", obx5, "|mg/dL^^UCUM|||||F")}));
+    for (const MappedResource& resource : message.resources)
+      if (resource.type == "Observation") return resource.content["valueQuantity"].Text();
+    return std::string();
+  };
+  const std::string unit = R"("unit":"mg/dL","code":"mg/dL","system":"http://unitsofmeasure.org"})";
+  EXPECT_EQ(value("NM", "<0.5"), R"({"comparator":"<","value":0.5,)" + unit);
+  EXPECT_EQ(value("NM", ">= 1000"), R"({"comparator":">=","value":1000,)" + unit);
+  EXPECT_EQ(value("NM", "7.10"), R"({"value":7.10,)" + unit);
+  EXPECT_EQ(value("SN", "<^0.5"), R"({"comparator":"<","value":0.5,)" + unit);
+  for (const char* bad : {"<", "<>5", "=<5", "5<", "<five"}) {
+    const std::string fault = FaultOf(MessageOf({.type = "ORU^R01"}, {kPid, kReportObr, absl::StrCat("OBX|1|NM|2160-0^Creatinine^LN||", bad, "||||||F")}));
+    EXPECT_TRUE(fault.ends_with(" OBX^1^5")) << bad << " " << fault;
+  }
+}
+
+TEST(Hl7ToFhir, OrderControlsThatAnswerLeaveTheOrderAsItWas) {
+  const auto status = [](const std::string& control) {
+    const MappedMessage message = Mapped(MessageOf({.type = "ORM^O01"}, {kPid, absl::StrCat("ORC|", control, "|P100^EHR"), kOrderObr}));
+    for (const MappedResource& resource : message.resources)
+      if (resource.type == "ServiceRequest") return resource.content.TextOf("status");
+    return std::string("none");
+  };
+  for (const char* control : {"UC", "UD", "UH", "UX", "UR", "SR", "SS", "DE", "NA"}) EXPECT_EQ(status(control), "") << control;
+  for (const char* control : {"UA", "OC", "CA", "DC"}) EXPECT_EQ(status(control), "revoked") << control;
+  EXPECT_EQ(FaultOf(MessageOf({.type = "ORM^O01"}, {kPid, "ORC|ZZ|P100^EHR", kOrderObr})), "103 ORC^1^1");
+}
+
+TEST(Hl7ToFhir, OlderMergesAreMerges) {
+  for (const char* event : {"ADT^A18", "ADT^A34", "ADT^A36", "ADT^A40"}) {
+    const MappedMessage message = Mapped(MessageOf({.type = event, .version = "2.3"}, {"EVN||20260115", kPid, "MRG|9999^^^LAKE^MR"}));
+    EXPECT_EQ(message.action, FeedAction::kMerge) << event;
+    EXPECT_EQ(message.pairs.size(), 1u) << event;
+  }
+}
+
 TEST(Hl7ToFhir, PidBecomesAPatient) {
   const MappedMessage message = Mapped(MessageOf({}, {kPid}));
   ASSERT_EQ(message.resources.size(), 1u);

@@ -128,6 +128,24 @@ Converted ConvertNumber(const Input& in, bool whole) {
   return std::optional(Json::Number(*std::move(number)));
 }
 
+// NM that says it is below or above what was measured, as many a laboratory writes it: "<5", ">= 1000". A Quantity, its comparator by the table.
+Converted ConvertCompared(const Input& in) {
+  const std::string text = in.value.Text();
+  if (text.empty()) return std::optional<Json>();
+  const auto sign = std::min(text.find_first_not_of("<>="), text.size());
+  Json quantity = Json::Object();
+  if (sign > 0) {
+    const CodeRow* row = in.context.map->FindExactly(in.detail, text.substr(0, sign));
+    if (row == nullptr) return in.Refuse(FaultCode::kTableValue, absl::StrCat("The comparator is not in table ", in.detail, " of the feed map."));
+    if (!row->target.empty()) quantity.Set("comparator", Json::String(row->target));
+  }
+  const auto begin = std::min(text.find_first_not_of(' ', sign), text.size());
+  auto number = DecimalText(std::string_view(text).substr(begin));
+  if (!number) return in.Refuse(FaultCode::kDataType, "A number is expected, such as 7.10 or <5 (text goes with OBX-2 ST).");
+  quantity.Set("value", Json::Number(*std::move(number)));
+  return std::optional(std::move(quantity));
+}
+
 Converted ConvertBoolean(const Input& in) {
   const std::string text = in.value.Text();
   if (text.empty()) return std::optional<Json>();
@@ -191,6 +209,7 @@ const std::map<std::string, Conversion, std::less<>>& Conversions() {
       {"CODING", ConvertCoding},
       {"CODE_SYSTEM", ConvertCodeSystem},
       {"NM", [](const Input& in) { return ConvertNumber(in, false); }},
+      {"COMPARED", ConvertCompared},
       {"INT", [](const Input& in) { return ConvertNumber(in, true); }},
       {"BOOL", ConvertBoolean},
       {"DTM", [](const Input& in) { return ConvertTime(in, [&](const Hl7Time& time) { return Text(time.DateTime(in.context.zone)); }); }},

@@ -249,6 +249,7 @@ std::optional<exchange::CdsClient> Platform::FindCdsClient(std::string_view issu
 absl::Status Platform::ValidateTable(std::string_view name, std::string_view tenant_id, std::string_view content) const {
   if (name == governance::kExamClasses) return exam_tables_.CheckClasses(tenant_id, content);
   if (name == governance::kCodeMap) return exam_tables_.CheckCodes(tenant_id, content);
+  if (name == exchange::kOrderReasonsTable) return exchange::ExamTables::CheckReasons(content);
   if (name == governance::kPrices) return savings::PriceTable::Parse(content).status();
   if (name == governance::kMatchWeights) {
     if (!tenant_id.empty()) return absl::InvalidArgumentError("match-weights: they are the whole network's; name no tenant");
@@ -257,7 +258,7 @@ absl::Status Platform::ValidateTable(std::string_view name, std::string_view ten
   if (name == governance::kFeedMap) return feeds::FeedMap::Standard()->With(content).status();
   if (name == consent::kLegalBasisTable && tenant_id.empty()) return absl::InvalidArgumentError("legal-basis: each tenant records its own");
   if (consent::IsConsentTable(name)) return consent::CheckTable(name, content);
-  return absl::InvalidArgumentError(absl::StrCat("a table is exam-classes, code-map, prices, feed-map, match-weights, ", consent::kLegalBasisTable, ", ",
+  return absl::InvalidArgumentError(absl::StrCat("a table is exam-classes, code-map, order-reasons, prices, feed-map, match-weights, ", consent::kLegalBasisTable, ", ",
                                                  consent::kSensitivityTable, ", ", consent::kMinorsTable, ", ", consent::kRepresentativesTable, " or ",
                                                  consent::kBreakGlassTable));
 }
@@ -422,7 +423,7 @@ Platform::Platform(const Config& config)
                                            .certificate_file = config.https.certificate_file,
                                            .key_file = config.https.key_file,
                                            .client_ca_file = config.https.client_ca_file,
-                                           .threads = 32},
+                                           .threads = 64},
                                           router_.AsHandler()));
   grpc_ = Value(rpc::GrpcServer::Create({.address = config.grpc.address,
                                          .port = config.grpc.port,
@@ -468,7 +469,7 @@ Platform::~Platform() {
 
 void Platform::AddRoutes() {
   router_.Add({.prefix = "/fhir/",
-               .methods = {"GET", "POST", "PUT", "DELETE", "PATCH"},
+               .methods = {},
                .handler =
                    [this](const rpc::HttpRequest& request) {
                      auto answer = smart_.Handle(request);
@@ -477,7 +478,7 @@ void Platform::AddRoutes() {
                .tenant_follows = true,
                .refusal = exchange::FhirService::Refusal});
   router_.Add({.prefix = "/cds/",
-               .methods = {"GET", "POST", "PUT", "DELETE", "PATCH"},
+               .methods = {},
                .handler =
                    [this](const rpc::HttpRequest& request) {
                      auto answer = card_links_.Handle(request);

@@ -12,6 +12,7 @@
 #include "rapidjson/stringbuffer.h"
 #include "services/consent/tenant_rules.h"
 #include "services/exchange/equivalence.h"
+#include "services/exchange/order_reasons.h"
 #include "services/main/commands.h"
 #include "services/main/platform_client.h"
 #include "services/main/secrets.h"
@@ -282,6 +283,9 @@ void AddTenant(CLI::App& app) {
   AddTable(*tenant, "codes", "code-map",
            "set a tenant's own exam codes (system,code,class_id,laterality), so that they reach the same classes",
            "custodian tenant codes lakeside --home .quickstart --file codes.csv --source \"order catalogue 2026\" --approved-by \"Imaging committee\"");
+  AddTable(*tenant, "reasons", exchange::kOrderReasonsTable,
+           "add reasons for orders: those under which a prior remains usable, and those under which it is not offered (services/exchange/order_reasons.csv)",
+           "custodian tenant reasons lakeside --home .quickstart --file reasons.csv --source \"ACR 2024\" --approved-by \"Imaging committee\"");
   AddTable(*tenant, "prices", "prices", "set price versions (class_id,valid_from,cents) of a tenant or the network",
            "custodian tenant prices lakeside --home .quickstart --file prices.csv --source \"PFS 2026\" --approved-by Finance");
   AddTable(*tenant, "basis", consent::kLegalBasisTable, "record where a tenant is and its legal basis: jurisdiction,purpose,model (opt-in, opt-out)",

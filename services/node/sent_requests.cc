@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "rapidjson/document.h"
 #include "tenants/ids.h"
 
@@ -22,6 +23,24 @@ absl::StatusOr<std::string> HashMember(const rapidjson::Document& line, const ch
                                         : absl::StatusOr<std::string>(absl::InvalidArgumentError("no text"));
   if (!bytes.ok() || bytes->size() != kHashBytes) return absl::InvalidArgumentError(std::string(name) + " is not 64 hex digits");
   return bytes;
+}
+
+// Of a body as CDS Hooks writes it ("Feedback"); what is no feedback is a call of a hook.
+SentRequests::Request RequestOf(std::string_view body) {
+  SentRequests::Request request;
+  rapidjson::Document parsed;
+  parsed.Parse(body.data(), body.size());
+  const auto text = [](const rapidjson::Value& item, const char* name) {
+    const auto member = item.FindMember(name);
+    return member != item.MemberEnd() && member->value.IsString() ? std::string(member->value.GetString(), member->value.GetStringLength()) : std::string();
+  };
+  if (parsed.HasParseError() || !parsed.IsObject()) return request;
+  const auto feedback = parsed.FindMember("feedback");
+  if (feedback == parsed.MemberEnd() || !feedback->value.IsArray()) return request;
+  request.is_feedback = true;
+  for (const rapidjson::Value& item : feedback->value.GetArray())
+    if (item.IsObject()) request.outcomes.push_back({absl::AsciiStrToLower(text(item, "card")), text(item, "outcome") == "accepted"});
+  return request;
 }
 
 }  // namespace
@@ -63,20 +82,25 @@ absl::Status SentRequests::Take(std::string_view line) {
   if (!token.ok()) return token.status();
   auto body = HashMember(parsed, "body_sha256");
   if (!body.ok()) return body.status();
-  if (const auto text = parsed.FindMember("body"); body->empty() && text != parsed.MemberEnd() && text->value.IsString())
-    body = std::string(ledger::AsBytes(ledger::Sha256({text->value.GetString(), text->value.GetStringLength()})));
+  Request request;
+  if (const auto text = parsed.FindMember("body"); body->empty() && text != parsed.MemberEnd() && text->value.IsString()) {
+    const std::string_view bytes(text->value.GetString(), text->value.GetStringLength());
+    body = std::string(ledger::AsBytes(ledger::Sha256(bytes)));
+    request = RequestOf(bytes);
+  }
   if (token->empty() || body->empty()) return absl::InvalidArgumentError("token_sha256, and body_sha256 or body, are needed");
-  sent_.insert(*token + *body);
+  sent_.insert_or_assign(*token + *body, std::move(request));
   return absl::OkStatus();
 }
 
-bool SentRequests::Has(std::string_view token_sha256, std::string_view body_sha256) const {
-  return sent_.contains(std::string(token_sha256) + std::string(body_sha256));
+const SentRequests::Request* SentRequests::Find(std::string_view token_sha256, std::string_view body_sha256) const {
+  const auto found = sent_.find(std::string(token_sha256) + std::string(body_sha256));
+  return found == sent_.end() ? nullptr : &found->second;
 }
 
 bool SentRequests::HasToken(std::string_view token_sha256) const {
   const auto found = sent_.lower_bound(token_sha256);
-  return found != sent_.end() && std::string_view(*found).substr(0, kHashBytes) == token_sha256;
+  return found != sent_.end() && std::string_view(found->first).substr(0, kHashBytes) == token_sha256;
 }
 
 }  // namespace custodian::node

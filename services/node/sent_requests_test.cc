@@ -19,7 +19,7 @@ class SentRequestsTest : public ::testing::Test {
  protected:
   SentRequestsTest() { std::filesystem::create_directory(folder_); }
   void Append(const std::string& name, const std::string& text) { std::ofstream(folder_ + "/" + name, std::ios::app) << text; }
-  bool Has(const std::string& token, const std::string& body) const { return sent_.Has(AsBytes(Sha256(token)), AsBytes(Sha256(body))); }
+  bool Has(const std::string& token, const std::string& body) const { return sent_.Find(AsBytes(Sha256(token)), AsBytes(Sha256(body))) != nullptr; }
 
   testing::TemporaryDirectory directory_;
   const std::string folder_ = directory_.Join("sent");
@@ -41,7 +41,23 @@ TEST_F(SentRequestsTest, LinesAreReadAsTheyCome) {
   EXPECT_TRUE(Has("t2", "b2"));
   EXPECT_TRUE(sent_.HasToken(AsBytes(Sha256("t2"))));
   EXPECT_FALSE(sent_.HasToken(AsBytes(Sha256("t3"))));
-  EXPECT_TRUE(sent_.Has(std::string(32, '\0'), AsBytes(Sha256("{\"hook\": 1}"))));
+  const SentRequests::Request* call = sent_.Find(std::string(32, '\0'), AsBytes(Sha256("{\"hook\": 1}")));
+  ASSERT_NE(call, nullptr);
+  EXPECT_FALSE(call->is_feedback);
+}
+
+TEST_F(SentRequestsTest, FeedbackIsKnownByItsOutcomes) {
+  const std::string body = R"({"feedback":[{"card":"AB-1","outcome":"accepted"},{"card":"ab-2","outcome":"overridden"},7]})";
+  Append("a.jsonl", R"({"token_sha256":")" + std::string(64, '0') + R"(","body":"{\"feedback\":[{\"card\":\"AB-1\",\"outcome\":\"accepted\"},)" +
+                        R"({\"card\":\"ab-2\",\"outcome\":\"overridden\"},7]}"})" + "\n");
+  ASSERT_TRUE(sent_.ReadMore().ok()) << sent_.ReadMore();
+  const SentRequests::Request* feedback = sent_.Find(std::string(32, '\0'), AsBytes(Sha256(body)));
+  ASSERT_NE(feedback, nullptr);
+  EXPECT_TRUE(feedback->is_feedback);
+  ASSERT_EQ(feedback->outcomes.size(), 2u);
+  EXPECT_EQ(feedback->outcomes[0].card, "ab-1");
+  EXPECT_TRUE(feedback->outcomes[0].accepted);
+  EXPECT_FALSE(feedback->outcomes[1].accepted);
 }
 
 TEST_F(SentRequestsTest, LineThatCannotBeUnderstoodIsNamed) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "ledger/audit_tiles.h"
 #include "ledger/tiles.h"
 #include "rapidjson/document.h"
@@ -32,12 +33,28 @@ bool IsAct(const Entry& entry) {
   return entry.kind() == ledger::v1::KIND_ORDER_CHECKED || entry.kind() == ledger::v1::KIND_CARD_ACCEPTED || entry.kind() == ledger::v1::KIND_CARD_OVERRIDDEN;
 }
 
+// Whether the request says what the act does: an order is checked by a hook's call, a card's outcome is what feedback names.
+bool Says(const SentRequests::Request& sent, ledger::v1::Kind kind, const rapidjson::Document& detail) {
+  if (kind == ledger::v1::KIND_ORDER_CHECKED) return !sent.is_feedback;
+  const auto card = detail.FindMember("card");
+  if (card == detail.MemberEnd() || !card->value.IsString()) return false;
+  const std::string id = absl::AsciiStrToLower(std::string(card->value.GetString(), card->value.GetStringLength()));
+  return std::ranges::any_of(sent.outcomes, [&](const auto& outcome) {
+    return outcome.card == id && outcome.accepted == (kind == ledger::v1::KIND_CARD_ACCEPTED);
+  });
+}
+
 // The 32 bytes of a member in hex; empty when it is not there.
 std::string HashMember(const rapidjson::Document& detail, const char* name) {
   const auto member = detail.FindMember(name);
   if (member == detail.MemberEnd() || !member->value.IsString()) return "";
   auto bytes = HexDecode({member->value.GetString(), member->value.GetStringLength()});
   return bytes.ok() && bytes->size() == sizeof(ledger::Hash) ? *std::move(bytes) : "";
+}
+
+absl::Status CheckRoot(const ledger::CompactRange& range, const ledger::Checkpoint& checkpoint) {
+  if (range.Root() == checkpoint.root) return absl::OkStatus();
+  return absl::DataLossError("the entries make another root than the checkpoint of size " + std::to_string(checkpoint.size) + " signs");
 }
 
 std::uint64_t CounterOf(const std::string& leaf) {
@@ -115,9 +132,11 @@ absl::Status SigningAgent::Scan(std::uint64_t from, std::uint64_t to, std::uint6
   return absl::OkStatus();
 }
 
-void SigningAgent::SeeOwn(const Entry& entry, AgentState& next) const {
+void SigningAgent::SeeOwn(const ledger::Leaf& leaf, AgentState& next) const {
+  const Entry& entry = leaf.entry;
   if (entry.author() != options_.author) return;
   next.counter = std::max(next.counter, entry.counter());
+  if (!ledger::VerifyLeafSignature(next.origin, leaf.signed_entry, signer_->public_key()).ok()) return;
   next.voids.erase(entry.counter());
   if (entry.has_disputed()) next.disputes.erase(entry.disputed().index());
   if (!entry.has_countersigned()) return;
@@ -130,9 +149,12 @@ void SigningAgent::SeeOwn(const Entry& entry, AgentState& next) const {
 absl::Status SigningAgent::Begin(const ledger::Checkpoint& checkpoint, AgentState& next) const {
   next.origin = checkpoint.origin;
   next.said_to = options_.from;
-  return Scan(0, checkpoint.size, checkpoint.size, [&](std::uint64_t /*index*/, const std::string& bytes, const ledger::Hash& /*hash*/) {
-    if (const auto leaf = ledger::ParseLeaf(bytes); leaf.ok()) SeeOwn(leaf->entry, next);
+  ledger::CompactRange range;
+  const absl::Status scanned = Scan(0, checkpoint.size, checkpoint.size, [&](std::uint64_t /*index*/, const std::string& bytes, const ledger::Hash& hash) {
+    range.Append(hash);
+    if (const auto leaf = ledger::ParseLeaf(bytes); leaf.ok()) SeeOwn(*leaf, next);
   });
+  return scanned.ok() ? CheckRoot(range, checkpoint) : scanned;
 }
 
 absl::Status SigningAgent::ReadTo(const ledger::Checkpoint& checkpoint) {
@@ -145,12 +167,11 @@ absl::Status SigningAgent::ReadTo(const ledger::Checkpoint& checkpoint) {
         next.range.Append(hash);
         const auto leaf = ledger::ParseLeaf(bytes);
         if (!leaf.ok()) return;
-        SeeOwn(leaf->entry, next);
-        if (IsAct(leaf->entry) && index >= next.said_to) acts.push_back({index, hash, leaf->entry.detail_commitment()});
+        SeeOwn(*leaf, next);
+        if (IsAct(leaf->entry) && index >= next.said_to) acts.push_back({index, leaf->entry.kind(), hash, leaf->entry.detail_commitment()});
       });
   if (!scanned.ok()) return scanned;
-  if (next.range.Root() != checkpoint.root)
-    return absl::DataLossError("the entries make another root than the checkpoint of size " + std::to_string(checkpoint.size) + " signs");
+  if (absl::Status status = CheckRoot(next.range, checkpoint); !status.ok()) return status;
   // After the log: what was sent was written down before.
   if (absl::Status status = sent_.ReadMore(); !status.ok()) return status;
   if (absl::Status status = Compare(acts, next); !status.ok()) return status;
@@ -184,7 +205,8 @@ DisputeReason SigningAgent::Judge(const Act& act, const Opened& opened) const {
   detail.Parse(opened.detail.data(), opened.detail.size());
   if (detail.HasParseError() || !detail.IsObject()) return ledger::v1::DISPUTE_REASON_NOT_OPENED;
   const std::string token = HashMember(detail, "token_sha256");
-  if (sent_.Has(token, HashMember(detail, "body_sha256"))) return ledger::v1::DISPUTE_REASON_UNSPECIFIED;
+  const SentRequests::Request* sent = sent_.Find(token, HashMember(detail, "body_sha256"));
+  if (sent != nullptr && Says(*sent, act.kind, detail)) return ledger::v1::DISPUTE_REASON_UNSPECIFIED;
   return !token.empty() && sent_.HasToken(token) ? ledger::v1::DISPUTE_REASON_SAID_OTHERWISE : ledger::v1::DISPUTE_REASON_NOT_SENT;
 }
 

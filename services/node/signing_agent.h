@@ -60,6 +60,7 @@ class SigningAgent {
   // An act that the custodian reported.
   struct Act {
     std::uint64_t index = 0;
+    ledger::v1::Kind kind = ledger::v1::KIND_UNSPECIFIED;
     ledger::Hash leaf_hash{};
     std::string commitment;
   };
@@ -75,8 +76,8 @@ class SigningAgent {
   [[nodiscard]] absl::Status Begin(const ledger::Checkpoint& checkpoint, AgentState& next) const;
   [[nodiscard]] absl::Status Compare(const std::vector<Act>& acts, AgentState& next);
   [[nodiscard]] ledger::v1::DisputeReason Judge(const Act& act, const Opened& opened) const;
-  // What the log holds of this agent's own entries.
-  void SeeOwn(const ledger::v1::Entry& entry, AgentState& next) const;
+  // What the log holds of this agent's own entries: counters that bear its name are used; what was said counts by its key's signature alone.
+  void SeeOwn(const ledger::Leaf& leaf, AgentState& next) const;
   [[nodiscard]] absl::Status Speak();
   [[nodiscard]] absl::StatusOr<std::vector<std::string>> MakeBatch(AgentState& next) const;
   [[nodiscard]] absl::Status Send(const ledger::Checkpoint& newest);

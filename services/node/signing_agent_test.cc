@@ -34,9 +34,10 @@ class AgentOf : public ::testing::Test {
   }
 
   // The custodian reports a request; its index.
-  std::uint64_t Report(const std::string& token, const std::string& body, ledger::v1::Kind kind = ledger::v1::KIND_ORDER_CHECKED) {
+  std::uint64_t Report(const std::string& token, const std::string& body, ledger::v1::Kind kind = ledger::v1::KIND_ORDER_CHECKED,
+                       const std::string& card = "") {
     const std::string salt(32, 's');
-    const std::string detail = R"({"body_sha256":")" + Hex(body) + R"(","token_sha256":")" + Hex(token) + R"("})";
+    const std::string detail = R"({"body_sha256":")" + Hex(body) + R"(","card":")" + card + R"(","token_sha256":")" + Hex(token) + R"("})";
     Entry entry = log_.NewEntry(kind);
     entry.set_reported(true);
     entry.set_detail_commitment(std::string(AsBytes(Sha256(salt + detail))));
@@ -47,6 +48,14 @@ class AgentOf : public ::testing::Test {
   }
   void Sent(const std::string& token, const std::string& body) {
     std::ofstream(sent_ + "/ehr.jsonl", std::ios::app) << SentRequestLine(Sha256(token), Sha256(body), "2026-11-30T00:00:00Z");
+  }
+  // Feedback, with its body.
+  void SentFeedback(const std::string& token, const std::string& card, const std::string& outcome) {
+    std::ofstream(sent_ + "/ehr.jsonl", std::ios::app) << R"({"body":"{\"feedback\":[{\"card\":\")" << card << R"(\",\"outcome\":\")" << outcome
+                                                       << R"(\"}]}","token_sha256":")" << Hex(token) << "\"}\n";
+  }
+  static std::string Feedback(const std::string& card, const std::string& outcome) {
+    return R"({"feedback":[{"card":")" + card + R"(","outcome":")" + outcome + R"("}]})";
   }
   static std::string Hex(const std::string& text) {
     std::string hex;
@@ -139,6 +148,25 @@ TEST_F(AgentOf, CountersignsWhatWasSentAndDisputesTheRest) {
   EXPECT_TRUE(std::filesystem::exists(directory_.Join("agent/promises/3.promise")));
 }
 
+TEST_F(AgentOf, AnOutcomeIsHeldAgainstTheFeedbackThatWasSent) {
+  Sent("t1", "b1");
+  SentFeedback("t2", "c1", "accepted");
+  SentFeedback("t3", "c2", "overridden");
+  using ledger::v1::KIND_CARD_ACCEPTED;
+  using ledger::v1::KIND_CARD_OVERRIDDEN;
+  Report("t2", Feedback("c1", "accepted"), KIND_CARD_ACCEPTED, "C1");
+  Report("t3", Feedback("c2", "overridden"), KIND_CARD_OVERRIDDEN, "c2");
+  // An order's call is no acceptance, nor is another card's, an override, or feedback an order's call.
+  Report("t1", "b1", KIND_CARD_ACCEPTED, "c1");
+  Report("t2", Feedback("c1", "accepted"), KIND_CARD_ACCEPTED, "c3");
+  Report("t3", Feedback("c2", "overridden"), KIND_CARD_ACCEPTED, "c2");
+  Report("t2", Feedback("c1", "accepted"));
+  Start();
+  const absl::Status status = agent_->Step();
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(Said(), "disputed 3 SAID_OTHERWISE; disputed 4 SAID_OTHERWISE; disputed 5 SAID_OTHERWISE; disputed 6 SAID_OTHERWISE; countersigned 0-7");
+}
+
 TEST_F(AgentOf, WhatIsNotOpenedIsDisputed) {
   Sent("t1", "b1");
   Sent("t2", "b2");
@@ -183,6 +211,21 @@ TEST_F(AgentOf, ThatLostItsStateFindsInTheLogWhatItSaid) {
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(Said(), "countersigned 0-2; countersigned 2-4");
   EXPECT_THAT(Counters(), ::testing::ElementsAre(1, 2));
+}
+
+TEST_F(AgentOf, ThatLostItsStateBelievesNoWordThatItDidNotSign) {
+  const auto invented = Report("t1", "b1");
+  Entry said = log_.NewEntry(ledger::v1::KIND_COUNTERSIGNED);
+  said.set_author(kAuthor);
+  said.set_counter(7);
+  said.mutable_countersigned()->set_end(log_.leaves.size());
+  said.mutable_countersigned()->set_root(std::string(AsBytes(log_.Root())));
+  log_.Add({said}, *custodian_);
+  Start();
+  const absl::Status status = agent_->Step();
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_THAT(Said(), HasSubstr("disputed " + std::to_string(invented) + " NOT_SENT"));
+  EXPECT_THAT(Counters(), ::testing::ElementsAre(7, 8, 9));
 }
 
 TEST_F(AgentOf, BeginsLaterWhenToldSo) {

@@ -23,6 +23,7 @@
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -65,8 +66,10 @@ constexpr std::size_t kAnonymousBodyBytesMax = 5u << 20;
 // Handshakes and socket work; handlers have threads of their own.
 constexpr int kSocketThreads = 2;
 // Connections past the limit that still get a 503 instead of a reset.
-constexpr std::size_t kRefusedConnectionsMax = 64;
+constexpr std::size_t kRefusedConnectionsMax = 256;
 constexpr std::chrono::milliseconds kCloseTimeout{1'000};
+// A handshake is two round trips.
+constexpr std::chrono::milliseconds kHandshakeTimeout{5'000};
 // How long, and for how many bytes, a refused request is read on so that the peer sees the answer rather than a reset.
 constexpr std::chrono::milliseconds kDrainTimeout{3'000};
 constexpr std::size_t kDrainBytesMax = 256u << 20;
@@ -129,6 +132,9 @@ class HttpsServer::Core {
   friend class Session;
 
   void Accept();
+  // False when no connection waits for its peer. Else `leaving` is the oldest of the address that keeps the most of them waiting (null when that is just being
+  // destroyed): to be told to give way, and let go of, without the lock.
+  bool MakeRoom(std::shared_ptr<Session>& leaving) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The one place where a handler's exception is caught.
   HttpResponse CallHandler(const HttpRequest& request) const;
 
@@ -139,6 +145,8 @@ class HttpsServer::Core {
   // Outlive the event loop, whose handlers own the sessions.
   absl::Mutex mutex_;
   std::set<Session*> sessions_ ABSL_GUARDED_BY(mutex_);
+  // Those whose peer's turn it is (handshake, header, body), by its address, the oldest first.
+  std::map<std::string, std::list<Session*>> waiting_ ABSL_GUARDED_BY(mutex_);
   asio::io_context sockets_;
   tcp::acceptor acceptor_;
   asio::steady_timer retry_;
@@ -149,15 +157,35 @@ class HttpsServer::Core {
 // One connection: handshake, then request after request. All members are touched on its strand only.
 class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Core& core, tcp::socket socket, bool over_limit)
-      : core_(core), stream_(std::move(socket), core.tls_), held_(stream_.get_executor()), over_limit_(over_limit) {}
+  Session(Core& core, tcp::socket socket, std::string address, bool over_limit)
+      : core_(core), stream_(std::move(socket), core.tls_), held_(stream_.get_executor()), address_(std::move(address)), over_limit_(over_limit) {}
   ~Session() {
     absl::MutexLock lock(&core_.mutex_);
     core_.sessions_.erase(this);
+    EndWait();
   }
 
   void Start() {
     asio::post(stream_.get_executor(), [self = shared_from_this()] { self->Handshake(); });
+  }
+  // It is the peer's turn, and another may have the connection's place. Under the core's lock, which the analysis cannot follow here.
+  void BeginWait() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    EndWait();
+    std::list<Session*>& waiting = core_.waiting_[address_];
+    place_ = waiting.insert(waiting.end(), this);
+  }
+  void EndWait() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (!place_) return;
+    const auto waiting = core_.waiting_.find(address_);
+    waiting->second.erase(*place_);
+    if (waiting->second.empty()) core_.waiting_.erase(waiting);
+    place_.reset();
+  }
+  // Ends the connection unless its request is complete by now.
+  void GiveWay() {
+    asio::post(stream_.get_executor(), [self = shared_from_this()] {
+      if (self->peers_turn_) beast::get_lowest_layer(self->stream_).close();
+    });
   }
   // Ends the connection unless a request is under way.
   void StopWhenIdle() {
@@ -174,8 +202,18 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
     return spiffe_id_.empty() ? std::min(core_.options_.body_bytes_max, kAnonymousBodyBytesMax) : core_.options_.body_bytes_max;
   }
 
+  void SetPeersTurn(bool peers_turn) {
+    peers_turn_ = peers_turn;
+    absl::MutexLock lock(&core_.mutex_);
+    if (peers_turn) {
+      BeginWait();
+    } else {
+      EndWait();
+    }
+  }
+
   void Handshake() {
-    ExpireAfter(ReadTimeout());
+    ExpireAfter(std::min(kHandshakeTimeout, ReadTimeout()));
     idle_ = true;
     stream_.async_handshake(ssl::stream_base::server, [self = shared_from_this()](error_code error) {
       if (error) return;
@@ -190,6 +228,7 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
     parser_->header_limit(kHeaderBytesMax);
     parser_->body_limit(BodyBytesMax());
     idle_ = true;
+    SetPeersTurn(true);
     ExpireAfter(ReadTimeout());
     http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, std::size_t) {
       self->idle_ = false;
@@ -234,6 +273,7 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
   }
 
   void OnRequest() {
+    SetPeersTurn(false);
     auto message = parser_->release();
     keep_alive_ = message.keep_alive();
     head_ = message.method() == http::verb::head;
@@ -268,6 +308,7 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
 
   // Answers without having read the request to its end.
   void Refuse(HttpResponse response) {
+    SetPeersTurn(false);
     keep_alive_ = false;
     Write(std::move(response), true);
   }
@@ -319,7 +360,12 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
   TlsStream stream_;
   // Of an answer that is held back.
   asio::steady_timer held_;
+  // The peer's.
+  const std::string address_;
   const bool over_limit_;
+  // Among those of its address that wait; under the core's lock.
+  std::optional<std::list<Session*>::iterator> place_;
+  bool peers_turn_ = true;
   std::string spiffe_id_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
@@ -367,18 +413,31 @@ void HttpsServer::Core::Accept() {
       return retry_.async_wait([this](error_code) { Accept(); });
     }
     socket.set_option(tcp::no_delay(true), error);
-    std::shared_ptr<Session> session;
+    const tcp::endpoint peer = socket.remote_endpoint(error);
+    std::shared_ptr<Session> session, leaving;
     {
       absl::MutexLock lock(&mutex_);
       const auto limit = static_cast<std::size_t>(options_.connections_max);
+      const bool full = sessions_.size() >= limit && !MakeRoom(leaving);
       if (sessions_.size() < limit + kRefusedConnectionsMax) {
-        session = std::make_shared<Session>(*this, std::move(socket), sessions_.size() >= limit);
+        session = std::make_shared<Session>(*this, std::move(socket), error ? "" : peer.address().to_string(), full);
         sessions_.insert(session.get());
+        session->BeginWait();
       }
     }
+    if (leaving != nullptr) leaving->GiveWay();
     if (session != nullptr) session->Start();
     Accept();
   });
+}
+
+bool HttpsServer::Core::MakeRoom(std::shared_ptr<Session>& leaving) {
+  const auto greediest = std::max_element(waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+  if (greediest == waiting_.end()) return false;
+  Session& oldest = *greediest->second.front();
+  leaving = oldest.weak_from_this().lock();
+  oldest.EndWait();
+  return true;
 }
 
 void HttpsServer::Core::Stop() {

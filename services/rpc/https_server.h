@@ -24,9 +24,12 @@ class HttpsServer {
     // CA of client certificates.
     std::string client_ca_file{};
     int threads = 8;
+    // Past it the oldest connection that waits for its peer (handshake, next request, the rest of one) makes room, of the address that keeps most waiting; a
+    // new one is told to come back only where a request is under way on each.
     int connections_max = 1'000;
     // At most 5 MiB without a client certificate.
     std::size_t body_bytes_max = 64u << 20;
+    // A handshake has 5 s at most.
     absl::Duration read_timeout = absl::Seconds(30);
   };
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<HttpsServer>> Create(Options options, HttpHandler handler);

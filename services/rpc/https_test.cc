@@ -182,13 +182,44 @@ TEST(Https, ConnectionIsKeptBetweenRequests) {
 
 TEST(Https, ConnectionPastTheLimitIsToldToComeBack) {
   Certificates certificates;
-  RunningServer server(certificates, Echo, {.connections_max = 1});
-  auto holder = Client(certificates);
-  ASSERT_TRUE(holder->Send("GET", server.Url("/")).ok());
+  absl::Notification arrived, answer;
+  RunningServer server(certificates,
+                       [&](const HttpRequest& request) {
+                         if (request.path == "/slow") {
+                           arrived.Notify();
+                           answer.WaitForNotification();
+                         }
+                         return Echo(request);
+                       },
+                       {.connections_max = 1});
+  std::thread slow([&] { EXPECT_TRUE(Client(certificates)->Send("GET", server.Url("/slow")).ok()); });
+  arrived.WaitForNotification();
   auto response = Client(certificates)->Send("GET", server.Url("/"));
+  answer.Notify();
+  slow.join();
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_EQ(response->status, 503);
   EXPECT_EQ(HeaderOf(*response, "retry-after"), "1");
+}
+
+// Whoever opens connections and says nothing, or not all, keeps nobody out.
+TEST(Https, ConnectionsThatOnlyWaitMakeRoom) {
+  Certificates certificates;
+  RunningServer server(certificates, Echo, {.connections_max = 4});
+  auto idle = Client(certificates);
+  ASSERT_TRUE(idle->Send("GET", server.Url("/")).ok());
+  std::vector<int> bare;
+  for (int i = 0; i < 200; ++i) {
+    bare.push_back(ConnectTcp(server.port()));
+  }
+  const absl::Time before = absl::Now();
+  for (int i = 0; i < 3; ++i) {
+    const auto response = Client(certificates)->Send("GET", server.Url("/"));
+    ASSERT_TRUE(response.ok()) << response.status();
+    EXPECT_EQ(response->status, 200);
+  }
+  EXPECT_LT(absl::Now() - before, absl::Seconds(4));
+  for (const int connection : bare) close(connection);
 }
 
 TEST(Https, HeadHasTheLengthAndNoBody) {

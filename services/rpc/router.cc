@@ -62,7 +62,7 @@ HttpResponse Router::Answer(const HttpRequest& request, const Route* route) cons
   if (route == nullptr) return PlainText(404, "there is nothing here");
   const bool head = request.method == "HEAD";
   const std::string& method = head ? "GET" : request.method;
-  if (std::find(route->methods.begin(), route->methods.end(), method) == route->methods.end()) {
+  if (!route->methods.empty() && std::find(route->methods.begin(), route->methods.end(), method) == route->methods.end()) {
     HttpResponse response = Refuse(route, 405, "this method is not allowed here");
     response.headers.emplace_back("Allow", absl::StrJoin(route->methods, ", "));
     return response;

@@ -19,7 +19,8 @@ class Router {
   struct Route {
     // "/fhir/" matches everything beneath it, "/metrics" that path alone.
     std::string prefix;
-    // Methods answered; "GET" answers HEAD too (the handler sees GET, the server drops the body). Others get 405 with Allow.
+    // Methods answered; "GET" answers HEAD too (the handler sees GET, the server drops the body). Others get 405 with Allow. Empty: the handler is
+    // given any, and says itself what each URL takes.
     std::vector<std::string> methods;
     HttpHandler handler;
     // True: the segment after the prefix is a tenant id, and is logged as the tenant when it has a tenant id's form.

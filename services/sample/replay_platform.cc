@@ -64,7 +64,7 @@ class HomePlatform : public Platform {
     const auto token = found->second.ehr->Sign(url, absl::Now());
     if (!token.ok()) return token.status();
     if (!found->second.sent_file.empty())
-      if (absl::Status status = NoteSent(found->second.sent_file, *token, body, absl::Now()); !status.ok()) return status;
+      if (absl::Status status = NoteSent(found->second.sent_file, *token, body, path.ends_with("/feedback"), absl::Now()); !status.ok()) return status;
     return AnswerOf(cds_->Send("POST", url,
                                {{"content-type", "application/json"}, {"authorization", absl::StrCat("Bearer ", *token)}}, body));
   }

@@ -11,8 +11,8 @@
 
 namespace custodian::sample {
 
-// Appends the line of a request to `file`, made when it is missing, and has it on disk. Unavailable when the disk refuses.
-[[nodiscard]] absl::Status NoteSent(const std::string& file, std::string_view token, std::string_view body, absl::Time sent);
+// Appends the line of a request to `file`, made when it is missing, and has it on disk; of feedback with its body. Unavailable when the disk refuses.
+[[nodiscard]] absl::Status NoteSent(const std::string& file, std::string_view token, std::string_view body, bool is_feedback, absl::Time sent);
 
 }  // namespace custodian::sample
 

@@ -195,8 +195,11 @@ class Replay {
 }  // namespace
 
 bool IsRedoKind(const Acceptance& acceptance, const exchange::Exam& exam) {
-  const std::vector<std::string>& classes = acceptance.reversal_set;
-  return exam.performed && SideReverses(acceptance.laterality, exam.laterality) && std::find(classes.begin(), classes.end(), exam.class_id) != classes.end();
+  const auto reverses = [&classes = acceptance.reversal_set](const std::string& class_id) {
+    return std::find(classes.begin(), classes.end(), class_id) != classes.end();
+  };
+  return exam.performed && SideReverses(acceptance.laterality, exam.laterality) &&
+         (reverses(exam.class_id) || std::any_of(exam.disputed_classes.begin(), exam.disputed_classes.end(), reverses));
 }
 
 std::vector<std::vector<KnownState>> Timeline(const Evidence& evidence, const ExamsFunction& exams_of,

@@ -162,5 +162,24 @@ await attempt('Interop.Medplum upsert, batch, delete', async () => {
   }
   same(outcome?.issue?.[0]?.code, 'deleted', 'outcome');
 });
+await attempt('Interop.Medplum binary, and what is about a record', async () => {
+  const binary = await medplum.createBinary({ data: 'one\ntwo\n', contentType: 'text/plain' });
+  same(binary.contentType, 'text/plain', 'content type');
+  const bytes = await medplum.download(`${tenant.fhir_base_url}/Binary/${binary.id}`);
+  same([bytes.type, await bytes.text()], ['text/plain', 'one\ntwo\n'], 'bytes');
+  const document = `urn:uuid:${randomUUID()}`;
+  const image = `urn:uuid:${randomUUID()}`;
+  const answer = good(await medplum.executeBatch({ resourceType: 'Bundle', type: 'transaction', entry: [
+    { fullUrl: image, resource: { resourceType: 'Binary', contentType: 'text/plain', data: 'eA==' }, request: { method: 'POST', url: 'Binary' } },
+    { fullUrl: document, resource: { resourceType: 'DocumentReference', status: 'current', subject: { reference: `Patient/${patient.id}` }, content: [{ attachment: { url: image } }] },
+      request: { method: 'POST', url: 'DocumentReference' } },
+    { resource: { resourceType: 'Provenance', target: [{ reference: document }], recorded: '2026-01-05T10:00:00Z', agent: [{ who: { display: 'x' } }] }, request: { method: 'POST', url: 'Provenance' } },
+  ] }), 'transaction-response');
+  const [, stored_document, provenance] = answer.entry.map((entry) => entry.response.location.split('/_history')[0]);
+  const found = good(await medplum.search('DocumentReference', `patient=Patient/${patient.id}&_revinclude=Provenance:target`), 'searchset');
+  same(found.entry.map((entry) => `${entry.resource.resourceType}/${entry.resource.id}`), [stored_document, provenance], 'with _revinclude');
+  same(found.entry[0].resource.content[0].attachment.url, answer.entry[0].response.location.split('/_history')[0], 'Attachment.url');
+  same((await medplum.searchOne('Provenance', `target=${stored_document}`)).id, provenance.split('/')[1], 'by target');
+});
 await dispatcher.close();
 process.exit(failures ? 1 : 0);
