@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -233,9 +234,17 @@ class Reader {
         search_.cursor = value;
         continue;
       }
+      const std::size_t elements = search_.view.elements.size();
       auto known = Read(name, value);
       if (auto* refusal = std::get_if<Refusal>(&known)) return *std::move(refusal);
-      if (std::get<bool>(known)) {
+      if (lenient_ && name == "_elements") {
+        // Of those that were understood.
+        const std::span<const std::string> understood = std::span(search_.view.elements).subspan(elements);
+        if (understood.empty())
+          search_.ignored.push_back(name);
+        else
+          search_.used.emplace_back(name, absl::StrJoin(understood, ","));
+      } else if (std::get<bool>(known)) {
         search_.used.emplace_back(name, value);
       } else if (lenient_) {
         search_.ignored.push_back(name);
