@@ -52,8 +52,9 @@ absl::StatusOr<std::shared_ptr<const FhirChart>> FhirCharts::Open(const tenants:
   }
   // A page of a search that began before the chart changed.
   if (snapshot < kept->from) return OpenAnew(partition, patient, snapshot);
-  // Whoever holds the key no longer, or may not have it any more, is shown nothing of what it opened before.
-  if (absl::Status held = sealer_.Prefetch(partition.tenant.id, {&patient, 1}, kPurpose); !held.ok()) return held;
+  // Whoever holds the key no longer, or may not have it any more, is shown nothing of what it opened before. A chart without records may have no key yet.
+  if (!kept->chart->records().empty())
+    if (absl::Status held = sealer_.Prefetch(partition.tenant.id, {&patient, 1}, kPurpose); !held.ok()) return held;
   if (snapshot <= kept->through) return std::move(kept->chart);
   return Advance(partition, link, *std::move(kept), snapshot);
 }
