@@ -64,9 +64,10 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"bad_extension", R"({"resourceType":"Patient","_birthDate":{"extension":[{"valueString":"z"}]}})",
             "required@Patient._birthDate.extension[0].url "},
         Row{"contained", R"({"resourceType":"Patient","contained":[{"resourceType":"Organization","active":"yes"}]})",
-            "value@Patient.contained[0].active "},
+            "value@Patient.contained[0].active invariant@Patient.contained[0] "},
         Row{"contained_twice", R"({"resourceType":"Patient","managingOrganization":{"reference":"#a"},"contained":[{"resourceType":"Organization","id":"a","name":"x",)"
-            R"("partOf":{"reference":"#b"},"contained":[{"resourceType":"Organization","id":"b","name":"y"}]}]})", "invariant@Patient "},
+            R"("partOf":{"reference":"#b"},"contained":[{"resourceType":"Organization","id":"b","name":"y"}]}]})",
+            "invariant@Patient.contained[0].partOf invariant@Patient "},
         Row{"contained_unused", R"({"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"a","name":"x"}]})", "invariant@Patient "},
         Row{"contained_version", R"({"resourceType":"Patient","managingOrganization":{"reference":"#a"},)"
             R"("contained":[{"resourceType":"Organization","id":"a","name":"x","meta":{"versionId":"1"}}]})", "invariant@Patient "},
@@ -75,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"all_at_once", R"({"resourceType":"Patient","birthDate":"soon","gender":"m","contact":[{"relationship":[{"coding":[{"code":" x"}]}]}],)"
             R"("text":{"status":"generated","div":"<div>x</div>"}})",
             "value@Patient.birthDate code-invalid@Patient.gender value@Patient.contact[0].relationship[0].coding[0].code invariant@Patient.contact[0] "
-            "invariant@Patient.text.div "},
+            "invariant@Patient.text.div invariant@Patient.text.div "},
         // With the content of another element.
         Row{"nested", R"({"resourceType":"Consent","status":"active","scope":{"text":"x"},"category":[{"text":"x"}],"patient":{"reference":"Patient/a"},)"
             R"("policyRule":{"text":"x"},"provision":{"type":"permit","provision":[{"type":"deny","provision":[{"type":"permit"}]}]}})", ""},
