@@ -185,6 +185,8 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request,
   if (job->lacks_data) return Refusal(412, std::string(job->answer.status().message()));
   if (absl::IsUnauthenticated(job->answer.status())) return Unauthorized(job->answer.status());
   if (absl::IsInvalidArgument(job->answer.status())) return Refusal(400, std::string(job->answer.status().message()));
+  // Keys or databases are away for whomever is asked about; what concerns one person's charts looks like nothing found.
+  if (absl::IsUnavailable(job->answer.status())) return Busy(tenant.id.text(), job->answer.status());
   return Fault(tenant.id.text(), job->answer.status(), received);
 }
 

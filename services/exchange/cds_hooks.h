@@ -4,9 +4,9 @@
 //
 // Answers: 200; 400 a body that cannot be taken, and why; 401 a token that is not believed, and why; 404, 405, 413; 412 when the patient
 // was neither sent nor can be fetched, and an order is of a class that the tenant has switched on (cds_fetch.h); 503 with
-// Retry-After for discovery and feedback that failed. An order check never answers 5xx: its fault is 200 without cards and,
-// unlike any other answer, with Retry-After; nothing was recorded as answered, so the same call with a new token is checked
-// afresh.
+// Retry-After for discovery and feedback that failed. An order check never answers 5xx: its fault is 200 without cards, as
+// when nothing was found; with Retry-After only where it was not begun for want of a share, or keys or databases are away for whomever it is about. Nothing was
+// recorded as answered, so the same call with a new token is checked afresh.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_CDS_HOOKS_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_CDS_HOOKS_H_
 

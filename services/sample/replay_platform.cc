@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "rapidjson/document.h"
@@ -18,6 +19,7 @@ namespace custodian::sample {
 namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(20);
+constexpr absl::Duration kGivenUpAfter = absl::Milliseconds(450);
 
 struct Tenant {
   std::string fhir_base_url;
@@ -65,8 +67,10 @@ class HomePlatform : public Platform {
     if (!token.ok()) return token.status();
     if (!found->second.sent_file.empty())
       if (absl::Status status = NoteSent(found->second.sent_file, *token, body, path.ends_with("/feedback"), absl::Now()); !status.ok()) return status;
-    return AnswerOf(cds_->Send("POST", url,
-                               {{"content-type", "application/json"}, {"authorization", absl::StrCat("Bearer ", *token)}}, body));
+    const absl::Time sent = absl::Now();
+    auto answer = AnswerOf(cds_->Send("POST", url, {{"content-type", "application/json"}, {"authorization", absl::StrCat("Bearer ", *token)}}, body));
+    if (answer.ok() && absl::Now() - sent >= kGivenUpAfter && absl::StrContains(answer->body, "\"cards\":[]")) answer->retry_later = true;
+    return answer;
   }
 
   absl::Status AdvanceWatermark(const std::string& tenant, absl::Time through, const std::string& idempotency_key) override {

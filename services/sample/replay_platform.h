@@ -17,7 +17,8 @@ class Platform {
  public:
   struct Answer {
     int status = 0;
-    // Of the Retry-After header; the platform asks for the same call later.
+    // Of the Retry-After header: the platform asks for the same call later. Also of an order check without cards that took as long as one may (450 ms): it may have
+    // been given up, which a clinician is not told, and an EHR may ask again.
     bool retry_later = false;
     std::string body;
   };
