@@ -172,7 +172,7 @@ absl::Status Fill(const tenants::ConnectionSpec& superuser, const Log& log, cons
   const tenants::Database database(spec, {.write_one = true});
   const testing::FixedRoster roster(kServe, custodian.public_key());
   const MachineClock clock;
-  const auto writer = tenants::PartitionWriter::Create({.origin = log.origin, .author = kServe, .batch_entries_max = 4'000, .anchors = false}, database, custodian,
+  const auto writer = tenants::PartitionWriter::Create({.origin = log.origin, .author = kServe, .batch_entries_max = 4'000}, database, custodian,
                                                        roster, clock);
   if (!writer.ok()) return writer.status();
   std::thread thread([&writer] { (*writer)->Run(); });
