@@ -93,6 +93,7 @@ class Ties {
       for (std::size_t a = 0; a < among_->patients.size(); ++a)
         if (a != i && TenantOf(a) != TenantOf(i) && At(a, i).tie == Tie::kIdentified) identified[TenantOf(a)].push_back(a);
       const bool is_bridge = std::any_of(identified.begin(), identified.end(), [this](const auto& at) {
+        if (at.second.size() == 1) return false;
         const Group same = OneAt(at.second.front(), nullptr);
         return !std::all_of(at.second.begin(), at.second.end(), [&same](std::size_t a) { return same.contains(a); });
       });
