@@ -5,10 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "rapidjson/stringbuffer.h"
-#include "rapidjson/writer.h"
 #include "services/exchange/locator.h"
 #include "services/main/commands.h"
+#include "services/main/json_members.h"
 #include "services/main/platform_client.h"
 #include "services/main/secrets.h"
 #include "tenants/database.h"
@@ -47,7 +46,7 @@ void Estimate(const EstimateOptions& options) {
     return;
   }
   rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+  JsonWriter writer(buffer);
   writer.StartObject();
   writer.Key("pairs");
   writer.Int64(estimate->pairs);
@@ -100,17 +99,13 @@ struct QueueOptions {
   bool json = false;
 };
 
-void WriteItem(const rpc::MatchClient::Item& item, rapidjson::Writer<rapidjson::StringBuffer>& writer) {
-  const auto text = [&writer](const char* key, const std::string& value) {
-    writer.Key(key);
-    writer.String(value.c_str());
-  };
+void WriteItem(const rpc::MatchClient::Item& item, JsonWriter& writer) {
   writer.StartObject();
-  text("patient", item.patient);
-  text("other", item.other);
-  text("other_tenant", item.other_tenant);
-  text("other_patient", item.other_patient);
-  text("grade", item.grade);
+  WriteText(writer, "patient", item.patient);
+  WriteText(writer, "other", item.other);
+  WriteText(writer, "other_tenant", item.other_tenant);
+  WriteText(writer, "other_patient", item.other_patient);
+  WriteText(writer, "grade", item.grade);
   writer.Key("score");
   writer.Double(item.score);
   writer.Key("agreement");
@@ -123,7 +118,7 @@ void WriteItem(const rpc::MatchClient::Item& item, rapidjson::Writer<rapidjson::
 void Queue(const QueueOptions& options) {
   const auto client = options.steward.Client();
   rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+  JsonWriter writer(buffer);
   writer.StartArray();
   std::string after;
   do {

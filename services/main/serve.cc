@@ -17,8 +17,6 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "prometheus/text_serializer.h"
-#include "rapidjson/stringbuffer.h"
-#include "rapidjson/writer.h"
 #include "services/consent/tenant_rules.h"
 #include "services/exchange/card_link.h"
 #include "services/exchange/card_store.h"
@@ -54,6 +52,7 @@
 #include "services/main/commands.h"
 #include "services/main/consent_tables.h"
 #include "services/main/feed_maps.h"
+#include "services/main/json_members.h"
 #include "services/main/network.h"
 #include "services/main/platform_client.h"
 #include "services/main/quorum.h"
@@ -630,28 +629,20 @@ void Platform::Repeat(absl::Duration every, const char* what, std::function<absl
 
 std::string Platform::StatusJson() const {
   rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-  const auto text = [&writer](const char* key, const std::string& value) {
-    writer.Key(key);
-    writer.String(value.c_str());
-  };
-  const auto number = [&writer](const char* key, std::uint64_t value) {
-    writer.Key(key);
-    writer.Uint64(value);
-  };
+  JsonWriter writer(buffer);
   const auto log = [&](const std::string& tenant, const std::string& origin, const std::string& vkey, std::uint64_t size) {
     writer.StartObject();
-    text("tenant", tenant);
-    text("origin", origin);
-    text("vkey", vkey);
-    number("size", size);
-    number("witnessed_size", publisher_->WitnessedSize(origin));
+    WriteText(writer, "tenant", tenant);
+    WriteText(writer, "origin", origin);
+    WriteText(writer, "vkey", vkey);
+    WriteNumber(writer, "size", size);
+    WriteNumber(writer, "witnessed_size", publisher_->WitnessedSize(origin));
     writer.EndObject();
   };
   exchange::ExchangeCounts counts;
   writer.StartObject();
-  text("network_time", absl::FormatTime(absl::RFC3339_full, network_->clock->Now(), absl::UTCTimeZone()));
-  text("governance_origin", network_->governance_origin);
+  WriteText(writer, "network_time", absl::FormatTime(absl::RFC3339_full, network_->clock->Now(), absl::UTCTimeZone()));
+  WriteText(writer, "governance_origin", network_->governance_origin);
   writer.Key("logs");
   writer.StartArray();
   log("", network_->governance_origin, network_->governance_vkey, network_->governance_writer->size());
@@ -670,17 +661,17 @@ std::string Platform::StatusJson() const {
   writer.EndArray();
   writer.Key("orders");
   writer.StartObject();
-  number("checked", counts.checked);
-  number("shown", counts.shown);
-  number("accepted", counts.accepted);
-  number("overridden", counts.overridden);
+  WriteNumber(writer, "checked", counts.checked);
+  WriteNumber(writer, "shown", counts.shown);
+  WriteNumber(writer, "accepted", counts.accepted);
+  WriteNumber(writer, "overridden", counts.overridden);
   writer.EndObject();
-  number("cards_opened", counts.opened);
+  WriteNumber(writer, "cards_opened", counts.opened);
   // From the order feed, without feedback: in none of the figures above, nor in savings.
   writer.Key("inferred");
   writer.StartObject();
-  number("cancelled", counts.inferred_cancelled);
-  number("performed", counts.inferred_performed);
+  WriteNumber(writer, "cancelled", counts.inferred_cancelled);
+  WriteNumber(writer, "performed", counts.inferred_performed);
   writer.EndObject();
   writer.EndObject();
   return buffer.GetString();

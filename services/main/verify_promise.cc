@@ -5,9 +5,8 @@
 
 #include "absl/time/clock.h"
 #include "ledger/promise_audit.h"
-#include "rapidjson/stringbuffer.h"
-#include "rapidjson/writer.h"
 #include "services/main/commands.h"
+#include "services/main/json_members.h"
 #include "services/main/log_source.h"
 #include "services/main/served_governance.h"
 #include "services/main/verify_report.h"
@@ -47,28 +46,20 @@ std::string Told(PromiseVerdict verdict, const ledger::Promise& promise, const l
 
 void PrintJson(PromiseVerdict verdict, const ledger::Promise& promise, const ledger::BelievedCheckpoint& believed) {
   rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-  const auto text = [&writer](const char* key, const std::string& value) {
-    writer.Key(key);
-    writer.String(value.c_str(), static_cast<rapidjson::SizeType>(value.size()));
-  };
-  const auto number = [&writer](const char* key, std::uint64_t value) {
-    writer.Key(key);
-    writer.Uint64(value);
-  };
+  JsonWriter writer(buffer);
   const bool broken = ledger::IsBroken(verdict);
   writer.StartObject();
   writer.Key("ok");
   writer.Bool(!broken);
-  text("verdict", broken ? "broken" : std::string(ledger::VerdictName(verdict)));
-  if (broken) text("proof", std::string(ledger::VerdictName(verdict)));
-  text("origin", promise.origin);
-  number("first_index", promise.first);
-  number("count", promise.count);
-  text("witnessed_by", TimeText(promise.witnessed_by));
-  number("size", believed.checkpoint.size);
-  if (believed.witnessed_at != absl::InfinitePast()) text("witnessed_at", TimeText(believed.witnessed_at));
-  if (broken) text("checkpoint", believed.note);
+  WriteText(writer, "verdict", broken ? "broken" : std::string(ledger::VerdictName(verdict)));
+  if (broken) WriteText(writer, "proof", std::string(ledger::VerdictName(verdict)));
+  WriteText(writer, "origin", promise.origin);
+  WriteNumber(writer, "first_index", promise.first);
+  WriteNumber(writer, "count", promise.count);
+  WriteText(writer, "witnessed_by", TimeText(promise.witnessed_by));
+  WriteNumber(writer, "size", believed.checkpoint.size);
+  if (believed.witnessed_at != absl::InfinitePast()) WriteText(writer, "witnessed_at", TimeText(believed.witnessed_at));
+  if (broken) WriteText(writer, "checkpoint", believed.note);
   writer.EndObject();
   std::printf("%s\n", buffer.GetString());
 }

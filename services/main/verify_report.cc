@@ -4,9 +4,8 @@
 #include <cstdio>
 #include <map>
 
-#include "rapidjson/stringbuffer.h"
-#include "rapidjson/writer.h"
 #include "services/main/commands.h"
+#include "services/main/json_members.h"
 #include "tenants/ids.h"
 
 namespace custodian::main {
@@ -15,7 +14,7 @@ namespace {
 std::string TimeText(absl::Time time) { return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone()); }
 
 // How many findings of each fault, and how many entries were judged in this run.
-void WriteSummary(const VerifyReport& report, rapidjson::Writer<rapidjson::StringBuffer>& writer) {
+void WriteSummary(const VerifyReport& report, JsonWriter& writer) {
   std::map<std::string, std::uint64_t> faults;
   for (const ledger::Finding& finding : report.findings) ++faults[std::string(ledger::FaultName(finding.fault))];
   std::uint64_t entries = 0;
@@ -38,35 +37,27 @@ void WriteSummary(const VerifyReport& report, rapidjson::Writer<rapidjson::Strin
 
 void WriteJson(const VerifyReport& report) {
   rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-  const auto text = [&writer](const char* key, const std::string& value) {
-    writer.Key(key);
-    writer.String(value.c_str(), static_cast<rapidjson::SizeType>(value.size()));
-  };
-  const auto number = [&writer](const char* key, std::uint64_t value) {
-    writer.Key(key);
-    writer.Uint64(value);
-  };
+  JsonWriter writer(buffer);
   writer.StartObject();
   writer.Key("ok");
   writer.Bool(report.findings.empty());
-  if (report.witnesses_asked) number("witnesses_asked", *report.witnesses_asked);
+  if (report.witnesses_asked) WriteNumber(writer, "witnesses_asked", *report.witnesses_asked);
   writer.Key("logs");
   writer.StartArray();
   for (const VerifiedLog& log : report.logs) {
     writer.StartObject();
-    text("tenant", log.tenant);
-    text("origin", log.origin);
-    number("size", log.size);
-    number("witnessed_size", log.witnessed_size);
+    WriteText(writer, "tenant", log.tenant);
+    WriteText(writer, "origin", log.origin);
+    WriteNumber(writer, "size", log.size);
+    WriteNumber(writer, "witnessed_size", log.witnessed_size);
     if (log.witnessed_at != absl::InfinitePast())
-      text("witnessed_at", absl::FormatTime(absl::RFC3339_sec, log.witnessed_at, absl::UTCTimeZone()));
-    if (log.records) number("sealed_records", *log.records);
-    if (log.keys) number("wrapped_keys", *log.keys);
-    if (log.keys) number("unnamed_keys", log.unnamed_keys);
+      WriteText(writer, "witnessed_at", absl::FormatTime(absl::RFC3339_sec, log.witnessed_at, absl::UTCTimeZone()));
+    if (log.records) WriteNumber(writer, "sealed_records", *log.records);
+    if (log.keys) WriteNumber(writer, "wrapped_keys", *log.keys);
+    if (log.keys) WriteNumber(writer, "unnamed_keys", log.unnamed_keys);
     if (log.judged_from > 0) {
-      number("read_from", log.read_from);
-      number("judged_from", log.judged_from);
+      WriteNumber(writer, "read_from", log.read_from);
+      WriteNumber(writer, "judged_from", log.judged_from);
       writer.Key("resumed");
       writer.Bool(log.is_resumed);
       writer.Key("subject_maps_judged");
@@ -79,26 +70,26 @@ void WriteJson(const VerifyReport& report) {
   writer.StartArray();
   for (const ledger::Finding& finding : report.findings) {
     writer.StartObject();
-    text("tenant", report.TenantOf(finding.origin));
-    text("origin", finding.origin);
-    text("position", finding.position);
-    text("fault", std::string(ledger::FaultName(finding.fault)));
-    text("message", finding.message);
+    WriteText(writer, "tenant", report.TenantOf(finding.origin));
+    WriteText(writer, "origin", finding.origin);
+    WriteText(writer, "position", finding.position);
+    WriteText(writer, "fault", std::string(ledger::FaultName(finding.fault)));
+    WriteText(writer, "message", finding.message);
     writer.EndObject();
   }
   writer.EndArray();
   if (report.subject) {
     writer.Key("subject");
     writer.StartObject();
-    text("id", HexEncode(report.subject->subject));
+    WriteText(writer, "id", HexEncode(report.subject->subject));
     writer.Key("entries");
     writer.StartArray();
     for (const SubjectEntries::Entry& entry : report.subject->entries) {
       writer.StartObject();
-      number("index", entry.index);
-      text("kind", entry.kind);
-      text("time", TimeText(entry.time));
-      text("receipt", "receipt/" + std::to_string(entry.index));
+      WriteNumber(writer, "index", entry.index);
+      WriteText(writer, "kind", entry.kind);
+      WriteText(writer, "time", TimeText(entry.time));
+      WriteText(writer, "receipt", "receipt/" + std::to_string(entry.index));
       writer.EndObject();
     }
     writer.EndArray();

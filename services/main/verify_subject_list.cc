@@ -7,9 +7,8 @@
 #include "absl/time/clock.h"
 #include "ledger/receipt.h"
 #include "ledger/subject_list.h"
-#include "rapidjson/stringbuffer.h"
-#include "rapidjson/writer.h"
 #include "services/main/commands.h"
+#include "services/main/json_members.h"
 #include "services/main/verify_options.h"
 #include "services/main/verify_report.h"
 #include "tenants/ids.h"
@@ -66,37 +65,29 @@ Asked WhatIsAsked(const VerifyOptions& options, const ledger::Policy& policy) {
 
 void PrintJson(const std::string& subject, const Asked& asked, const ledger::SubjectList::Verified& verified) {
   rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-  const auto text = [&writer](const char* key, const std::string& value) {
-    writer.Key(key);
-    writer.String(value.c_str(), static_cast<rapidjson::SizeType>(value.size()));
-  };
-  const auto number = [&writer](const char* key, std::uint64_t value) {
-    writer.Key(key);
-    writer.Uint64(value);
-  };
+  JsonWriter writer(buffer);
   writer.StartObject();
   writer.Key("ok");
   writer.Bool(true);
-  text("subject", HexEncode(subject));
+  WriteText(writer, "subject", HexEncode(subject));
   writer.Key("subject_compared");
   writer.Bool(asked.subject.has_value());
-  text("origin", verified.checkpoint.origin);
+  WriteText(writer, "origin", verified.checkpoint.origin);
   writer.Key("origin_compared");
   writer.Bool(asked.origin.has_value());
-  number("size", verified.checkpoint.size);
-  number("complete_to", verified.covered);
-  text("as_of", TimeText(verified.AsOf()));
-  text("coverage", Coverage(verified));
-  number("map_index", verified.map_index);
-  text("map_time", TimeText(verified.covered_at));
+  WriteNumber(writer, "size", verified.checkpoint.size);
+  WriteNumber(writer, "complete_to", verified.covered);
+  WriteText(writer, "as_of", TimeText(verified.AsOf()));
+  WriteText(writer, "coverage", Coverage(verified));
+  WriteNumber(writer, "map_index", verified.map_index);
+  WriteText(writer, "map_time", TimeText(verified.covered_at));
   writer.Key("entries");
   writer.StartArray();
   for (const auto& [index, leaf] : verified.entries) {
     writer.StartObject();
-    number("index", index);
-    text("kind", ledger::v1::Kind_Name(leaf.entry.kind()));
-    text("time", TimeText(TimeOf(leaf.entry)));
+    WriteNumber(writer, "index", index);
+    WriteText(writer, "kind", ledger::v1::Kind_Name(leaf.entry.kind()));
+    WriteText(writer, "time", TimeText(TimeOf(leaf.entry)));
     writer.EndObject();
   }
   writer.EndArray();
