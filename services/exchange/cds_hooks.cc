@@ -86,8 +86,9 @@ CdsHooks::CdsHooks(Options options, ExchangeParts parts, const Clock& machine_cl
       tables_(std::move(tables)),
       verifier_(std::move(find_client), key_sets, machine_clock),
       used_(machine_clock),
-      check_(parts_),
-      feedback_(parts_) {}
+      check_(parts_, options_.charts),
+      feedback_(parts_),
+      checks_(options_.queue_max) {}
 
 CdsHooks::~CdsHooks() = default;
 
@@ -135,6 +136,14 @@ rpc::HttpResponse CdsHooks::AnswerTo(const rpc::HttpRequest& request) {
     return TryAgain("the token cannot be checked now");
   }
   if (token->tenant.id.text() != route->tenant) return Unauthorized(absl::UnauthenticatedError("the token is of another tenant"));
+  absl::StatusOr<rpc::Shares::Taken> share = rpc::Shares::Taken();
+  if (options_.shares != nullptr) share = options_.shares->Take(token->tenant.id, absl::StrCat("cds ", token->issuer));
+  if (!share.ok()) {
+    if (route->endpoint == Endpoint::kService) return Busy(route->tenant, share.status());
+    rpc::HttpResponse response = TryAgain(std::string(share.status().message()));
+    response.status = 429;
+    return response;
+  }
   if (absl::Status status = used_.Use(token->jti_sha256, token->expires); !status.ok())
     return absl::IsUnauthenticated(status) ? Unauthorized(status) : TryAgain(std::string(status.message()));
 
@@ -165,23 +174,16 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request,
   if (job->table == nullptr) job->table = std::make_shared<const ExamTable>();
 
   const TenantId tenant_id = tenant.id;
-  if (!Enter(tenant_id)) return Busy(tenant_id.text(), absl::ResourceExhaustedError("too many order checks of this tenant at once"));
-  const absl::Cleanup leave = [&] { Leave(tenant_id); };
-  bool has_workers = false;
-  {
-    const absl::MutexLock lock(&mutex_);
-    has_workers = workers_ > 0;
-  }
-  if (!has_workers) {
+  if (!checks_.has_workers()) {
     RunJob(*job);
-  } else if (!Enqueue(job)) {
+  } else if (!checks_.Add(tenant_id, [this, job] { RunJob(*job); })) {
     return Busy(tenant.id.text(), absl::ResourceExhaustedError("too many order checks wait"));
   }
   if (!job->done.WaitForNotificationWithDeadline(deadline) || absl::IsCancelled(job->answer.status())) {
     job->claim.GiveUp();
     return Fault(tenant.id.text(), absl::DeadlineExceededError("an order check was late"), received);
   }
-  if (job->answer.ok()) return Cards(*std::move(job->answer), received);
+  if (job->answer.ok()) return Cards(*std::move(job->answer), received, job->claim.charts_until());
   if (job->lacks_data) return Refusal(412, std::string(job->answer.status().message()));
   if (absl::IsUnauthenticated(job->answer.status())) return Unauthorized(job->answer.status());
   if (absl::IsInvalidArgument(job->answer.status())) return Refusal(400, std::string(job->answer.status().message()));
@@ -190,10 +192,12 @@ rpc::HttpResponse CdsHooks::Check(CdsCall call, const rpc::HttpRequest& request,
   return Fault(tenant.id.text(), job->answer.status(), received);
 }
 
-rpc::HttpResponse CdsHooks::Cards(std::string body, absl::Time received) const {
+rpc::HttpResponse CdsHooks::Cards(std::string body, absl::Time received, absl::Time charts_until) const {
   const bool has_cards = body != kNoCards;
   rpc::HttpResponse response = Answer(std::move(body));
-  if (!has_cards) response.not_before = NextTick(received, options_.tick);
+  if (has_cards) return response;
+  const bool hides_charts = options_.charts + kRecordingTime <= options_.tick;
+  response.not_before = NextTick(received, options_.tick, hides_charts ? charts_until + kRecordingTime : absl::InfinitePast());
   return response;
 }
 
@@ -225,26 +229,6 @@ rpc::HttpResponse CdsHooks::Feedback(const CdsCall& call, const rpc::HttpRequest
   spdlog::error("event=feedback_failed tenant={} code={} reason=\"{}\"", call.partition->tenant.id.text(),
                 absl::StatusCodeToString(status.code()), text);
   return TryAgain("the feedback could not be recorded now; send it again");
-}
-
-bool CdsHooks::Enter(const TenantId& tenant) {
-  const absl::MutexLock lock(&mutex_);
-  int& at_once = at_once_[tenant];
-  if (at_once >= options_.tenant_at_once_max) return false;
-  ++at_once;
-  return true;
-}
-
-void CdsHooks::Leave(const TenantId& tenant) {
-  const absl::MutexLock lock(&mutex_);
-  if (--at_once_[tenant] == 0) at_once_.erase(tenant);
-}
-
-bool CdsHooks::Enqueue(const std::shared_ptr<Job>& job) {
-  const absl::MutexLock lock(&mutex_);
-  if (queue_.size() >= options_.queue_max) return false;
-  queue_.push_back(job);
-  return true;
 }
 
 // Whether an order is of a class that is switched on: only then is anything of the EHR's needed.
@@ -295,47 +279,6 @@ void CdsHooks::RunJob(Job& job) {
       return filled;
     };
   job.answer = check_.Run(job.call, job.request, *job.table, job.claim, prepare);
-}
-
-void CdsHooks::Work() {
-  {
-    const absl::MutexLock lock(&mutex_);
-    ++workers_;
-  }
-  while (true) {
-    std::shared_ptr<Job> job;
-    {
-      const absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(
-          +[](CdsHooks* hooks)
-               ABSL_EXCLUSIVE_LOCKS_REQUIRED(hooks->mutex_) { return hooks->stopping_ || !hooks->queue_.empty(); },
-          this));
-      if (queue_.empty()) {
-        --workers_;
-        return;
-      }
-      const auto running = [this](const std::shared_ptr<Job>& waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        const auto found = running_.find(waiting->call.partition->tenant.id);
-        return found == running_.end() ? 0 : found->second;
-      };
-      // The first of those whose tenant has the fewest.
-      auto next = queue_.begin();
-      for (auto each = next; each != queue_.end(); ++each)
-        if (running(*each) < running(*next)) next = each;
-      job = std::move(*next);
-      queue_.erase(next);
-      ++running_[job->call.partition->tenant.id];
-    }
-    RunJob(*job);
-    const TenantId tenant = job->call.partition->tenant.id;
-    const absl::MutexLock lock(&mutex_);
-    if (--running_[tenant] == 0) running_.erase(tenant);
-  }
-}
-
-void CdsHooks::Stop() {
-  const absl::MutexLock lock(&mutex_);
-  stopping_ = true;
 }
 
 absl::StatusOr<ExchangeCounts> CdsHooks::Counts(const TenantId& tenant) const {

@@ -13,7 +13,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <functional>
 #include <memory>
@@ -31,12 +30,16 @@
 #include "services/exchange/exchange_parts.h"
 #include "services/exchange/jwt.h"
 #include "services/exchange/order_check.h"
+#include "services/rpc/errands.h"
 #include "services/rpc/http.h"
+#include "services/rpc/shares.h"
 
 namespace custodian::exchange {
 
 class CdsHooks {
  public:
+  // What a check takes that has all it needs, amply.
+  static constexpr absl::Duration kRecordingTime = absl::Milliseconds(15);
   // The exam table in force for a tenant; null when none was set: then every class is off.
   using ExamTables = std::function<std::shared_ptr<const ExamTable>(const TenantId&)>;
 
@@ -48,12 +51,16 @@ class CdsHooks {
     // early, or something was found and refused late, shows in no answer's time. The price is that much delay, half of it on average, of
     // calls that show the clinician nothing; a card leaves at once. Zero: without.
     absl::Duration tick = absl::ZeroDuration();
+    // How long a check waits for the charts that other tenants keep of the patient: from its receipt, or from when the EHR's own data were fetched. Of one that
+    // is not open by then the answer knows nothing, so that a chart that is slow to open does not show in the answer's time, nor hold up what others have; the
+    // next check finds it open. Where it is shorter than the tick by kRecordingTime, no answer without cards leaves before so much has passed.
+    absl::Duration charts = absl::InfiniteDuration();
     // Asks a registered fhirServer; absent: none is asked.
     FetchUrl fetch{};
-    // Checks that wait for a worker, and checks of one tenant that are under way, waiting or not; past either the answer is that of a fault. Of those that wait the
-    // tenant goes first for whom the fewest run.
+    // Checks that wait for a worker; past it the answer is that of a fault.
     std::size_t queue_max = 256;
-    int tenant_at_once_max = 32;
+    // What each client and tenant may have; past it a check is answered as a fault, feedback with 429. Borrowed; absent: without a limit.
+    rpc::Shares* shares = nullptr;
   };
   // Borrows the clock and `key_sets`. A token's audience is the parts' public_url and the path. `find_client` and `key_sets`: see JwtVerifier.
   CdsHooks(Options options, ExchangeParts parts, const Clock& machine_clock, ExamTables tables, JwtVerifier::FindClient find_client,
@@ -70,8 +77,8 @@ class CdsHooks {
   // Runs order checks until Stop(): a check that hangs in a database must not hold its caller. Called on as many threads as
   // checks may run at once, started in services/main; with none, checks run on their caller's thread and keep the deadline
   // between steps only.
-  void Work();
-  void Stop();
+  void Work() { checks_.Work(); }
+  void Stop() { checks_.Stop(); }
 
   [[nodiscard]] absl::StatusOr<ExchangeCounts> Counts(const TenantId& tenant) const;
   // Order checks that failed or were late since the start: each was an alarm in the log.
@@ -83,17 +90,12 @@ class CdsHooks {
   [[nodiscard]] rpc::HttpResponse AnswerTo(const rpc::HttpRequest& request);
   [[nodiscard]] rpc::HttpResponse Check(CdsCall call, const rpc::HttpRequest& request, absl::Time received);
   // A check's answer, held back when it has no cards.
-  [[nodiscard]] rpc::HttpResponse Cards(std::string body, absl::Time received) const;
+  [[nodiscard]] rpc::HttpResponse Cards(std::string body, absl::Time received, absl::Time charts_until) const;
   [[nodiscard]] rpc::HttpResponse Feedback(const CdsCall& call, const rpc::HttpRequest& request);
   // What a caller sees of a check that failed or was late is what it sees of one that found nothing, time included: why may be another tenant's affair.
   [[nodiscard]] rpc::HttpResponse Fault(std::string_view tenant, const absl::Status& why, absl::Time received);
   // Before anybody's records were looked for.
   [[nodiscard]] rpc::HttpResponse Busy(std::string_view tenant, const absl::Status& why);
-  // False when its tenant has too many under way.
-  [[nodiscard]] bool Enter(const TenantId& tenant);
-  void Leave(const TenantId& tenant);
-  // False when the queue is full.
-  [[nodiscard]] bool Enqueue(const std::shared_ptr<Job>& job);
   [[nodiscard]] static bool NeedsData(const Job& job);
   // options_.fetch, a few at a time, of one tenant fewer: slow servers of some tenants must not hold the workers of all. `exhausted`: set when it was not asked for that.
   [[nodiscard]] FetchUrl LimitedFetch(const TenantId& tenant, bool& exhausted);
@@ -107,16 +109,12 @@ class CdsHooks {
   const OrderCheck check_;
   const CardFeedback feedback_;
   std::atomic<std::uint64_t> faults_ = 0;
+  rpc::Errands checks_;
 
   absl::Mutex mutex_;
-  // Of each tenant that has any: checks under way, of those the ones that run, and requests to its EHR's servers.
-  std::map<TenantId, int> at_once_ ABSL_GUARDED_BY(mutex_);
-  std::map<TenantId, int> running_ ABSL_GUARDED_BY(mutex_);
+  // Requests to the EHR's servers of each tenant that has any.
   std::map<TenantId, int> fetching_ ABSL_GUARDED_BY(mutex_);
   int fetching_all_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::deque<std::shared_ptr<Job>> queue_ ABSL_GUARDED_BY(mutex_);
-  int workers_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace custodian::exchange

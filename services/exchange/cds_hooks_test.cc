@@ -1,7 +1,9 @@
 // Order checks over HTTP: who may call, what is answered, and when. The flow itself: order_check_test.cc; feedback: card_feedback_test.cc.
 #include "services/exchange/cds_hooks.h"
 
+#include <cstdint>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -182,6 +184,94 @@ TEST_F(CdsHooksTest, AnswersWithoutCardsLeaveOnTheTickAndCardsAtOnce) {
   EXPECT_LE(card.not_before, absl::Now());
 }
 
+// Alpha's keys hang: what beta is told, and when, is what it is told of a patient whom nobody else knows.
+TEST_F(CdsHooksTest, AChartThatIsSlowToOpenLooksLikeNoneAndIsOpenForTheNextCheck) {
+  AddEverything();
+  const PatientRecords cold(world_->partitions(), world_->sealer(), machine_clock_);
+  std::vector<std::function<void()>> hanging;
+  ExchangeParts parts = world_->parts(world_->sealer(), cold);
+  parts.open_apart = [&hanging](const TenantId& tenant, std::function<void()> opening) {
+    EXPECT_EQ(tenant.text(), "00000000000000aa");
+    hanging.push_back(std::move(opening));
+    return true;
+  };
+  CdsHooks::Options options = Patient();
+  options.tick = absl::Seconds(20);
+  options.charts = absl::Milliseconds(50);
+  const auto hooks = MakeHooks(options, parts);
+  const auto ask = [&](const std::string& instance) {
+    const absl::Time sent = absl::Now();
+    auto answer = Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody(instance + patient_));
+    return std::pair(std::move(answer), absl::Now() - sent);
+  };
+  const std::uint64_t size = SizeOf("beta");
+  const absl::Time before = absl::Now();
+  const auto [late, taken] = ask("slow-");
+  EXPECT_EQ(late.status, 200);
+  EXPECT_EQ(late.body, "{\"cards\":[]}");
+  EXPECT_EQ(TestWorld::HeaderOf(late, "retry-after"), "");
+  EXPECT_GE(taken, options.charts);
+  EXPECT_GE(late.not_before, before + options.tick);
+  EXPECT_LE(late.not_before, before + taken + options.tick);
+  const std::vector<Entry> entries = Entries("beta", size);
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].kind(), ledger::v1::KIND_ORDER_CHECKED);
+  EXPECT_EQ(DetailOf("beta", entries[0]).TextOf("outcome"), "no-prior");
+  EXPECT_EQ(hooks->faults(), 0u);
+  // The keys answer at last.
+  ASSERT_EQ(hanging.size(), 1u);
+  hanging.front()();
+  EXPECT_FALSE(CardIn(ask("next-").first).is_null());
+  EXPECT_EQ(hanging.size(), 1u) << "it was at hand";
+}
+
+TEST_F(CdsHooksTest, ChartsAreOpenedApartWhileTheCheckWaits) {
+  AddEverything();
+  const PatientRecords cold(world_->partitions(), world_->sealer(), machine_clock_);
+  ExchangeParts parts = world_->parts(world_->sealer(), cold);
+  std::vector<std::thread> openings;
+  parts.open_apart = [&openings](const TenantId&, std::function<void()> opening) {
+    openings.emplace_back([opening = std::move(opening)] {
+      absl::SleepFor(absl::Milliseconds(20));
+      opening();
+    });
+    return true;
+  };
+  CdsHooks::Options options = Patient();
+  options.charts = absl::Seconds(30);
+  EXPECT_FALSE(CardIn(Send(*MakeHooks(options, parts), "beta", "POST", "cds-services/prior-results", OrderBody("apart-" + patient_))).is_null());
+  EXPECT_EQ(openings.size(), 1u);
+  for (std::thread& opening : openings) opening.join();
+}
+
+TEST_F(CdsHooksTest, WhereTooManyChartsWaitToBeOpenedTheCheckGoesOn) {
+  AddEverything();
+  const PatientRecords cold(world_->partitions(), world_->sealer(), machine_clock_);
+  ExchangeParts parts = world_->parts(world_->sealer(), cold);
+  parts.open_apart = [](const TenantId&, const std::function<void()>&) { return false; };
+  EXPECT_TRUE(CardIn(Send(*MakeHooks(Patient(), parts), "beta", "POST", "cds-services/prior-results", OrderBody("full-" + patient_))).is_null());
+}
+
+// Which tick it is may not depend on how long charts take: an answer whose wait for charts would end in the second leaves with the second.
+TEST_F(CdsHooksTest, AnAnswerWithoutCardsLeavesAfterTheWaitThatItMightHaveHad) {
+  AddPatient("beta");
+  fhir_servers_ = {"https://ehr.example/fhir"};
+  CdsHooks::Options options = Patient();
+  options.tick = absl::Milliseconds(400);
+  options.charts = absl::Milliseconds(300);
+  options.fetch = [this](absl::Duration, const std::string& url, const auto&) -> absl::StatusOr<rpc::HttpResponse> {
+    absl::SleepFor(absl::Milliseconds(100));
+    if (url.find("/Patient/") == std::string::npos) return absl::NotFoundError("nothing");
+    return rpc::HttpResponse{200, {}, absl::StrCat(R"({"resourceType":"Patient","id":")", patient_, R"(","birthDate":"1970-04-05"})")};
+  };
+  const auto hooks = MakeHooks(options);
+  const absl::Time before = absl::Now();
+  const auto answer = Send(*hooks, "beta", "POST", "cds-services/prior-results", WithServer(OrderBody("after-" + patient_), "https://ehr.example/fhir"));
+  fhir_servers_.clear();
+  EXPECT_EQ(answer.body, "{\"cards\":[]}");
+  EXPECT_GE(answer.not_before, before + 2 * options.tick);
+}
+
 TEST_F(CdsHooksTest, AFaultAnswersWithoutCardsAndTheSameCallLaterIsCheckedAfresh) {
   AddEverything();
   // Nothing leased: everything must be asked of the key process.
@@ -258,10 +348,15 @@ TEST_F(CdsHooksTest, ATenantHasItsShareOfWhatIsUnderWayAndOfRequestsToEhrs) {
   for (std::thread& caller : callers) caller.join();
   fhir_servers_.clear();
   // Past its share a tenant is told to come back.
-  options.tenant_at_once_max = 0;
-  const auto busy = Send(*MakeHooks(options), "beta", "POST", "cds-services/prior-results", OrderBody("busy-" + patient_));
+  rpc::Shares shares({.tenant_at_once = 0}, machine_clock_);
+  options.shares = &shares;
+  const auto limited = MakeHooks(options);
+  const auto busy = Send(*limited, "beta", "POST", "cds-services/prior-results", OrderBody("busy-" + patient_));
   EXPECT_EQ(busy.body, "{\"cards\":[]}");
   EXPECT_EQ(TestWorld::HeaderOf(busy, "retry-after"), "1");
+  const auto feedback = Send(*limited, "beta", "POST", "cds-services/prior-results/feedback", "{}");
+  EXPECT_EQ(feedback.status, 429);
+  EXPECT_EQ(TestWorld::HeaderOf(feedback, "retry-after"), "1");
 }
 
 TEST_F(CdsHooksTest, WorkersCheckAndStopWhenAsked) {

@@ -8,6 +8,7 @@
 #include "services/exchange/consent_gate.h"
 #include "services/exchange/locator.h"
 #include "services/exchange/patient_records.h"
+#include "services/exchange/person_chart.h"
 #include "services/exchange/refusals.h"
 #include "services/keys/key_client.h"
 #include "services/keys/sealer.h"
@@ -31,6 +32,8 @@ struct ExchangeParts {
   RulesOf rules = BuiltInRules();
   // Takes in what consent refused; may be empty.
   OnRefused refused = nullptr;
+  // Where order checks have other tenants' charts opened; absent: nothing else waits for those than the check itself.
+  OpenApart open_apart = nullptr;
 };
 
 }  // namespace custodian::exchange

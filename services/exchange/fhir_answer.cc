@@ -31,7 +31,7 @@ rpc::HttpResponse FhirResponse(int status, std::string body) {
 
 rpc::HttpResponse FhirResponse(const Refusal& refusal) {
   rpc::HttpResponse response = FhirResponse(refusal.status, OperationOutcome(refusal.issues));
-  if (refusal.status == 503) response.headers.emplace_back("Retry-After", "1");
+  if (refusal.status == 503 || refusal.status == 429) response.headers.emplace_back("Retry-After", "1");
   return response;
 }
 

@@ -24,6 +24,7 @@
 #include "services/exchange/ledger_list.h"
 #include "services/exchange/smart_scope.h"
 #include "services/rpc/http.h"
+#include "services/rpc/shares.h"
 
 namespace custodian::exchange {
 
@@ -44,6 +45,8 @@ class FhirService {
     absl::Duration tick = absl::ZeroDuration();
     // Who calls (smart_service.h); absent: whom the certificate names in the registry, without scopes.
     std::function<absl::StatusOr<FhirCaller>(const rpc::HttpRequest&)> authenticate{};
+    // What each client and tenant may have; past it the answer is 429. Borrowed; absent: without a limit.
+    rpc::Shares* shares = nullptr;
     // Receipts that go with what was disclosed; absent: there is none yet.
     ReceiptSource receipt{};
     // Answers Patient/$match; absent: MatchWithin().

@@ -503,5 +503,25 @@ TEST_F(Fhir, BadInputIsAnsweredAsTheDataFileSays) {
   }
 }
 
+TEST_F(Fhir, PastItsShareAClientIsToldToComeBack) {
+  rpc::Shares shares({.client_per_second = 1}, world_->clock());
+  FhirService::Options options = TestWorld::FhirOptions();
+  options.shares = &shares;
+  const FhirService service(options, world_->parts());
+  const auto send = [&](const std::string& client) {
+    rpc::HttpRequest request;
+    request.method = "GET";
+    request.path = "/fhir/00000000000000aa/Patient/nobody";
+    request.peer_spiffe_id = client;
+    return service.Handle(request);
+  };
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(send(TestWorld::ClientOf("alpha")).status, 404);
+  const auto refused = send(TestWorld::ClientOf("alpha"));
+  EXPECT_THAT(TestWorld::Body(refused, 429)["issue"][0].TextOf("diagnostics"), HasSubstr("more than 1 requests a second"));
+  EXPECT_EQ(TestWorld::HeaderOf(refused, "Retry-After"), "1");
+  EXPECT_EQ(send(TestWorld::ClientOf("beta")).status, 404) << "another's share";
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(send("spiffe://custodian.example/tenant/00000000000000aa/fhir/stranger").status, 403) << "nobody's share";
+}
+
 }  // namespace
 }  // namespace custodian::exchange

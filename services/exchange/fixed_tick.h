@@ -12,10 +12,10 @@
 
 namespace custodian::exchange {
 
-// By the machine's clock; `received` plus at least one tick. The past without a tick.
-[[nodiscard]] inline absl::Time NextTick(absl::Time received, absl::Duration tick) {
+// By the machine's clock; `received` plus at least one tick, and not before `at_least`. The past without a tick.
+[[nodiscard]] inline absl::Time NextTick(absl::Time received, absl::Duration tick, absl::Time at_least = absl::InfinitePast()) {
   if (tick <= absl::ZeroDuration()) return absl::InfinitePast();
-  const absl::Duration taken = absl::Now() - received;
+  const absl::Duration taken = std::max(absl::Now(), at_least) - received;
   return received + tick * std::max<std::int64_t>(1, (taken + tick - absl::Nanoseconds(1)) / tick);
 }
 

@@ -53,15 +53,15 @@ class KeptCharts {
     is_first = !opening_.contains(patient);
     const auto is_open = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !opening_.contains(patient); };
     mutex_.Await(absl::Condition(&is_open));
-    const auto found = kept_.find(patient);
-    if (found == kept_.end() || !Lasts(found->second)) {
-      // Whoever waited for nothing (the chart was too large to be kept, or failed to open) opens it beside others.
-      if (is_first) opening_.insert(patient);
-      return std::nullopt;
-    }
-    Kept kept = found->second.kept;
-    if (--found->second.uses_left <= 0) Drop(found);
+    std::optional<Kept> kept = Use(patient);
+    // Whoever waited for nothing (the chart was too large to be kept, or failed to open) opens it beside others.
+    if (!kept && is_first) opening_.insert(patient);
     return kept;
+  }
+  // One use of the patient's chart; nothing when it is not kept. Waits for nobody.
+  [[nodiscard]] std::optional<Kept> UseIfKept(const PatientLink& patient) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return Use(patient);
   }
   void End(const PatientLink& patient) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
@@ -111,6 +111,13 @@ class KeptCharts {
     std::list<PatientLink>::iterator place;
   };
 
+  [[nodiscard]] std::optional<Kept> Use(const PatientLink& patient) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto found = kept_.find(patient);
+    if (found == kept_.end() || !Lasts(found->second)) return std::nullopt;
+    Kept kept = found->second.kept;
+    if (--found->second.uses_left <= 0) Drop(found);
+    return kept;
+  }
   [[nodiscard]] bool Lasts(const Entry& entry) const {
     const absl::Time now = clock_.Now();
     // A clock set back ends it too.

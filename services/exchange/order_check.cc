@@ -80,7 +80,7 @@ class OrderCheck::Attempt {
  public:
   // `patient`: none when it is not known here.
   Attempt(const ExchangeParts& parts, const CdsCall& call, const CheckRequest& request, const ExamTable& table,
-          RecordedKeys& recorded, std::string check_key, std::string digest, const std::optional<PatientId>& patient)
+          RecordedKeys& recorded, std::string check_key, std::string digest, const std::optional<PatientId>& patient, absl::Time charts_until)
       : parts_(parts),
         call_(call),
         request_(request),
@@ -90,7 +90,8 @@ class OrderCheck::Attempt {
         check_key_(std::move(check_key)),
         digest_(std::move(digest)),
         known_(patient.has_value()),
-        patient_(patient.value_or(PatientId())) {}
+        patient_(patient.value_or(PatientId())),
+        charts_until_(charts_until) {}
 
   // `judge_person`: anew, since how it was judged last did not stand.
   absl::Status Evaluate(bool judge_person) {
@@ -256,7 +257,8 @@ class OrderCheck::Attempt {
     const PatientLink asked{tenant_.id, patient_};
     const auto links = judge_person ? parts_.locator.JudgePerson(asked) : parts_.locator.PersonOf(asked);
     if (!links.ok()) return links.status();
-    auto charts = PersonCharts::Open({parts_.partitions, parts_.records, parts_.rules, parts_.network_clock}, *links, {tenant_, kActReason, now_}, kPurpose);
+    auto charts = PersonCharts::Open({parts_.partitions, parts_.records, parts_.rules, parts_.network_clock}, *links,
+                                     {tenant_, kActReason, now_, charts_until_, parts_.open_apart}, kPurpose);
     if (!charts.ok()) return charts.status();
     charts_ = *std::move(charts);
     exams_.emplace(charts_, tenant_, table_, parts_.registry);
@@ -459,6 +461,7 @@ class OrderCheck::Attempt {
   const bool known_;
   // The patient, or the tenant's pseudo patient for one that is not known here.
   PatientId patient_;
+  const absl::Time charts_until_;
   absl::Time now_;
   PersonCharts charts_;
   // Of `charts_`, once they are open.
@@ -515,7 +518,7 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
   // tenant's log: most checks have no card, and are new.
   const auto reshow = [&](const std::string& body) -> absl::StatusOr<std::string> {
     for (int attempt = 1;; ++attempt) {
-      Attempt again(parts_, call, request, table, recorded_, *check_key, *digest, patient);
+      Attempt again(parts_, call, request, table, recorded_, *check_key, *digest, patient, claim.charts_until());
       auto shown = again.Reshow(body, claim);
       if (absl::IsFailedPrecondition(shown.status()) && attempt < kAttempts) continue;
       if (shown.ok()) again.NoteRefusals();
@@ -530,16 +533,18 @@ absl::StatusOr<std::string> OrderCheck::Run(const CdsCall& call, const CheckRequ
     if (!known->answer) return absl::NotFoundError("the check is new");
     return FirstAnswer(parts_, call, *check_key, *digest, *known->answer, reshow);
   };
+  claim.WaitFor(absl::Now() + charts_);
   bool is_new = false;
   if (prepare) {
     if (auto first = first_answer(); !absl::IsNotFound(first.status())) return first;
     is_new = true;
     if (absl::Status status = prepare(); !status.ok()) return status;
+    claim.WaitFor(absl::Now() + charts_);
   }
 
   for (int attempt = 1;; ++attempt) {
     if (claim.given_up()) return absl::CancelledError("the caller gave up");
-    Attempt one(parts_, call, request, table, recorded_, *check_key, *digest, patient);
+    Attempt one(parts_, call, request, table, recorded_, *check_key, *digest, patient, claim.charts_until());
     if (absl::Status status = one.Evaluate(/*judge_person=*/attempt > 1); !status.ok()) return status;
     if (one.has_cards() && !is_new) {
       if (auto first = first_answer(); !absl::IsNotFound(first.status())) return first;

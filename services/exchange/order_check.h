@@ -5,7 +5,9 @@
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_ORDER_CHECK_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_ORDER_CHECK_H_
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <set>
@@ -35,6 +37,11 @@ class AnswerClaim {
   // By the caller; false when the answer is being recorded already.
   bool GiveUp() { return Move(kGivenUp); }
   [[nodiscard]] bool given_up() const { return state_ == kGivenUp || absl::Now() >= deadline_; }
+  [[nodiscard]] absl::Time deadline() const { return deadline_; }
+
+  // By the check: until when it would have waited for charts, whether there were any or not. No answer without cards may leave before.
+  void WaitFor(absl::Time charts_until) { charts_until_ = absl::ToUnixMicros(std::min(charts_until, deadline_)); }
+  [[nodiscard]] absl::Time charts_until() const { return absl::FromUnixMicros(charts_until_); }
 
  private:
   enum State { kOpen, kTaken, kGivenUp };
@@ -44,6 +51,7 @@ class AnswerClaim {
   }
   const absl::Time deadline_;
   std::atomic<State> state_ = kOpen;
+  std::atomic<std::int64_t> charts_until_ = 0;
 };
 
 // A call whose token and body were checked.
@@ -73,7 +81,8 @@ class RecordedKeys {
 
 class OrderCheck {
  public:
-  explicit OrderCheck(const ExchangeParts& parts) : parts_(parts) {}
+  // `charts`: how long a check waits for other tenants' charts; what is not open by then is not offered, and kept for the next check.
+  explicit OrderCheck(const ExchangeParts& parts, absl::Duration charts = absl::InfiniteDuration()) : parts_(parts), charts_(charts) {}
 
   // The answer's body. The same (iss, hook, hookInstance) gets the first answer, less what its reader may no longer see, and changes nothing. Unauthenticated for a token
   // used before, InvalidArgument for a hookInstance used before with another context, Cancelled when the caller gave up; any
@@ -85,6 +94,7 @@ class OrderCheck {
  private:
   class Attempt;
   const ExchangeParts& parts_;
+  const absl::Duration charts_;
   mutable RecordedKeys recorded_;
 };
 

@@ -102,6 +102,14 @@ absl::StatusOr<PatientRecords::Chart> PatientRecords::OpenChart(const PatientLin
   return Advance(*partition, link, purpose, *std::move(kept));
 }
 
+std::optional<PatientRecords::Chart> PatientRecords::ChartAtHand(const PatientLink& link) const {
+  const tenants::Partition* partition = partitions_.FindById(link.tenant);
+  if (partition == nullptr || !kept_.keeps()) return std::nullopt;
+  const std::optional<Kept> kept = kept_.UseIfKept(link);
+  if (!kept || !sealer_.Holds(link.tenant, link.patient) || !partition->writer->IsUnchangedSince(link.patient, kept->through)) return std::nullopt;
+  return *kept->chart;
+}
+
 absl::StatusOr<PatientRecords::Chart> PatientRecords::OpenAnew(const tenants::Partition& partition, const PatientLink& link,
                                                                std::string_view purpose) const {
   const std::uint64_t size_before = partition.writer->size();

@@ -65,6 +65,8 @@ class PatientRecords {
     std::uint64_t through = 0;
   };
   [[nodiscard]] absl::StatusOr<Chart> OpenChart(const PatientLink& link, std::string_view purpose) const;
+  // The same where it takes nothing but memory: the chart is kept, nothing changed it, and its key is held; else nothing.
+  [[nodiscard]] std::optional<Chart> ChartAtHand(const PatientLink& link) const;
   // With every version, oldest first, for what was known when.
   [[nodiscard]] absl::StatusOr<Records> OpenHistory(const PatientLink& link, std::string_view purpose) const;
   // The newest version of the patient's Patient resource; nothing when there is none, or it was deleted.

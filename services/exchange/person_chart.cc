@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "services/exchange/fhir_time.h"
 #include "spdlog/spdlog.h"
 
@@ -26,17 +30,75 @@ const OpenedRecord* PersonChart::Find(const RecordId& record) const {
   return found == records->end() ? nullptr : &*found;
 }
 
+namespace {
+
+// Outlives who waits for it.
+struct Openings {
+  explicit Openings(std::size_t charts) : opened(charts) {}
+  [[nodiscard]] bool Done() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) { return left == 0; }
+
+  absl::Mutex mutex;
+  // By link; nothing of one that was not opened (yet).
+  std::vector<std::optional<absl::StatusOr<PatientRecords::Chart>>> opened ABSL_GUARDED_BY(mutex);
+  std::size_t left ABSL_GUARDED_BY(mutex) = 0;
+};
+
+// Each link's chart; nothing of those that were not open in time.
+std::vector<std::optional<absl::StatusOr<PatientRecords::Chart>>> OpenEach(const PersonCharts::Sources& sources, const std::vector<PatientLink>& links,
+                                                                           const PersonCharts::Reader& reader, std::string_view purpose) {
+  const auto openings = std::make_shared<Openings>(links.size());
+  std::vector<std::size_t> here;
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const PatientLink& link = links[i];
+    if (link.tenant == reader.tenant.id || !reader.open_apart) {
+      here.push_back(i);
+      continue;
+    }
+    auto at_hand = sources.records.ChartAtHand(link);
+    const absl::MutexLock lock(&openings->mutex);
+    if (at_hand) {
+      openings->opened[i] = *std::move(at_hand);
+      continue;
+    }
+    const auto open = [openings, i, link, &records = sources.records, purpose = std::string(purpose)] {
+      auto chart = records.OpenChart(link, purpose);
+      const absl::MutexLock done(&openings->mutex);
+      openings->opened[i] = std::move(chart);
+      --openings->left;
+    };
+    if (reader.open_apart(link.tenant, open)) ++openings->left;
+  }
+  for (const std::size_t i : here) {
+    auto chart = sources.records.OpenChart(links[i], purpose);
+    const absl::MutexLock lock(&openings->mutex);
+    openings->opened[i] = std::move(chart);
+  }
+  const absl::MutexLock lock(&openings->mutex);
+  openings->mutex.AwaitWithDeadline(absl::Condition(openings.get(), &Openings::Done), reader.open_until);
+  return openings->opened;
+}
+
+}  // namespace
+
 absl::StatusOr<PersonCharts> PersonCharts::Open(const Sources& sources, const std::vector<PatientLink>& links, const Reader& reader,
                                                 std::string_view purpose) {
   PersonCharts person;
   std::set<TenantId> unreadable;
-  for (const PatientLink& link : links) {
+  for (const PatientLink& link : links)
+    if (sources.partitions.FindById(link.tenant) == nullptr) return absl::UnavailableError("a tenant's partition does not run here");
+  auto each_opened = OpenEach(sources, links, reader, purpose);
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const PatientLink& link = links[i];
     PersonChart chart;
     chart.link = link;
     chart.partition = sources.partitions.FindById(link.tenant);
-    if (chart.partition == nullptr) return absl::UnavailableError("a tenant's partition does not run here");
     const bool own = link.tenant == reader.tenant.id;
-    auto opened = sources.records.OpenChart(link, purpose);
+    if (!each_opened[i]) {
+      spdlog::error("event=chart_late alarm=true tenant={}", link.tenant.text());
+      unreadable.insert(link.tenant);
+      continue;
+    }
+    auto& opened = *each_opened[i];
     if (!own && IsOfTheChart(opened.status())) {
       // A fault would tell the reader that the patient is known there.
       spdlog::error("event=chart_unreadable alarm=true tenant={} code={}", link.tenant.text(), absl::StatusCodeToString(opened.status().code()));

@@ -5,6 +5,7 @@
 #define CUSTODIAN_SERVICES_EXCHANGE_PERSON_CHART_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,6 +39,9 @@ struct PersonChart {
   [[nodiscard]] const OpenedRecord* Find(const RecordId& record) const;
 };
 
+// Opens a chart later, on a thread that may wait for the tenant's keys and database; false when too much waits (rpc::Errands).
+using OpenApart = std::function<bool(const TenantId& tenant, std::function<void()> opening)>;
+
 class PersonCharts {
  public:
   struct Sources {
@@ -52,10 +56,13 @@ class PersonCharts {
     std::string purpose;
     // Nothing is decided by an earlier time.
     absl::Time not_before = absl::InfinitePast();
+    // How long other tenants' charts are waited for (machine's clock), and where they are opened meanwhile; absent: here, however long it takes.
+    absl::Time open_until = absl::InfiniteFuture();
+    OpenApart open_apart = nullptr;
   };
   // `links`: those of the person's charts that are wanted, of each tenant either all or none. What keeps another tenant's chart from being opened
-  // (damage, a key that is gone) is alarmed, and leaves all of that tenant's out: consents may lie in what cannot be read. `purpose` is that of the
-  // decryption. Unavailable when a partition does not run here.
+  // (damage, a key that is gone, keys or a database that are slow) is alarmed, and leaves all of that tenant's out: consents may lie in what cannot be
+  // read. What comes late is kept for the next who asks. `purpose` is that of the decryption. Unavailable when a partition does not run here.
   [[nodiscard]] static absl::StatusOr<PersonCharts> Open(const Sources& sources, const std::vector<PatientLink>& links, const Reader& reader,
                                                          std::string_view purpose);
 

@@ -176,6 +176,8 @@ absl::Status Sealer::Prefetch(const TenantId& tenant, std::span<const PatientId>
   return absl::OkStatus();
 }
 
+bool Sealer::Holds(const TenantId& tenant, const PatientId& patient) const { return leases_->Holds(PatientLease(tenant, patient)); }
+
 void Sealer::DropExpired() { leases_->DropExpired(); }
 
 std::size_t Sealer::held() const { return leases_->held(); }

@@ -49,6 +49,8 @@ class Sealer {
 
   // Leases the keys of many patients with few calls, before their records are opened one by one. NotFound when one has no key.
   [[nodiscard]] absl::Status Prefetch(const TenantId& tenant, std::span<const PatientId> patients, std::string_view purpose);
+  // Whether that key is held: nothing waits for the key process.
+  [[nodiscard]] bool Holds(const TenantId& tenant, const PatientId& patient) const;
   // Wipes leases that have expired. Called every second by a thread of services/main, so that an idle process holds no key longer
   // than the lease; every Seal and Open does it too.
   void DropExpired();

@@ -110,7 +110,7 @@ class LedgerService::Core final : public v1::LedgerService::WithCallbackMethod_A
       return absl::OkStatus();
     }
     // Held against what is stored, which a thread of gRPC's must not wait for.
-    const bool taken = options_.wait_apart([this, partition, &response, word = std::move(tenants_word), write = std::move(write), answer]() mutable {
+    const bool taken = options_.wait_apart(partition->tenant.id, [this, partition, &response, word = std::move(tenants_word), write = std::move(write), answer]() mutable {
       if (absl::Status status = CheckTenantsWord(*partition->log, word); !status.ok()) return answer(status);
       Submit(*partition, std::move(write), response, std::move(answer));
     });

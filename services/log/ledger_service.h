@@ -33,7 +33,7 @@ class LedgerService {
     // Whether VOID, COUNTERSIGNED and DISPUTED are admitted: verifiers of before call such entries malformed.
     bool admits_tenants_word = false;
     // Runs it later, on a thread that may wait for the database; false when too much waits (rpc::Errands). Wanted where the tenant's word is admitted.
-    std::function<bool(std::function<void()>)> wait_apart{};
+    std::function<bool(const TenantId& tenant, std::function<void()>)> wait_apart{};
   };
   // Borrows all but `options`.
   LedgerService(const rpc::CallGuard& guard, const Readers& readers, const tenants::Partitions& partitions, Options options);

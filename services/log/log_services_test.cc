@@ -164,7 +164,7 @@ class LogServicesTest : public ::testing::Test {
                                    return LedgerService::Opened{"salt", absl::StrCat("detail ", index)};
                                  },
                                  .admits_tenants_word = true,
-                                 .wait_apart = [this](std::function<void()> errand) { return errands_.Add(std::move(errand)); }}};
+                                 .wait_apart = [this](const TenantId& tenant, std::function<void()> errand) { return errands_.Add(tenant, std::move(errand)); }}};
   FeedService feed_service_{guard_, partitions_, clock_};
   TileService tiles_{kNetwork, readers_,
                      [this](std::string_view origin) { return origin == kOrigin ? partition_->log.get() : nullptr; }, make_receipt_,

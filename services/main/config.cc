@@ -201,6 +201,9 @@ absl::StatusOr<Config> Config::Load(const std::string& file) {
     config.feeds.silence = reader.Duration("feeds.silence", config.feeds.silence);
     config.public_url = reader.Text("public_url");
     config.order_check_tick = absl::Milliseconds(reader.Number("order_check.tick_ms", 100, 0, 400));
+    config.order_check_charts = absl::Milliseconds(reader.Number("order_check.charts_ms", 70, 10, 400));
+    config.client_per_second = reader.Number("limits.requests_per_second", config.client_per_second, 0, 1'000'000);
+    config.client_at_once = reader.Number("limits.at_once", config.client_at_once, 1, 1'000);
     config.outgoing.hosts = reader.Words("outgoing.hosts");
     config.outgoing.private_networks = reader.Words("outgoing.private_networks");
     config.outgoing.ca_file = reader.Path("outgoing.ca_file", "/etc/ssl/certs/ca-certificates.crt");

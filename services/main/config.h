@@ -62,6 +62,11 @@ struct Config {
   Outgoing outgoing;
   // Order checks without cards, and what another tenant's FHIR client is refused, answer on this tick (services/exchange/fixed_tick.h).
   absl::Duration order_check_tick = absl::Milliseconds(100);
+  // How long an order check waits for other tenants' charts (services/exchange/cds_hooks.h).
+  absl::Duration order_check_charts = absl::Milliseconds(70);
+  // What one client may have of each interface (services/rpc/shares.h): requests a second (0: any), requests under way.
+  int client_per_second = 1'000;
+  int client_at_once = 64;
   Keys keys;
   // How long `serve` holds an unwrapped patient key (services/keys/sealer.h), and what it opened with it; zero: nothing is held.
   absl::Duration key_lease = absl::Seconds(60);

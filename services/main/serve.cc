@@ -65,6 +65,7 @@
 #include "services/rpc/outgoing.h"
 #include "services/rpc/router.h"
 #include "services/rpc/sessions.h"
+#include "services/rpc/shares.h"
 #include "services/savings/evaluator.h"
 #include "services/savings/metrics.h"
 #include "services/savings/page_service.h"
@@ -82,9 +83,14 @@ constexpr int kOrderChecksAtOnce = 64;
 // Batches of tenants' agents, a few a minute each, that wait for the database.
 constexpr std::size_t kErrandsMax = 256;
 constexpr int kErrandsAtOnce = 2;
+// Charts of other tenants that order checks wait for: more than checks at once, for one may want several tenants'. A token opens a few at a time.
+constexpr std::size_t kOpeningsMax = 512;
+constexpr int kOpeningsAtOnce = 32;
+constexpr int kOpeningsOfATenant = 16;
 // A call holds a thread until its answer; one tenant's order checks never hold all of them.
-constexpr int kHttpsThreads = 128;
+constexpr int kHttpsThreads = 256;
 constexpr int kOrderChecksOfATenant = 96;
+constexpr int kRequestsOfATenant = 96;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
@@ -101,6 +107,10 @@ T Value(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
+rpc::Shares::Limits LimitsOf(const Config& config, int tenant_at_once) {
+  return {.tenant_at_once = tenant_at_once, .client_at_once = config.client_at_once, .client_per_second = config.client_per_second};
+}
+
 class Platform {
  public:
   explicit Platform(const Config& config);
@@ -112,7 +122,7 @@ class Platform {
 
  private:
   [[nodiscard]] std::unique_ptr<log::Publisher> MakePublisher();
-  [[nodiscard]] rpc::CallGuard MakeGuard() const;
+  [[nodiscard]] rpc::CallGuard MakeGuard();
   // Registered and not removed.
   [[nodiscard]] std::optional<tenants::Client> FindClient(std::string_view spiffe_id) const;
   // What the exchange's services borrow of this.
@@ -160,6 +170,11 @@ class Platform {
   savings::Evaluator evaluator_;
   savings::Reporter reporter_;
   savings::Metrics metrics_;
+  // What a client has of one interface leaves it its share of the others: whoever imports by FHIR still checks orders.
+  rpc::Shares grpc_shares_;
+  rpc::Shares fhir_shares_;
+  rpc::Shares cds_shares_;
+  rpc::Shares file_shares_;
   rpc::CallGuard guard_;
   log::Readers readers_;
   log::SealedPages sealed_pages_;
@@ -175,6 +190,7 @@ class Platform {
   rpc::Sessions sessions_;
   std::unique_ptr<savings::PageService> page_;
   rpc::Errands errands_{kErrandsMax};
+  rpc::Errands openings_{kOpeningsMax, kOpeningsOfATenant};
   log::LedgerService ledger_service_;
   log::FeedService feed_service_;
   FeedMaps feed_maps_;
@@ -204,7 +220,7 @@ std::unique_ptr<log::Publisher> Platform::MakePublisher() {
 }
 
 // Registered clients, and the operator whom the configuration itself names: somebody must act before anybody is registered.
-rpc::CallGuard Platform::MakeGuard() const {
+rpc::CallGuard Platform::MakeGuard() {
   std::string own_operator;
   if (!config_.operator_certificate_file.empty()) own_operator = Value(rpc::SpiffeIdOfFile(config_.operator_certificate_file));
   return rpc::CallGuard(config_.network, [this, own_operator](std::string_view spiffe_id) -> std::optional<tenants::Client> {
@@ -212,7 +228,7 @@ rpc::CallGuard Platform::MakeGuard() const {
       return tenants::Client{.spiffe_id = own_operator, .tenant = {}, .role = "operator", .purpose = {}};
     }
     return FindClient(spiffe_id);
-  });
+  }, &grpc_shares_);
 }
 
 std::optional<tenants::Client> Platform::FindClient(std::string_view spiffe_id) const {
@@ -231,7 +247,8 @@ exchange::ExchangeParts Platform::Parts() {
           .network_clock = *network_->clock,
           .public_url = config_.public_url,
           .rules = [this](const TenantId& tenant) { return consent_tables_.Of(tenant); },
-          .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); }};
+          .refused = [this](exchange::Refused refused) { refusals_.Note(std::move(refused)); },
+          .open_apart = [this](const TenantId& tenant, std::function<void()> opening) { return openings_.Add(tenant, std::move(opening)); }};
 }
 
 // Keys as they were at the admission, unless the tenant's CDS client was registered with newer ones.
@@ -315,6 +332,10 @@ Platform::Platform(const Config& config)
                                           std::string_view tenant) { return network_->governance->CurrentTable(name, tenant); }}),
       reporter_(*network_->database, *network_->registry, *network_->clock, [this] { return DrainAll(); }),
       metrics_(reporter_),
+      grpc_shares_(LimitsOf(config, kRequestsOfATenant), machine_clock_),
+      fhir_shares_(LimitsOf(config, kRequestsOfATenant), machine_clock_),
+      cds_shares_(LimitsOf(config, kOrderChecksOfATenant), machine_clock_),
+      file_shares_(LimitsOf(config, kRequestsOfATenant), machine_clock_),
       guard_(MakeGuard()),
       readers_(guard_, network_->partitions, network_->governance_origin),
       sealed_pages_(network_->partitions, *network_->wrapped_keys, AuthorName(config)),
@@ -345,14 +366,16 @@ Platform::Platform(const Config& config)
       fhir_({.charts = {.kept = config.key_lease},
              .tick = config.order_check_tick,
              .authenticate = [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); },
+             .shares = &fhir_shares_,
              .receipt = [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
              .list_entries = [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); }},
             Parts()),
       cds_hooks_({.tick = config.order_check_tick,
+                  .charts = config.order_check_charts,
                   .fetch = [this](absl::Duration timeout, const std::string& url, const std::vector<std::pair<std::string, std::string>>& headers) {
                     return outgoing_->Get(timeout, url, headers);
                   },
-                  .tenant_at_once_max = kOrderChecksOfATenant},
+                  .shares = &cds_shares_},
                  Parts(), machine_clock_, [this](const TenantId& tenant) { return exam_tables_.Of(tenant); },
                  [this](std::string_view issuer, std::string_view cds_tenant) { return FindCdsClient(issuer, cds_tenant); }, key_sets_),
       card_links_(
@@ -373,7 +396,7 @@ Platform::Platform(const Config& config)
                          return log::LedgerService::Opened{std::move(opened->salt), std::move(opened->detail)};
                        },
                        .admits_tenants_word = config.countersigning,
-                       .wait_apart = [this](std::function<void()> errand) { return errands_.Add(std::move(errand)); }}),
+                       .wait_apart = [this](const TenantId& tenant, std::function<void()> errand) { return errands_.Add(tenant, std::move(errand)); }}),
       feed_service_(guard_, network_->partitions, *network_->clock),
       feed_maps_(*network_->governance),
       feed_intake_(
@@ -460,6 +483,7 @@ std::unique_ptr<rpc::MllpServer> Platform::MakeMllpServer() {
 Platform::~Platform() {
   if (grpc_) grpc_->Stop();
   errands_.Stop();
+  openings_.Stop();
   if (https_) https_->Stop();
   if (mllp_) mllp_->Stop();
   cds_hooks_.Stop();
@@ -491,17 +515,17 @@ void Platform::AddRoutes() {
                .refusal = exchange::CdsHooks::Refusal});
   router_.Add({.prefix = "/orders/",
                .methods = {"POST"},
-               .handler = [this](const rpc::HttpRequest& request) { return order_explanation_.Handle(request); },
+               .handler = file_shares_.Protect([this](const rpc::HttpRequest& request) { return order_explanation_.Handle(request); }),
                .tenant_follows = true,
                .refusal = {}});
   router_.Add({.prefix = "/feed/",
                .methods = {"GET", "POST"},
-               .handler = [this](const rpc::HttpRequest& request) { return quarantine_.Handle(request); },
+               .handler = file_shares_.Protect([this](const rpc::HttpRequest& request) { return quarantine_.Handle(request); }),
                .tenant_follows = true,
                .refusal = {}});
   router_.Add({.prefix = "/log/",
                .methods = {"GET"},
-               .handler = [this](const rpc::HttpRequest& request) { return tiles_.Handle(request); },
+               .handler = file_shares_.Protect([this](const rpc::HttpRequest& request) { return tiles_.Handle(request); }),
                .tenant_follows = false,
                .refusal = {}});
   router_.Add({.prefix = "/savings/",
@@ -696,6 +720,7 @@ std::string Platform::MetricsText(const TenantId& tenant) const {
 void Platform::Run() {
   for (auto& loop : publisher_->Loops()) threads_.emplace_back(std::move(loop));
   for (int i = 0; i < kErrandsAtOnce; ++i) threads_.emplace_back([this] { errands_.Work(); });
+  for (int i = 0; i < kOpeningsAtOnce; ++i) threads_.emplace_back([this] { openings_.Work(); });
   for (int i = 0; i < kOrderChecksAtOnce; ++i) threads_.emplace_back([this] { cds_hooks_.Work(); });
   Repeat(kDrainEvery, "outbox", [this] { return DrainInTurn(); });
   Repeat(kForgetKeysEvery, "patient keys", [this] {
@@ -719,6 +744,9 @@ void Platform::Run() {
     Repeat(kFeedWatermarkEvery, "feed watermark", [this] { return feed_watermark_.Tick(); });
     spdlog::info("serving MLLP on port {}", mllp_->port());
   }
+  if (config_.order_check_charts + exchange::CdsHooks::kRecordingTime > config_.order_check_tick)
+    spdlog::warn("event=charts_outlast_tick reason=\"order_check.charts_ms is not {} ms below order_check.tick_ms: a denied result whose keys are slow may show in "
+                 "an answer's time\"", absl::ToInt64Milliseconds(exchange::CdsHooks::kRecordingTime));
   spdlog::info("serving https on port {}, gRPC on port {}", https_->port(), grpc_->port());
   stop_.WaitForNotification();
   spdlog::info("stopping");

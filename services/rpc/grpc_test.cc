@@ -10,7 +10,9 @@
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/protos/custodian.grpc.pb.h"
 #include "services/rpc/serve_call.h"
+#include "services/rpc/shares.h"
 #include "services/rpc/timestamp.h"
+#include "tenants/clock.h"
 #include "tenants/retry_after.h"
 #include "tests/support/test_certificates.h"
 
@@ -44,7 +46,9 @@ class EchoFeed final : public v1::FeedService::Service {
   }
 
  private:
-  CallGuard guard_{"custodian.example", FindClient};
+  MachineClock clock_;
+  Shares shares_{{.client_at_once = 1, .client_per_second = 2}, clock_};
+  CallGuard guard_{"custodian.example", FindClient, &shares_};
 };
 
 class GrpcTest : public ::testing::Test {
@@ -73,6 +77,14 @@ TEST_F(GrpcTest, RegisteredClientIsServed) {
   auto index = Advance(certificates_.IssueClient({kFeed}));
   ASSERT_TRUE(index.ok()) << index.status();
   EXPECT_EQ(*index, 7u);
+}
+
+TEST_F(GrpcTest, PastItsShareAClientIsToldHowLongToWait) {
+  const auto files = certificates_.IssueClient({kFeed});
+  absl::Status refused;
+  for (int i = 0; i < 100 && refused.ok(); ++i) refused = Advance(files).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_EQ(tenants::RetryAfterOf(refused), absl::Seconds(1));
 }
 
 TEST_F(GrpcTest, OtherRolesAndUnknownClientsAreRefused) {

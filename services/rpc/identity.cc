@@ -75,7 +75,8 @@ absl::StatusOr<std::string> CallerOf(const grpc::ServerContextBase& context) {
   return std::string(values[0].data(), values[0].size());
 }
 
-CallGuard::CallGuard(std::string network, FindClient find_client) : network_(std::move(network)), find_client_(std::move(find_client)) {}
+CallGuard::CallGuard(std::string network, FindClient find_client, Shares* shares)
+    : network_(std::move(network)), find_client_(std::move(find_client)), shares_(shares) {}
 
 absl::StatusOr<tenants::Client> CallGuard::Admit(std::string_view spiffe_id, std::initializer_list<std::string_view> roles) const {
   if (spiffe_id.empty()) return absl::UnauthenticatedError("a client certificate is required");

@@ -19,6 +19,8 @@ class ServerContextBase;
 
 namespace custodian::rpc {
 
+class Shares;
+
 // spiffe://<network>/tenant/<tenant id>/<role>/<name>, spiffe://<network>/operator/<name>, spiffe://<network>/regulator/<name>,
 // spiffe://<network>/custodian/<name>, spiffe://<network>/witness/<name>. Source: SPIFFE-ID 2.1 (trust domain and path characters).
 struct SpiffeId {
@@ -43,8 +45,8 @@ class CallGuard {
  public:
   // Registry::FindClient, in main.
   using FindClient = std::function<std::optional<tenants::Client>(std::string_view spiffe_id)>;
-  // `network` is the trust domain that ids must begin with.
-  CallGuard(std::string network, FindClient find_client);
+  // `network` is the trust domain that ids must begin with. `shares`: what each client may have of the gRPC server; borrowed, null without a limit.
+  CallGuard(std::string network, FindClient find_client, Shares* shares = nullptr);
 
   // Unauthenticated for nobody, PermissionDenied for anybody else whom the method is not for.
   [[nodiscard]] absl::StatusOr<tenants::Client> Admit(std::string_view spiffe_id, std::initializer_list<std::string_view> roles) const;
@@ -52,10 +54,12 @@ class CallGuard {
                                                       std::initializer_list<std::string_view> roles) const;
 
   [[nodiscard]] const std::string& network() const { return network_; }
+  [[nodiscard]] Shares* shares() const { return shares_; }
 
  private:
   std::string network_;
   FindClient find_client_;
+  Shares* shares_;
 };
 
 }  // namespace custodian::rpc

@@ -12,7 +12,9 @@
 #include <utility>
 
 #include "services/rpc/grpc_server.h"
+#include "services/rpc/shares.h"
 #include "spdlog/spdlog.h"
+#include "tenants/retry_after.h"
 
 namespace custodian::rpc {
 namespace {
@@ -25,6 +27,10 @@ class Call {
   [[nodiscard]] absl::StatusOr<tenants::Client> Admit(const CallGuard& guard, std::initializer_list<std::string_view> roles) {
     auto client = caller_.ok() ? guard.Admit(*caller_, roles) : absl::StatusOr<tenants::Client>(caller_.status());
     if (client.ok() && !client->tenant.text().empty()) tenant_ = client->tenant.text();
+    if (!client.ok() || guard.shares() == nullptr) return client;
+    auto share = guard.shares()->Take(client->tenant, client->spiffe_id);
+    if (!share.ok()) return tenants::WithRetryAfter(share.status(), absl::Seconds(1));
+    share_ = *std::move(share);
     return client;
   }
 
@@ -50,6 +56,7 @@ class Call {
   const std::string_view method_;
   const absl::StatusOr<std::string> caller_;
   std::string tenant_ = "-";
+  Shares::Taken share_;
 };
 
 }  // namespace
