@@ -14,18 +14,21 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
 #include <map>
 #include <optional>
 #include <set>
+#include <thread>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "services/rpc/errands.h"
+#include "services/rpc/identity.h"
 #include "services/rpc/tls_context.h"
 #include "spdlog/spdlog.h"
 
@@ -66,7 +69,8 @@ class MllpServer::Core {
         handler_(std::move(handler)),
         tls_(std::move(tls)),
         acceptor_(asio::make_strand(sockets_)),
-        retry_(acceptor_.get_executor()) {}
+        retry_(acceptor_.get_executor()),
+        frames_(static_cast<std::size_t>(options_.connections_max), std::max(1, options_.threads / 2)) {}
 
   absl::Status Bind();
   [[nodiscard]] int port() const { return port_; }
@@ -95,7 +99,8 @@ class MllpServer::Core {
   asio::io_context sockets_;
   tcp::acceptor acceptor_;
   asio::steady_timer retry_;
-  std::optional<asio::thread_pool> workers_;
+  // A connection has one frame at a time.
+  Errands frames_;
   int port_ = 0;
 };
 
@@ -140,6 +145,7 @@ class MllpServer::Core::Session : public std::enable_shared_from_this<Session> {
     stream_.async_handshake(ssl::stream_base::server, [self = shared_from_this()](error_code error) {
       if (error) return self->Abandon();
       self->client_ = PeerSpiffeId(self->stream_.native_handle());
+      if (const auto id = SpiffeId::Parse(self->client_); id.ok()) self->tenant_ = id->tenant;
       self->admitted_ = !self->client_.empty() && self->core_.Admit(self->client_);
       if (!self->admitted_) return self->Close();
       self->ExpireAfter(absl::ToChronoMilliseconds(self->core_.options_.idle_timeout));
@@ -191,11 +197,13 @@ class MllpServer::Core::Session : public std::enable_shared_from_this<Session> {
     working_ = true;
     timer_.cancel();
     MllpFrame frame{client_, std::move(bytes), whole};
-    asio::post(*core_.workers_, [self = shared_from_this(), guard = asio::make_work_guard(core_.sockets_), frame = std::move(frame)] {
+    const bool taken = core_.frames_.Add(tenant_, [self = shared_from_this(), guard = asio::make_work_guard(core_.sockets_), frame = std::move(frame)] {
       MllpAnswer answer = self->core_.CallHandler(frame);
       asio::post(self->stream_.get_executor(),
                  [self, whole = frame.whole, answer = std::move(answer)]() mutable { self->Write(std::move(answer), whole); });
     });
+    // No answer: the sender sends again.
+    if (!taken) Abandon();
   }
 
   void Write(MllpAnswer answer, bool whole) {
@@ -236,6 +244,7 @@ class MllpServer::Core::Session : public std::enable_shared_from_this<Session> {
   ssl::stream<tcp::socket> stream_;
   asio::steady_timer timer_;
   std::string client_;
+  TenantId tenant_;
   // Counted among the client's connections.
   bool admitted_ = false;
   // With the handler.
@@ -264,10 +273,12 @@ absl::Status MllpServer::Core::Bind() {
 }
 
 void MllpServer::Core::Run() {
-  workers_.emplace(static_cast<std::size_t>(options_.threads));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < options_.threads; ++i) threads.emplace_back([this] { frames_.Work(); });
   asio::post(acceptor_.get_executor(), [this] { Accept(); });
   sockets_.run();
-  workers_->join();
+  frames_.Stop();
+  for (std::thread& thread : threads) thread.join();
 }
 
 void MllpServer::Core::Accept() {

@@ -44,8 +44,8 @@ class MllpServer {
     std::string key_file{};
     // CA of client certificates.
     std::string client_ca_file{};
-    // Frames worked on at once.
-    int threads = 16;
+    // Frames worked on at once; half of them of one tenant at most, and of those that wait the tenant goes first for whom the fewest are worked on.
+    int threads = 32;
     int connections_max = 500;
     // Of one certificate; a new one past it is closed.
     int connections_per_client_max = 64;

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
@@ -119,6 +122,29 @@ TEST(MllpServer, ASlowOrSilentClientIsCutOff) {
   const auto silent = server.Client();
   ASSERT_TRUE(silent.ok());
   EXPECT_TRUE(absl::IsUnavailable((*silent)->Read().status()));
+}
+
+TEST(MllpServer, WhatHangsForATenantHoldsNobodyElseUp) {
+  MllpServer::Options options;
+  options.threads = 2;
+  absl::Notification go_on;
+  RunningServer server(
+      [&go_on](const MllpFrame& frame) {
+        if (frame.peer_spiffe_id == kFeed) go_on.WaitForNotification();
+        return Echo(frame);
+      },
+      options);
+  std::vector<std::unique_ptr<MllpClient>> hanging;
+  for (int i = 0; i < 4; ++i) {
+    hanging.push_back(*server.Client());
+    ASSERT_TRUE(hanging.back()->Write("\x0b" "x\x1c\r").ok());
+  }
+  const auto files = server.certificates().IssueClient({"spiffe://custodian.example/tenant/00000000000000bb/feed/his"});
+  const auto other = MllpClient::Connect(server.port(), server.certificates().ca_file(), files.certificate, files.key);
+  ASSERT_TRUE(other.ok());
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE((*other)->Send("y").ok());
+  go_on.Notify();
+  for (const auto& client : hanging) EXPECT_EQ(client->Read().value_or(""), std::string(kFeed) + " x");
 }
 
 TEST(MllpServer, OneClientHasAsManyConnectionsAsItMay) {
