@@ -11,6 +11,7 @@ import { cases as offline } from './offline.mjs';
 import { cases as promises } from './promises.mjs';
 import { cases as served } from './served.mjs';
 import { disagreement, Sides } from './sides.mjs';
+import { cases as subjectLists } from './subject_lists.mjs';
 import { cases as subjects } from './subjects.mjs';
 import { cases as tenantsWord } from './tenants_word.mjs';
 
@@ -24,7 +25,7 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`seed ${seed}`);
 
 const summary = JSON.parse(readFileSync(`${home}/summary.json`, 'utf8'));
-const made = [...ages, ...authors, ...forms, ...served, ...offline, ...promises, ...subjects, ...tenantsWord];
+const made = [...ages, ...authors, ...forms, ...served, ...offline, ...promises, ...subjects, ...subjectLists, ...tenantsWord];
 const mutated = await mutationsOf(summary, seed, Number(values.mutations ?? 200));
 const chosen = [...made, ...mutated].filter(({ group, name }) => `${group}: ${name}`.includes(values.only ?? ''));
 

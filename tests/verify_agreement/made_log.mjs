@@ -27,16 +27,31 @@ export function pathOf(index, hashes) {
 }
 
 // The map of subjects (ledger/subject_map.h) from [{ subject, count, last }], by its definition.
-export function subjectRootOf(values) {
-  const number = (value) => Buffer.concat([Buffer.alloc(4), Buffer.from([value >>> 24, value >>> 16, value >>> 8, value].map((byte) => byte & 255))]);
-  const leaves = values.map(({ subject, count, last }) => ({ key: sha256(subject), hash: sha256(Buffer.of(2), sha256(subject), number(count), number(last)) }));
-  const root = (some, depth) => {
-    if (some.length === 0) return Buffer.alloc(32);
-    if (some.length === 1) return some[0].hash;
-    const isRight = ({ key }) => (key[depth >> 3] & (128 >> (depth & 7))) !== 0;
-    return sha256(Buffer.of(3), root(some.filter((leaf) => !isRight(leaf)), depth + 1), root(some.filter(isRight), depth + 1));
-  };
-  return root(leaves, 0);
+const number = (value) => Buffer.concat([Buffer.alloc(4), Buffer.from([value >>> 24, value >>> 16, value >>> 8, value].map((byte) => byte & 255))]);
+const subjectLeaves = (values) => values.map(({ subject, count, last }) => ({ key: sha256(subject), bytes: Buffer.concat([sha256(subject), number(count), number(last)]) }));
+const isRight = (depth) => ({ key }) => (key[depth >> 3] & (128 >> (depth & 7))) !== 0;
+function subtreeRoot(some, depth) {
+  if (some.length === 0) return Buffer.alloc(32);
+  if (some.length === 1) return sha256(Buffer.of(2), some[0].bytes);
+  const right = some.filter(isRight(depth)), left = some.filter((leaf) => !isRight(depth)(leaf));
+  return sha256(Buffer.of(3), subtreeRoot(left, depth + 1), subtreeRoot(right, depth + 1));
+}
+export const subjectRootOf = (values) => subtreeRoot(subjectLeaves(values), 0);
+// The proof of what that map says of the subject, as { siblings (empty ones of 32 zero bytes), leaf (48 bytes, or none) }; bytes by proofBytes().
+export function subjectProofOf(values, subject) {
+  let some = subjectLeaves(values);
+  const siblings = [], key = sha256(subject);
+  for (let depth = 0; some.length > 1; depth++) {
+    const own = isRight(depth)({ key });
+    siblings.push(subtreeRoot(some.filter((leaf) => isRight(depth)(leaf) !== own), depth + 1));
+    some = some.filter((leaf) => isRight(depth)(leaf) === own);
+  }
+  return { siblings, leaf: some[0]?.bytes };
+}
+export function proofBytes({ siblings, leaf, depth = siblings.length }) {
+  const present = Buffer.alloc(Math.ceil(depth / 8)), full = siblings.filter((sibling) => sibling.some((byte) => byte !== 0));
+  siblings.forEach((sibling, i) => { if (sibling.some((byte) => byte !== 0)) present[i >> 3] |= 128 >> (i & 7); });
+  return Buffer.concat([Buffer.of(depth >> 8, depth & 255), present, Buffer.of(leaf === undefined ? 0 : 1), leaf ?? Buffer.alloc(0), ...full]);
 }
 
 // --- protobuf -----------------------------------------------------------------------------------------------------------------
@@ -169,6 +184,13 @@ export const signedNote = (text, ...keys) => `${text}\n${keys.map((key) => key.s
 export function receiptOf(leaves, index, note) {
   const proof = pathOf(index, leaves.map(leafHash));
   return `c2sp.org/tlog-proof@v1\nextra ${leaves[index].toString('base64')}\nindex ${index}\n${proof.map((hash) => `${hash.toString('base64')}\n`).join('')}\n${note}`;
+}
+
+// The list (ledger/subject_list.h) of a subject's entries at `indexes`, with the map's proof as bytes and the SUBJECT_MAP entry at `mapIndex`.
+export function subjectListOf(leaves, subject, proof, mapIndex, indexes, note) {
+  const hashes = leaves.map(leafHash);
+  const entry = (index) => `entry ${index} ${leaves[index].toString('base64')}\n${pathOf(index, hashes).map((hash) => `${hash.toString('base64')}\n`).join('')}`;
+  return `custodian/subject-list/v1\nsubject ${subject.toString('base64')}\nmap ${proof.toString('base64')}\n${[mapIndex, ...indexes].map(entry).join('')}\n${note}`;
 }
 
 // A promise (ledger/promise.h) of `leaves` at `first`; `others` are promised in the same batch, which `author` signs. `change` edits the statement

@@ -1,11 +1,11 @@
-// The second verifier's page in a real browser, opened from a disk: the verdict of a receipt, a forged one, a policy that is none.
-//   node page.mjs HTML RECEIPT POLICY
+// The second verifier's page in a real browser, opened from a disk: the verdict of a receipt, a forged one, a policy that is none, a subject's list.
+//   node page.mjs HTML RECEIPT POLICY LIST
 // Prints "ok NAME" or "not ok NAME: why"; exit 1 when any failed.
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { chromium } from 'playwright-core';
 
-const [html, receipt, policy] = process.argv.slice(2);
+const [html, receipt, policy, list] = process.argv.slice(2);
 const directory = mkdtempSync(`${tmpdir()}/verify-page-`);
 const forged = `${directory}/forged.tlog-proof`;
 writeFileSync(forged, readFileSync(receipt, 'utf8').replace(/^index (\d+)$/m, (_, index) => `index ${Number(index) + 1}`));
@@ -38,6 +38,9 @@ await page.goto(`file://${html}`);
 report('VerifyPage.ReceiptIsVerified', wants(await verdictOf('verified', { policy, receipt }), /^verified: leaf 0 of /));
 report('VerifyPage.ForgedReceiptIsRefused', wants(await verdictOf('refused', { receipt: forged }), /^Proves nothing: the inclusion proof/));
 report('VerifyPage.ReceiptIsNoPolicy', wants(await verdictOf('refused', { policy: receipt }), /policy line 1/));
+
+await page.reload();
+report('VerifyPage.ListIsVerified', wants(await verdictOf('verified', { policy, receipt: list }), /verified: these 0 entries are everything that the first \d+ entries of/));
 
 // Both files dropped at once find their places.
 await page.reload();

@@ -1,10 +1,12 @@
 // The two verifiers, asked the same: `custodian verify` as a process that fetches from a server here, and the TypeScript library in
-// this process. A case is { name, policy, receipt } or { name, policy(base), logs(), target: name of a log }, logs() being
+// this process. A case is { name, policy, receipt }, { name, policy, list } or { name, policy(base), logs(), target: name of a log }, logs() being
 // { name: path -> bytes }; with a `promise`, whether that log keeps it. With `maxAge`, in seconds, the checkpoints must be as fresh.
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { isBroken, judgeAge, judgeAges, parsePromise, Policy, parseReceipt, Refused, verifyPromise, verifyReceipt, verifyTiles } from '../../monitoring/verify/src/index.ts';
+import {
+  isBroken, judgeAge, judgeAges, judgeListAge, parsePromise, Policy, parseReceipt, parseSubjectList, Refused, verifyPromise, verifyReceipt, verifySubjectList, verifyTiles,
+} from '../../monitoring/verify/src/index.ts';
 
 export class Sides {
   served = [];
@@ -52,20 +54,21 @@ export class Sides {
   }
 
   // { custodian, typescript }: each { verdict: "accept" | "refuse" | what went wrong, positions: "<origin> <position> <fault>"[] or undefined }.
-  async ask({ policy, receipt, promise, logs, target, maxAge }) {
+  async ask({ policy, receipt, list, promise, logs, target, maxAge }) {
     const id = this.served.push(logs?.() ?? {}) - 1;
     const base = `${this.url}/${id}`;
     const policyBytes = Buffer.from(typeof policy === 'function' ? policy(base) : policy);
     const prefix = `${base}/${target}/`;
-    const files = { policy: `${this.work}/${id}.policy`, receipt: `${this.work}/${id}.receipt`, promise: `${this.work}/${id}.promise` };
+    const files = { policy: `${this.work}/${id}.policy`, receipt: `${this.work}/${id}.receipt`, list: `${this.work}/${id}.list`, promise: `${this.work}/${id}.promise` };
     writeFileSync(files.policy, policyBytes);
     if (receipt !== undefined) writeFileSync(files.receipt, receipt);
+    if (list !== undefined) writeFileSync(files.list, list);
     if (promise !== undefined) writeFileSync(files.promise, promise);
     const tiles = ['--tiles', prefix, '--ca', this.ca, ...(promise === undefined ? [] : ['--promise', files.promise])];
-    const what = receipt === undefined ? tiles : ['--receipt', files.receipt];
+    const what = receipt !== undefined ? ['--receipt', files.receipt] : list !== undefined ? ['--subject-list', files.list] : tiles;
     const [custodian, typescript] = await Promise.all([
       this.askCustodian([...what, '--policy', files.policy, ...(maxAge === undefined ? [] : ['--max-age', `${maxAge}s`])]),
-      this.askTypescript(policyBytes, { receipt, promise }, prefix, maxAge),
+      this.askTypescript(policyBytes, { receipt, list, promise }, prefix, maxAge),
     ]);
     this.served[id] = undefined;
     return { custodian, typescript };
@@ -81,13 +84,14 @@ export class Sides {
         // An exception that nobody foresaw ends with 1, too.
         const verdict = why.includes('unexpected:') ? why : ({ 0: 'accept', 1: 'refuse' }[code] ?? `ended with ${code}`);
         const report = stdout.startsWith('{') ? JSON.parse(stdout) : undefined;
-        const positions = report?.verdict !== undefined ? [report.proof ?? report.verdict] : report?.findings && positionsOf(report.findings);
+        const listed = report?.complete_to === undefined ? undefined : [`${report.complete_to} ${report.map_index} ${report.entries.map(({ index }) => index)}`];
+        const positions = listed ?? (report?.verdict !== undefined ? [report.proof ?? report.verdict] : report?.findings && positionsOf(report.findings));
         resolve({ verdict, positions, why, report });
       });
     });
   }
 
-  async askTypescript(policyBytes, { receipt, promise }, prefix, maxAge) {
+  async askTypescript(policyBytes, { receipt, list, promise }, prefix, maxAge) {
     const now = Date.now() / 1000;
     try {
       const policy = await Policy.parse(policyBytes);
@@ -95,6 +99,12 @@ export class Sides {
         const { checkpoint } = await verifyReceipt(parseReceipt(Buffer.from(receipt)), policy);
         const why = maxAge === undefined ? undefined : judgeAge(checkpoint.witnessedAt, maxAge, now);
         return { verdict: why === undefined ? 'accept' : 'refuse', why };
+      }
+      if (list !== undefined) {
+        const verified = await verifySubjectList(parseSubjectList(Buffer.from(list)), policy);
+        const why = maxAge === undefined ? undefined : judgeListAge(verified, maxAge, now);
+        // What both say of it must be the same, too.
+        return { verdict: why === undefined ? 'accept' : 'refuse', why, positions: [`${verified.covered} ${verified.mapIndex} ${verified.entries.map(({ index }) => index)}`] };
       }
       const open = (url) => {
         const { pathname } = new URL(url.endsWith('/') ? url : `${url}/`);

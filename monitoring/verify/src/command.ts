@@ -3,19 +3,26 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { isBroken, judgeAge, judgeAges, Policy, Refused, type Open, parsePromise, parseReceipt, type Read, verifyPromise, verifyReceipt, verifyTiles } from './index.ts';
-import { promiseJson, promiseLine, receiptJson, receiptLine, reportJson, reportLines } from './show.ts';
+import { hex } from './bytes.ts';
+import {
+  isBroken, judgeAge, judgeAges, judgeListAge, Policy, Refused, type Open, parsePromise, parseReceipt, parseSubjectList, type Read, verifyPromise, verifyReceipt, verifySubjectList, verifyTiles,
+} from './index.ts';
+import { promiseJson, promiseLine, receiptJson, receiptLine, reportJson, reportLines, subjectListJson, subjectListLines } from './show.ts';
 
 const help = `Usage: verify --tiles URL --policy FILE [--ca FILE] [--cert FILE --key FILE] [--max-age TIME] [--json]
        verify --promise FILE --tiles URL --policy FILE [--ca FILE] [--cert FILE --key FILE] [--json]
        verify --receipt FILE --policy FILE [--max-age TIME] [--json]
+       verify --subject-list FILE --policy FILE [--subject HEX] [--origin ORIGIN] [--max-age TIME] [--json]
 
-Recomputes a log from its tiles, or checks a receipt or a promise, and believes nothing but the policy file. Exit 0: verified; 1: a discrepancy,
+Recomputes a log from its tiles, or checks a receipt, a promise or the list of a subject's entries, and believes nothing but the policy file. Exit 0: verified; 1: a discrepancy,
 or nothing to believe; 2: wrong use.
 
   --tiles URL     prefix of a log's tiles: https://..., or file:///... for a copy on disk
   --receipt FILE  a tlog-proof file
   --promise FILE  the promise that an answer to an author carried: whether the log at --tiles keeps it
+  --subject-list FILE
+                  everything that a log holds on one subject, as an answer of /log/.../subject/ or Patient/$ledger-list carried it
+  --subject HEX   whose list it must be, 32 hex digits; with --origin of which log
   --policy FILE   tlog-policy: logs, witnesses, quorum
   --ca FILE       the only CA of the server to believe, PEM (default: those of Node)
   --cert FILE     client certificate of an admitted reader, PEM
@@ -27,6 +34,7 @@ or nothing to believe; 2: wrong use.
 Examples:
   verify --tiles https://127.0.0.1:8443/log/0123456789abcdef/ --policy policy --cert auditor.crt --key auditor.key --ca ca.crt
   verify --receipt entry.tlog-proof --policy policy
+  verify --subject-list patient.list --subject 0123456789abcdef0123456789abcdef --policy policy --max-age 24h
 `;
 
 class WrongUse extends Error {}
@@ -101,7 +109,7 @@ function parseOptions() {
   const flag = { type: 'boolean' } as const;
   try {
     return parseArgs({
-      options: { tiles: text, receipt: text, promise: text, policy: text, ca: text, cert: text, key: text, 'max-age': text, json: flag, help: { ...flag, short: 'h' } },
+      options: { tiles: text, receipt: text, promise: text, 'subject-list': text, subject: text, origin: text, policy: text, ca: text, cert: text, key: text, 'max-age': text, json: flag, help: { ...flag, short: 'h' } },
     }).values;
   } catch (error) {
     throw new WrongUse((error as Error).message);
@@ -124,7 +132,10 @@ async function run(): Promise<boolean> {
     process.stdout.write(help);
     return true;
   }
-  if ((options.tiles === undefined) === (options.receipt === undefined)) throw new WrongUse('give one of --tiles URL and --receipt FILE');
+  if ([options.tiles, options.receipt, options['subject-list']].filter((each) => each !== undefined).length !== 1)
+    throw new WrongUse('give one of --tiles URL, --receipt FILE and --subject-list FILE');
+  if (options['subject-list'] === undefined && (options.subject !== undefined || options.origin !== undefined)) throw new WrongUse('--subject and --origin go with --subject-list FILE');
+  if (options.subject !== undefined && !/^[0-9a-f]{32}$/i.test(options.subject)) throw new WrongUse('--subject must be the 32 hex digits of a subject');
   if (options.policy === undefined) throw new WrongUse('--policy FILE is needed: the logs, witnesses and quorum that you believe');
   if (options.promise !== undefined && (options.tiles === undefined || options['max-age'] !== undefined)) throw new WrongUse('--promise FILE goes with --tiles URL of its log, and without --max-age');
   const maxAge = options['max-age'] === undefined ? undefined : parseAge(options['max-age']);
@@ -134,6 +145,17 @@ async function run(): Promise<boolean> {
     const old = maxAge === undefined ? undefined : judgeAge(verified.checkpoint.witnessedAt, maxAge, Date.now() / 1000);
     if (old !== undefined) throw new Refused(`the receipt is too old: ${old}`);
     console.log(options.json ? receiptJson(verified) : receiptLine(verified));
+    return true;
+  }
+  if (options['subject-list'] !== undefined) {
+    const verified = await verifySubjectList(parseSubjectList(await readFileNamed('subject-list', options['subject-list'])), policy);
+    const { subject, origin } = options;
+    if (subject !== undefined && hex(verified.subject) !== subject.toLowerCase()) throw new Refused(`the list is of subject ${hex(verified.subject)}, not of ${subject}`);
+    if (origin !== undefined && verified.checkpoint.origin !== origin) throw new Refused(`the list is of ${verified.checkpoint.origin}, not of ${origin}`);
+    const old = maxAge === undefined ? undefined : judgeListAge(verified, maxAge, Date.now() / 1000);
+    if (old !== undefined) throw new Refused(`the list is too old: ${old}`);
+    const compared = { subject: subject !== undefined, origin: origin !== undefined };
+    console.log(options.json ? subjectListJson(verified, compared) : subjectListLines(verified, compared).join('\n'));
     return true;
   }
   const tls: Tls = {};

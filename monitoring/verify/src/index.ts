@@ -6,6 +6,7 @@ export { Policy } from './policy.ts';
 export { isBroken, type JudgedPromise, parsePromise, type PromiseVerdict, type SignedPromise } from './promise.ts';
 export { parseReceipt, verifyReceipt, type VerifiedReceipt } from './receipt.ts';
 export { type Finding, judgeAge, judgeAges, type Report, type VerifiedLog } from './report.ts';
+export { judgeListAge, parseSubjectList, type VerifiedSubjectList, verifySubjectList } from './subject_list.ts';
 export type { Read } from './tiles.ts';
 export { leafHash, verifyConsistency, verifyInclusion } from './tree.ts';
 export { type Open, verifyPromise, verifyTiles } from './verify.ts';

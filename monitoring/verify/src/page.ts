@@ -1,6 +1,6 @@
-// The page: a policy and a receipt are dropped or chosen, the verdict is shown. Nothing leaves the browser.
-import { Policy, parseReceipt, Refused, verifyReceipt } from './index.ts';
-import { receiptLine } from './show.ts';
+// The page: a policy, and a receipt or the list of a subject's entries, are dropped or chosen, the verdict is shown. Nothing leaves the browser.
+import { Policy, parseReceipt, parseSubjectList, Refused, verifyReceipt, verifySubjectList } from './index.ts';
+import { receiptLine, subjectListLines } from './show.ts';
 
 const verdict = document.querySelector('output') as HTMLOutputElement;
 const inputs = { policy: document.querySelector('#policy'), receipt: document.querySelector('#receipt') } as Record<Role, HTMLInputElement>;
@@ -13,6 +13,8 @@ function render(kind: Verdict, text: string): void {
   verdict.textContent = text;
 }
 
+const firstLines = { receipt: 'c2sp.org/tlog-proof@v1', list: 'custodian/subject-list/v1' };
+const begins = async (file: File, line: string) => (await file.slice(0, line.length).text()) === line;
 const bytesOf = async (file: File) => new Uint8Array(await file.arrayBuffer());
 
 // Of the last choice: a verdict that comes after another choice is not shown.
@@ -28,14 +30,22 @@ async function judge(): Promise<void> {
   if (policy === undefined || receipt === undefined) return show('waiting', `Now the ${policy === undefined ? 'policy' : 'receipt'}.`);
   show('waiting', 'Verifying.');
   try {
-    show('verified', receiptLine(await verifyReceipt(parseReceipt(await bytesOf(receipt)), await Policy.parse(await bytesOf(policy)))));
+    const believed = await Policy.parse(await bytesOf(policy));
+    const bytes = await bytesOf(receipt);
+    if (await begins(receipt, firstLines.list)) {
+      const list = await verifySubjectList(parseSubjectList(bytes), believed);
+      // In a browser nobody has said yet whose list it must be.
+      show('verified', subjectListLines(list, { subject: false, origin: false }).join('\n'));
+    } else {
+      show('verified', receiptLine(await verifyReceipt(parseReceipt(bytes), believed)));
+    }
   } catch (error) {
     show('refused', `${error instanceof Refused ? 'Proves nothing' : 'Cannot verify'}: ${(error as Error).message}`);
   }
 }
 
 async function roleOf(file: File): Promise<Role> {
-  return (await file.slice(0, 22).text()) === 'c2sp.org/tlog-proof@v1' ? 'receipt' : 'policy';
+  return (await begins(file, firstLines.receipt)) || (await begins(file, firstLines.list)) ? 'receipt' : 'policy';
 }
 
 for (const [role, input] of Object.entries(inputs) as [Role, HTMLInputElement][]) {

@@ -1,8 +1,10 @@
 // Reports and verified receipts for people, and as the JSON that `custodian verify --json` prints.
-import { kindName } from './entry.ts';
+import { hex } from './bytes.ts';
+import { kindName, type Leaf } from './entry.ts';
 import { isBroken, type JudgedPromise } from './promise.ts';
 import type { VerifiedReceipt } from './receipt.ts';
 import { type Report, timeText } from './report.ts';
+import { listedAsOf, type VerifiedSubjectList } from './subject_list.ts';
 
 // Numbers past 2^53 are written whole.
 function json(value: unknown): string {
@@ -32,19 +34,18 @@ export function reportLines(report: Report): string[] {
   return [...logs, ...findings, findings.length === 0 ? 'verified' : `not verified: ${findings.length} discrepancies`];
 }
 
-function timeOf({ leaf }: VerifiedReceipt): string {
-  const { time } = leaf.entry;
+function timeOf({ entry: { time } }: Leaf): string {
   return time === undefined ? '' : new Date(Number(time.seconds) * 1000 + time.nanos / 1e6).toISOString();
 }
 
 export function receiptJson(receipt: VerifiedReceipt): string {
   const { checkpoint, index, leaf } = receipt;
-  return json({ ok: true, origin: checkpoint.origin, index, size: checkpoint.size, kind: kindName(leaf.entry.kind), time: timeOf(receipt) });
+  return json({ ok: true, origin: checkpoint.origin, index, size: checkpoint.size, kind: kindName(leaf.entry.kind), time: timeOf(leaf) });
 }
 
 export function receiptLine(receipt: VerifiedReceipt): string {
   const { checkpoint, index, leaf } = receipt;
-  return `verified: leaf ${index} of ${checkpoint.origin}, ${kindName(leaf.entry.kind)} at ${timeOf(receipt)}, witnessed at size ${checkpoint.size}`;
+  return `verified: leaf ${index} of ${checkpoint.origin}, ${kindName(leaf.entry.kind)} at ${timeOf(leaf)}, witnessed at size ${checkpoint.size}`;
 }
 
 export function promiseJson({ promised, checkpoint, verdict }: JudgedPromise): string {
@@ -68,4 +69,31 @@ export function promiseLine({ promised, checkpoint, verdict }: JudgedPromise): s
     case 'nothing_newer':
       return `the promise is broken: ${entries} were promised ${by}, and no checkpoint that was cosigned since is shown; ${newest} is the newest (ask a witness or a mirror for a newer one: to others this proves nothing)`;
   }
+}
+
+const timeOfMs = (milliseconds: bigint): string => new Date(Number(milliseconds)).toISOString();
+
+function coverage(verified: VerifiedSubjectList): string {
+  return `covered up to entry ${verified.covered} of ${verified.checkpoint.size}, as of ${timeOfMs(listedAsOf(verified))}`;
+}
+
+// `compared`: whether somebody said whose list it must be, and of which log.
+export function subjectListJson(verified: VerifiedSubjectList, compared: { subject: boolean; origin: boolean }): string {
+  const { subject, checkpoint, covered, mapIndex, coveredAt, entries } = verified;
+  return json({
+    ok: true, subject: hex(subject), subject_compared: compared.subject, origin: checkpoint.origin, origin_compared: compared.origin, size: checkpoint.size, complete_to: covered,
+    as_of: timeOfMs(listedAsOf(verified)), coverage: coverage(verified), map_index: mapIndex, map_time: timeOfMs(coveredAt),
+    entries: entries.map(({ index, leaf }) => ({ index, kind: kindName(leaf.entry.kind), time: timeOf(leaf) })),
+  });
+}
+
+export function subjectListLines(verified: VerifiedSubjectList, compared: { subject: boolean; origin: boolean }): string[] {
+  const { subject, checkpoint, covered, entries } = verified;
+  return [
+    ...entries.map(({ index, leaf }) => `leaf ${index}  ${kindName(leaf.entry.kind)} at ${timeOf(leaf)}`),
+    coverage(verified),
+    `verified: these ${entries.length} entries are everything that the first ${covered} entries of ${checkpoint.origin} hold on subject ${hex(subject)}, if its map is right; mirrors check it, and verify of the whole log`,
+    ...(compared.subject ? [] : ['NOT compared: that this is the patient\'s subject']),
+    ...(compared.origin ? [] : ['NOT compared: that this is the log that was asked for']),
+  ];
 }

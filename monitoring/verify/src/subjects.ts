@@ -10,7 +10,7 @@ const lagMax = 1_000_000n;
 const takenAtOnce = 50_000;
 
 // A subtree: nothing, the one key there is, or two halves. The hash of two halves is made when it is asked for, and forgotten when they change.
-interface Leaf {
+export interface SubjectLeaf {
   key: Hash;
   count: bigint;
   last: bigint;
@@ -20,7 +20,7 @@ interface Halves {
   right: Subtree;
   hash: Hash | undefined;
 }
-type Subtree = Leaf | Halves | undefined;
+type Subtree = SubjectLeaf | Halves | undefined;
 
 const empty: Bytes = new Uint8Array(32);
 const leafPrefix = Uint8Array.of(2);
@@ -38,6 +38,18 @@ async function hashOf(subtree: Subtree): Promise<Hash> {
   if ('key' in subtree) return sha256(leafPrefix, subtree.key, number(subtree.count), number(subtree.last));
   subtree.hash ??= await sha256(nodePrefix, await hashOf(subtree.left), await hashOf(subtree.right));
   return subtree.hash;
+}
+
+// The root to which the path of `key` leads from what it ends in, siblings from the root down (undefined: empty). Undefined when a leaf with that key
+// lies elsewhere.
+export async function rootOfPath(key: Hash, leaf: SubjectLeaf | undefined, siblings: readonly (Hash | undefined)[]): Promise<Hash | undefined> {
+  if (leaf !== undefined && siblings.some((_, depth) => bit(leaf.key, depth) !== bit(key, depth))) return undefined;
+  let hash = await hashOf(leaf);
+  for (let depth = siblings.length - 1; depth >= 0; depth--) {
+    const sibling = siblings[depth] ?? empty;
+    hash = await (bit(key, depth) ? sha256(nodePrefix, sibling, hash) : sha256(nodePrefix, hash, sibling));
+  }
+  return hash;
 }
 
 // The subtree at `depth` with one more entry of the key.
