@@ -91,6 +91,8 @@ constexpr int kOpeningsOfATenant = 16;
 constexpr int kHttpsThreads = 256;
 constexpr int kOrderChecksOfATenant = 96;
 constexpr int kRequestsOfATenant = 96;
+// As many as `verify --jobs` may ask at once.
+constexpr int kLogRequestsOfAClient = 64;
 constexpr absl::Duration kSettleEvery = absl::Minutes(1);
 constexpr absl::Duration kFeedWatermarkEvery = absl::Seconds(5);
 constexpr absl::Duration kRefreshKeySetsEvery = absl::Seconds(5);
@@ -170,11 +172,12 @@ class Platform {
   savings::Evaluator evaluator_;
   savings::Reporter reporter_;
   savings::Metrics metrics_;
-  // What a client has of one interface leaves it its share of the others: whoever imports by FHIR still checks orders.
+  // What a client has of one interface leaves it its share of the others: whoever imports by FHIR still checks orders. Tiles come from memory, thousands a
+  // second for one who verifies a log: of them as many as he asks for.
   rpc::Shares grpc_shares_;
   rpc::Shares fhir_shares_;
   rpc::Shares cds_shares_;
-  rpc::Shares file_shares_;
+  rpc::Shares log_shares_;
   rpc::CallGuard guard_;
   log::Readers readers_;
   log::SealedPages sealed_pages_;
@@ -335,7 +338,7 @@ Platform::Platform(const Config& config)
       grpc_shares_(LimitsOf(config, kRequestsOfATenant), machine_clock_),
       fhir_shares_(LimitsOf(config, kRequestsOfATenant), machine_clock_),
       cds_shares_(LimitsOf(config, kOrderChecksOfATenant), machine_clock_),
-      file_shares_(LimitsOf(config, kRequestsOfATenant), machine_clock_),
+      log_shares_({.tenant_at_once = kRequestsOfATenant, .client_at_once = kLogRequestsOfAClient}, machine_clock_),
       guard_(MakeGuard()),
       readers_(guard_, network_->partitions, network_->governance_origin),
       sealed_pages_(network_->partitions, *network_->wrapped_keys, AuthorName(config)),
@@ -515,17 +518,17 @@ void Platform::AddRoutes() {
                .refusal = exchange::CdsHooks::Refusal});
   router_.Add({.prefix = "/orders/",
                .methods = {"POST"},
-               .handler = file_shares_.Protect([this](const rpc::HttpRequest& request) { return order_explanation_.Handle(request); }),
+               .handler = fhir_shares_.Protect([this](const rpc::HttpRequest& request) { return order_explanation_.Handle(request); }),
                .tenant_follows = true,
                .refusal = {}});
   router_.Add({.prefix = "/feed/",
                .methods = {"GET", "POST"},
-               .handler = file_shares_.Protect([this](const rpc::HttpRequest& request) { return quarantine_.Handle(request); }),
+               .handler = fhir_shares_.Protect([this](const rpc::HttpRequest& request) { return quarantine_.Handle(request); }),
                .tenant_follows = true,
                .refusal = {}});
   router_.Add({.prefix = "/log/",
                .methods = {"GET"},
-               .handler = file_shares_.Protect([this](const rpc::HttpRequest& request) { return tiles_.Handle(request); }),
+               .handler = log_shares_.Protect([this](const rpc::HttpRequest& request) { return tiles_.Handle(request); }),
                .tenant_follows = false,
                .refusal = {}});
   router_.Add({.prefix = "/savings/",

@@ -143,7 +143,7 @@ void AddVerify(CLI::App& app) {
                       "claim; of those before it is only shown that the signed log holds them");
   command->add_option("--subject", options->subject, "list the entries of this subject (32 hex digits), with the indices of their receipts; with --subject-list: whose it must be");
   command->add_option("--origin", options->origin, "the log that a --subject-list must be of");
-  command->add_option("--jobs", options->jobs, "threads that fetch and check (default: one a processor)")->check(CLI::Range(1, 256));
+  command->add_option("--jobs", options->jobs, "threads that fetch and check (default: one a processor, at most 64)")->check(CLI::Range(1, 64));
   command->add_flag("--json", options->json, "print JSON");
   command->callback([options] { Run(*options); });
 }

@@ -98,7 +98,7 @@ class TilesVerifier {
     const auto believed = ledger::ReadCheckpoint(known ? WithAdmittedKey(policy_, admitted->second, about) : policy_, origin_, read_);
     Check(believed.status());
     LogAudit::Options options;
-    options.jobs = options_.jobs > 0 ? options_.jobs : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    options.jobs = options_.jobs > 0 ? options_.jobs : std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 64);
     options.state = options_.state;
     options.judge_from = FindSince(options_.since, origin_, believed->checkpoint.size, read_);
     if (report_.subject) options.visit = [this](std::uint64_t index, const ledger::Leaf& leaf) { report_.subject->See(index, leaf); };
