@@ -135,7 +135,7 @@ rpc::HttpResponse FhirService::Handle(const rpc::HttpRequest& request) const {
   if (!caller.ok()) return NotAuthenticated(caller.status(), !request.Header("authorization").value_or("").empty());
   absl::StatusOr<rpc::Shares::Taken> share = rpc::Shares::Taken();
   if (options_.shares != nullptr) share = options_.shares->Take(caller->client.tenant, caller->client.spiffe_id);
-  if (!share.ok()) return FhirResponse(Refuse(429, "throttled", absl::StrCat(std::string(share.status().message()), ". Send it again after the time in Retry-After.")));
+  if (!share.ok()) return FhirResponse(Refuse(429, "throttled", absl::StrCat("Too many requests: ", std::string(share.status().message()), ". Send it again after the time in Retry-After.")));
   // Of the request alone: before anything is looked for, so that it tells nothing.
   if (const auto missing = caller->scopes ? MissingScope(*caller->scopes, request, call.segments) : std::nullopt) return LacksScope(*missing);
   call.client = caller->client;
