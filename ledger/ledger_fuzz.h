@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,9 @@
 #include "ledger/base64.h"
 #include "ledger/checkpoint.h"
 #include "ledger/entry.h"
+#include "ledger/promise.h"
 #include "ledger/receipt.h"
+#include "ledger/roster.h"
 #include "ledger/subject_list.h"
 #include "ledger/tiles.h"
 #include "tests/support/known_log.h"
@@ -293,6 +296,48 @@ inline void FuzzSubjectList(std::string_view bytes) {
   Require(verified->covered == KnownSubjectLog::kSubjects.size() && list->entries.size() == indexes.size());
   for (std::size_t i = 0; i < indexes.size(); ++i)
     Require(list->entries[i].index == indexes[i] && list->entries[i].leaf == known.leaves[indexes[i]]);
+}
+
+// Three promises of the known log's custodian, signed together, and one signed alone.
+struct KnownPromises {
+  static constexpr char kAuthor[] = "spiffe://known.example/custodian/serve";
+  RosterHistory governance;
+  std::vector<std::string> texts;
+
+  KnownPromises() {
+    const std::unique_ptr<Signer> signer = custodian::testing::KnownSigner("custodian");
+    v1::Entry enrolled;
+    auto& change = *enrolled.mutable_roster_changed();
+    change.set_author(kAuthor);
+    change.set_key_id(std::string(AsBytes(signer->public_key().key_id())));
+    change.set_algorithm(signer->public_key().algorithm());
+    change.set_public_key(signer->public_key().der());
+    change.add_kinds(v1::KIND_ANCHOR);
+    governance.Append(enrolled, EmptyRoot());
+    std::vector<Promise> promises;
+    for (const std::uint64_t first : {0, 2, 3})
+      promises.push_back({KnownLog::kOrigin, first, 3, RootOf(std::span(KnownLog::Get().leaf_hashes).subspan(first, 3)), absl::FromUnixMillis(1'767'225'600'123)});
+    for (const auto& some : {std::span(promises), std::span(promises).first(1)}) {
+      const auto made = SignPromises(some, kAuthor, *signer);
+      for (const SignedPromise& each : *made) texts.push_back(each.Serialize());
+    }
+  }
+  static const KnownPromises& Get() {
+    static const KnownPromises& promises = *new KnownPromises();
+    return promises;
+  }
+};
+
+// A promise. What verifies is one of the known ones.
+inline void FuzzPromise(std::string_view bytes) {
+  const auto promise = SignedPromise::Parse(bytes);
+  if (!promise.ok()) {
+    Require(absl::IsInvalidArgument(promise.status()));
+    return;
+  }
+  Require(promise->Serialize() == bytes && promise->promise.count >= 1 && promise->promise.count <= kBatchEntriesMax);
+  const KnownPromises& known = KnownPromises::Get();
+  if (promise->Verify(known.governance).ok()) Require(std::find(known.texts.begin(), known.texts.end(), bytes) != known.texts.end());
 }
 
 // A leaf: SignedEntry and, in it, Entry.

@@ -26,6 +26,7 @@ TEST(LedgerFuzz, PoliciesHold) { EXPECT_GE(FuzzCorpus("policy", "\n\t #0123allyn
 TEST(LedgerFuzz, EntriesHold) { EXPECT_GE(FuzzCorpus("entry", kProtobufBytes, 1000, FuzzEntry), 14u); }
 TEST(LedgerFuzz, MapProofsHold) { EXPECT_GE(FuzzCorpus("map-proof", std::string_view("\0\1\x80\xff", 4), 1000, FuzzMapProof), 8u); }
 TEST(LedgerFuzz, SubjectListsHold) { EXPECT_GE(FuzzCorpus("subject-list", kNoteCharacters, 1000, FuzzSubjectList), 6u); }
+TEST(LedgerFuzz, PromisesHold) { EXPECT_GE(FuzzCorpus("promise", kNoteCharacters, 1000, FuzzPromise), 4u); }
 TEST(LedgerFuzz, BundlesHold) { EXPECT_GE(FuzzCorpus("bundle", std::string_view("\0\1\2\xff", 4), 400, FuzzBundle), 5u); }
 
 TEST(LedgerFuzz, NoChangedSignatureVerifies) {
@@ -42,6 +43,10 @@ TEST(LedgerFuzz, KnownLogIsBelieved) {
     EXPECT_TRUE(log.ReceiptOf(index).Verify(log.policy).ok());
     EXPECT_TRUE(VerifyLeafSignature(KnownLog::kOrigin, ParseLeaf(log.leaves[index])->signed_entry, log.author->public_key()).ok());
   }
+}
+
+TEST(LedgerFuzz, KnownPromisesAreBelieved) {
+  for (const std::string& text : KnownPromises::Get().texts) EXPECT_TRUE(SignedPromise::Parse(text).value().Verify(KnownPromises::Get().governance).ok()) << text;
 }
 
 TEST(LedgerFuzz, KnownSubjectListsAreBelieved) {
@@ -167,6 +172,8 @@ std::map<std::string, std::string> MadeSeeds() {
       {"bundle/wide", EncodeBundle(std::vector<std::string>(300)).value()},
   };
   for (const std::uint64_t index : {0, 3, 5}) seeds["receipt/known-" + std::to_string(index)] = log.ReceiptOf(index).Serialize();
+  const std::vector<std::string>& promises = KnownPromises::Get().texts;
+  for (std::size_t i = 0; i < promises.size(); ++i) seeds["promise/known-" + std::to_string(i)] = promises[i];
   const KnownSubjects& subjects = KnownSubjects::Get();
   for (const char c : {'a', 'b', 'g', 'p', 'q', 'r', 's', 'z'})
     seeds[std::string("map-proof/") + c] = ProveSubject(*subjects.pages, subjects.root, std::string(kSubjectBytes, c)).value().Serialize();
