@@ -18,12 +18,7 @@ namespace {
 using exchange::Json;
 
 struct Options {
-  std::string home;
-  std::string tenant;
-  std::string url;
-  std::string certificate;
-  std::string key;
-  std::string ca;
+  TenantEndpointOption endpoint{kFhirInterface};
   std::string id;
   std::string note;
   bool json = false;
@@ -31,19 +26,12 @@ struct Options {
 
 // The resource that the platform answers with; fails the command with its reason otherwise.
 Json Ask(const Options& options, const char* method, const std::string& path, const std::string& body) {
-  std::string base = options.url;
-  rpc::HttpsClient::Options as{.ca_file = options.ca, .certificate_file = options.certificate, .key_file = options.key};
-  if (!options.home.empty()) {
-    HomeTenant found = FindInHome(options.home, options.tenant, "client");
-    base = found.tenant.TextOf("fhir_base_url");
-    as = std::move(found.client);
-  }
-  if (base.empty()) throw CommandFailed{2, "name the tenant's FHIR base: --home and --tenant, or --url https://.../fhir/<tenant id>"};
-  auto client = rpc::HttpsClient::Create(std::move(as));
+  const TenantEndpoint endpoint = options.endpoint.Find();
+  auto client = rpc::HttpsClient::Create(endpoint.client);
   Check(client.status());
   std::vector<std::pair<std::string, std::string>> headers = {{"accept", "application/fhir+json"}};
   if (!body.empty()) headers.emplace_back("content-type", "application/fhir+json");
-  const auto answer = (*client)->Send(method, absl::StrCat(base, "/Communication/", path), headers, body);
+  const auto answer = (*client)->Send(method, absl::StrCat(endpoint.url, "/Communication/", path), headers, body);
   Check(answer.status());
   auto json = Json::Parse(answer->body);
   if (answer->status != 200) {
@@ -85,12 +73,7 @@ void Acknowledge(const Options& options) {
 CLI::App* AddOne(CLI::App& corrections, const char* name, const char* what, const char* example, const std::shared_ptr<Options>& options) {
   auto* command = corrections.add_subcommand(name, what);
   command->footer(absl::StrCat("Example:\n  custodian corrections ", name, " --home .quickstart --tenant lakeside", example));
-  command->add_option("--home", options->home, "a quickstart's folder: address and certificates come from it");
-  command->add_option("--tenant", options->tenant, "tenant's name, with --home");
-  command->add_option("--url", options->url, "https://host:port/fhir/<tenant id>");
-  command->add_option("--cert", options->certificate, "client certificate of role fhir (PEM)");
-  command->add_option("--key", options->key, "its key");
-  command->add_option("--ca", options->ca, "CA of the platform's certificate");
+  options->endpoint.AddTo(*command);
   command->add_flag("--json", options->json, "FHIR JSON");
   return command;
 }

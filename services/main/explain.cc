@@ -16,12 +16,7 @@ using exchange::Json;
 
 struct Options {
   std::string order;
-  std::string home;
-  std::string tenant;
-  std::string url;
-  std::string certificate;
-  std::string key;
-  std::string ca;
+  TenantEndpointOption endpoint{kOrdersInterface};
   bool json = false;
 };
 
@@ -42,17 +37,10 @@ void Print(const Json& explanation) {
 }
 
 void Explain(const Options& options) {
-  std::string url = options.url;
-  rpc::HttpsClient::Options client_options{.ca_file = options.ca, .certificate_file = options.certificate, .key_file = options.key};
-  if (!options.home.empty()) {
-    HomeTenant found = FindInHome(options.home, options.tenant, "auditor");
-    url = absl::StrCat(found.summary.TextOf("https_url"), "/orders/", found.tenant.TextOf("tenant_id"));
-    client_options = std::move(found.client);
-  }
-  if (url.empty()) throw CommandFailed{2, "name the tenant: --home and --tenant, or --url https://.../orders/<tenant id>"};
-  auto client = rpc::HttpsClient::Create(client_options);
+  const TenantEndpoint endpoint = options.endpoint.Find();
+  auto client = rpc::HttpsClient::Create(endpoint.client);
   Check(client.status());
-  auto answer = (*client)->Send("POST", url + "/explain", {{"Content-Type", "application/json"}},
+  auto answer = (*client)->Send("POST", endpoint.url + "/explain", {{"Content-Type", "application/json"}},
                                 Json::Object({{"order", Json::String(options.order)}}).Text());
   Check(answer.status());
   while (!answer->body.empty() && answer->body.back() == '\n') answer->body.pop_back();
@@ -78,12 +66,7 @@ void AddExplain(CLI::App& app) {
       "Examples:\n  custodian explain order 'urn:orders|4711' --home .quickstart --tenant lakeside\n"
       "  custodian explain order '|o-1' --url https://custodian.example/orders/0123456789abcdef --cert auditor.crt --key auditor.key --ca ca.crt");
   order->add_option("id", options->order, "the order's identifier, system|value (of type PLAC, else the first), or |ID when it has none")->required();
-  order->add_option("--home", options->home, "a quickstart's folder: address and certificates come from it");
-  order->add_option("--tenant", options->tenant, "tenant's name, with --home");
-  order->add_option("--url", options->url, "https://host:port/orders/<tenant id>");
-  order->add_option("--cert", options->certificate, "client certificate of the tenant's role auditor (PEM)");
-  order->add_option("--key", options->key, "its key");
-  order->add_option("--ca", options->ca, "CA of the platform's certificate");
+  options->endpoint.AddTo(*order);
   order->add_flag("--json", options->json, "JSON");
   order->callback([options] { Explain(*options); });
 }

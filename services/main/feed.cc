@@ -16,36 +16,14 @@ namespace {
 using exchange::Json;
 
 struct Options {
-  std::string home;
-  std::string tenant;
-  std::string url;
-  std::string certificate;
-  std::string key;
-  std::string ca;
+  TenantEndpointOption endpoint{kFeedInterface};
   std::string id;
   bool all = false;
   bool json = false;
 };
 
-// The tenant's quarantine, and as whom to ask.
-struct Endpoint {
-  std::string url;
-  rpc::HttpsClient::Options client;
-};
-
-Endpoint EndpointOf(const Options& options) {
-  Endpoint endpoint{options.url, {.ca_file = options.ca, .certificate_file = options.certificate, .key_file = options.key}};
-  if (!options.home.empty()) {
-    HomeTenant found = FindInHome(options.home, options.tenant, "feed");
-    endpoint.url = absl::StrCat(found.summary.TextOf("https_url"), "/feed/", found.tenant.TextOf("tenant_id"), "/quarantine");
-    endpoint.client = std::move(found.client);
-  }
-  if (endpoint.url.empty()) throw CommandFailed{2, "name the quarantine: --home and --tenant, or --url https://.../feed/<tenant id>/quarantine"};
-  return endpoint;
-}
-
 rpc::HttpResponse Ask(const Options& options, const char* method, const std::string& path) {
-  const Endpoint endpoint = EndpointOf(options);
+  const TenantEndpoint endpoint = options.endpoint.Find();
   auto client = rpc::HttpsClient::Create(endpoint.client);
   Check(client.status());
   auto answer = (*client)->Send(method, endpoint.url + path);
@@ -93,12 +71,7 @@ void Replay(const Options& options) {
 CLI::App* AddOne(CLI::App& feed, const char* name, const char* what, const std::shared_ptr<Options>& options, bool with_id) {
   auto* command = feed.add_subcommand(name, what);
   command->footer(absl::StrCat("Example:\n  custodian feed ", name, " --home .quickstart --tenant lakeside", with_id ? " 00112233445566778899aabbccddeeff" : ""));
-  command->add_option("--home", options->home, "a quickstart's folder: address and certificates come from it");
-  command->add_option("--tenant", options->tenant, "tenant's name, with --home");
-  command->add_option("--url", options->url, "https://host:port/feed/<tenant id>/quarantine");
-  command->add_option("--cert", options->certificate, "client certificate of role feed (PEM)");
-  command->add_option("--key", options->key, "its key");
-  command->add_option("--ca", options->ca, "CA of the platform's certificate");
+  options->endpoint.AddTo(*command);
   if (with_id) command->add_option("id", options->id, "of the message, as list prints it")->required();
   return command;
 }

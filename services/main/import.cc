@@ -25,41 +25,15 @@ namespace {
 using exchange::Json;
 
 constexpr int kAtOnce = 4;
+// Of a transaction.
+constexpr absl::Duration kTimeout = absl::Minutes(5);
 
 struct Options {
-  std::string home;
-  std::string tenant;
-  std::string url;
-  std::string certificate;
-  std::string key;
-  std::string ca;
+  TenantEndpointOption endpoint{kFhirInterface};
   int at_once = kAtOnce;
   bool json = false;
   std::vector<std::string> paths;
 };
-
-// Where to send to, and as whom.
-struct Endpoint {
-  std::string url;
-  rpc::HttpsClient::Options client;
-};
-
-Endpoint EndpointOf(const Options& options) {
-  Endpoint endpoint;
-  endpoint.url = options.url;
-  endpoint.client.certificate_file = options.certificate;
-  endpoint.client.key_file = options.key;
-  endpoint.client.ca_file = options.ca;
-  endpoint.client.timeout = absl::Minutes(5);
-  if (!options.home.empty()) {
-    HomeTenant found = FindInHome(options.home, options.tenant, "client");
-    endpoint.url = found.tenant.TextOf("fhir_base_url");
-    found.client.timeout = endpoint.client.timeout;
-    endpoint.client = std::move(found.client);
-  }
-  while (endpoint.url.ends_with('/')) endpoint.url.pop_back();
-  return endpoint;
-}
 
 // One line on a terminal, drawn over; nothing elsewhere.
 class Progress {
@@ -100,15 +74,13 @@ void PrintJson(const ImportTotals& totals, absl::Duration took, absl::Duration s
 }
 
 void Run(const Options& options) {
-  const bool by_home = !options.home.empty() && !options.tenant.empty();
-  const bool by_url = !options.url.empty() && !options.certificate.empty() && !options.key.empty() && !options.ca.empty();
-  if (by_home == by_url) throw CommandFailed{2, "give either --home and --tenant, or --url, --cert, --key and --ca"};
+  TenantEndpoint endpoint = options.endpoint.Find();
+  endpoint.client.timeout = kTimeout;
   const auto groups = FilesToImport(options.paths);
   Check(groups.status());
   std::size_t files = 0;
   for (const auto& group : *groups) files += group.size();
   if (files == 0) throw CommandFailed{1, "no *.json or *.ndjson file is there"};
-  const Endpoint endpoint = EndpointOf(options);
   const auto client = rpc::HttpsClient::Create(endpoint.client);
   Check(client.status());
   const absl::Time start = absl::Now();
@@ -144,12 +116,7 @@ void AddImport(CLI::App& app) {
       "Examples:\n"
       "  custodian import --home .quickstart --tenant northside records/\n"
       "  custodian import --url https://host:8443/fhir/0123456789abcdef --cert c.crt --key c.key --ca ca.crt Patient.ndjson");
-  command->add_option("--home", options->home, "a quickstart's home, whose summary.json names addresses and certificates");
-  command->add_option("--tenant", options->tenant, "name of the tenant (with --home)");
-  command->add_option("--url", options->url, "base of the tenant's FHIR URLs");
-  command->add_option("--cert", options->certificate, "client certificate (PEM)");
-  command->add_option("--key", options->key, "its key (PEM)");
-  command->add_option("--ca", options->ca, "CA of the server (PEM)");
+  options->endpoint.AddTo(*command);
   command->add_option("--at-once", options->at_once, "transactions on their way at a time")->check(CLI::Range(1, 32))->capture_default_str();
   command->add_flag("--json", options->json, "print the summary as JSON");
   command->add_option("PATH", options->paths, "files, or folders with *.json and *.ndjson")->required();
