@@ -92,7 +92,6 @@ class OrderCheck {
                                                 AnswerClaim& claim, const std::function<absl::Status()>& prepare) const;
 
  private:
-  class Attempt;
   const ExchangeParts& parts_;
   const absl::Duration charts_;
   mutable RecordedKeys recorded_;
