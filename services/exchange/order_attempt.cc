@@ -223,16 +223,21 @@ absl::Status OrderAttempt::Judge(Judged& judged) {
   judged.chart = exams_->ChartOf(*prior.source);
   if (judged.exam_class->mode == Mode::kSuggest) {
     const std::vector<const OpenedRecord*> records = exams_->Seen({"Condition", "Procedure"});
-    judged.gate = InformationOnly({.order = judged.order,
-                                   .exam_class = judged.exam_class,
-                                   .reasons = &table_.reasons(),
-                                   .patient_id = request_.patient_id,
-                                   .encounter_id = request_.encounter_id,
-                                   .prefetch = &request_.prefetch,
-                                   .records = &records,
-                                   .prior_performed = prior.exam->performed_begin,
-                                   .time = now_,
-                                   .zone = ZoneOf(tenant_.time_zone)});
+    const Gate gate = InformationOnly({.order = judged.order,
+                                       .exam_class = judged.exam_class,
+                                       .reasons = &table_.reasons(),
+                                       .patient_id = request_.patient_id,
+                                       .encounter_id = request_.encounter_id,
+                                       .prefetch = &request_.prefetch,
+                                       .records = &records,
+                                       .prior_performed = prior.exam->performed_begin,
+                                       .time = now_,
+                                       .zone = ZoneOf(tenant_.time_zone)});
+    judged.gate = gate.reason;
+    if (gate.record != nullptr) {
+      const PersonChart* chart = charts_.ChartWith(*gate.record);
+      if (chart != nullptr && chart->link.tenant != tenant_.id) judged.gate_chart = chart, judged.gate_record = gate.record;
+    }
   } else {
     judged.gate = "mode-info";
   }
@@ -274,18 +279,23 @@ std::string OrderAttempt::ResourceOf(const Judged& judged) {
   return absl::StrCat(judged.source->resource_type, "/", judged.source->id);
 }
 
-std::int64_t OrderAttempt::VersionOf(const Judged& judged) {
-  const OpenedRecord* record = judged.chart->Find(judged.source->resource_type, judged.source->id);
-  return record == nullptr ? 0 : static_cast<std::int64_t>(record->version);
+absl::Status OrderAttempt::DiscloseOne(Judged& judged) {
+  Json detail = Json::Object({{"card", Text(UuidText(judged.card_id))}, {"reader", Text(request_.user_id)}});
+  auto disclosed = DiscloseRecord(*judged.chart, *judged.chart->Find(judged.source->resource_type, judged.source->id), judged, detail);
+  if (!disclosed.ok()) return disclosed.status();
+  judged.disclosure = *std::move(disclosed);
+  if (judged.gate_record == nullptr) return absl::OkStatus();
+  // That the card only informs, and why, is in the reader's log.
+  detail.Set("gate", Text(judged.gate));
+  return DiscloseRecord(*judged.gate_chart, *judged.gate_record, judged, std::move(detail)).status();
 }
 
-absl::Status OrderAttempt::DiscloseOne(Judged& judged) {
-  const tenants::Partition& source = *judged.chart->partition;
-  const std::int64_t version = VersionOf(judged);
-  const std::vector<tenants::ExpectConsentVersion> judged_with = charts_.JudgedWith(*judged.chart);
+absl::StatusOr<std::string> OrderAttempt::DiscloseRecord(const PersonChart& chart, const OpenedRecord& shown, Judged& judged, Json detail) const {
+  const tenants::Partition& source = *chart.partition;
+  const std::string resource = absl::StrCat(shown.resource_type, "/", shown.id);
+  const std::vector<tenants::ExpectConsentVersion> judged_with = charts_.JudgedWith(chart);
   // The same disclosure on the same consent is one entry, however often a check is repeated.
-  std::string what = absl::StrCat(check_key_, "\n", judged.order->order, "\n", ResourceOf(judged), "\n", version, "\n",
-                                  judged.chart->consent_version);
+  std::string what = absl::StrCat(check_key_, "\n", judged.order->order, "\n", resource, "\n", shown.version, "\n", chart.consent_version);
   for (const tenants::ExpectConsentVersion& other : judged_with) absl::StrAppend(&what, "\n", other.patient.hex(), " ", other.version);
   tenants::Write write;
   auto idempotency_key = parts_.sealer.IndexToken(source.tenant.id, "disclosure\n" + what);
@@ -294,30 +304,29 @@ absl::Status OrderAttempt::DiscloseOne(Judged& judged) {
   if (!digest.ok()) return digest.status();
   write.idempotency_key = *std::move(idempotency_key);
   write.request_digest = *std::move(digest);
-  const OpenedRecord& shown = *judged.chart->Find(judged.source->resource_type, judged.source->id);
-  const Judgement judgement = judged.chart->gate->Judge(shown);
-  const DisclosureRecord record{.patient = judged.chart->link,
+  const Judgement judgement = chart.gate->Judge(shown);
+  const DisclosureRecord record{.patient = chart.link,
                                 .reader_patient = patient_,
-                                .facts = {NewDisclosureId(), judged.chart->asked, source.tenant, tenant_, PatientIdIn(*judged.chart->records),
-                                          call_.token.issuer, request_.user_id, kActReason, absl::StrCat(ResourceOf(judged), "/_history/", version),
-                                          judgement, judged.chart->gate->Explain(shown, judgement, judged.chart->consent_version).Text(), std::nullopt},
+                                .facts = {NewDisclosureId(), chart.asked, source.tenant, tenant_, PatientIdIn(*chart.records), call_.token.issuer, request_.user_id,
+                                          kActReason, absl::StrCat(resource, "/_history/", shown.version), judgement,
+                                          chart.gate->Explain(shown, judgement, chart.consent_version).Text(), std::nullopt},
                                 .record_sha256 = "",
-                                .detail = Json::Object({{"card", Text(UuidText(judged.card_id))}, {"reader", Text(request_.user_id)}}),
+                                .detail = std::move(detail),
                                 .provenance = Json(),
-                                .consent_version = judged.chart->consent_version,
-                                .chart_through = judged.chart->through,
+                                .consent_version = chart.consent_version,
+                                .chart_through = chart.through,
                                 .judged_with = judged_with};
-  judged.notice = Part2Notice(record.facts);
+  if (const std::string notice = Part2Notice(record.facts); !notice.empty()) judged.notice = notice;
   if (absl::Status status = AddDisclosure(parts_.sealer, record, write); !status.ok()) return status;
   const auto admitted = source.writer->Apply(std::move(write));
   if (!admitted.ok()) return admitted.status();
-  judged.disclosure = absl::StrCat(source.tenant.origin, "#", admitted->first_index);
   // One that stands already was no condition of this writing: whatever came since it was decided may have ended it.
   if (admitted->replayed)
-    for (const PersonChart& chart : charts_.charts())
-      if (chart.link.tenant == source.tenant.id && !source.writer->IsUnchangedSince(chart.link.patient, chart.through))
+    for (const PersonChart& each : charts_.charts())
+      if (each.link.tenant == source.tenant.id && !source.writer->IsUnchangedSince(each.link.patient, each.through))
         return absl::FailedPreconditionError("the patient's chart changed meanwhile");
-  return CheckStillSo(source, parts_.locator, shown, record);
+  if (absl::Status status = CheckStillSo(source, parts_.locator, shown, record); !status.ok()) return status;
+  return absl::StrCat(source.tenant.origin, "#", admitted->first_index);
 }
 
 absl::StatusOr<Json> OrderAttempt::CardOf(const Judged& judged) const {

@@ -56,8 +56,10 @@ class OrderAttempt {
     std::string laterality;
     // "unknown-class", "off", "unknown-patient", "no-prior", "own-prior", "card".
     std::string outcome;
-    // Why a card only informs.
+    // Why a card only informs, and the record of another tenant that says so, if one does: it is disclosed with the card.
     std::string gate;
+    const PersonChart* gate_chart = nullptr;
+    const OpenedRecord* gate_record = nullptr;
     std::string order_key;
     // Of a card only.
     std::string card_id;
@@ -91,8 +93,9 @@ class OrderAttempt {
   [[nodiscard]] absl::StatusOr<Json> OpenKept(const std::string& uuid) const;
   [[nodiscard]] absl::StatusOr<std::string> Derived(const char* what, const Judged& judged) const;
   [[nodiscard]] static std::string ResourceOf(const Judged& judged);
-  [[nodiscard]] static std::int64_t VersionOf(const Judged& judged);
   [[nodiscard]] absl::Status DiscloseOne(Judged& judged);
+  // A record that the card shows, or that decided about it, in its source's log; "<origin>#<index>" of the DISCLOSURE.
+  [[nodiscard]] absl::StatusOr<std::string> DiscloseRecord(const PersonChart& chart, const OpenedRecord& shown, Judged& judged, Json detail) const;
   [[nodiscard]] absl::StatusOr<Json> CardOf(const Judged& judged) const;
   [[nodiscard]] absl::Status AddChecked(const Judged& judged, const std::string& answer_sha256, tenants::Write& write) const;
   [[nodiscard]] absl::Status AddShown(const Judged& judged, tenants::Write& write) const;

@@ -1,6 +1,7 @@
 // The flow of an order check: what is found, decided, recorded and shown.
 #include "services/exchange/order_check.h"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
@@ -85,6 +86,37 @@ TEST_F(CdsHooksTest, APriorElsewhereIsDisclosedRecordedAndShownInThatOrder) {
   const ExchangeCounts after = *hooks_->Counts(world_->partition("beta").tenant.id);
   EXPECT_EQ(after.checked, before.checked + 1);
   EXPECT_EQ(after.shown, before.shown + 1);
+}
+
+// What makes the card inform only is told to the reader, in its own log too: the patient's audit says so.
+TEST_F(CdsHooksTest, ARecordThatDecidesAboutTheCardIsDisclosedWithIt) {
+  AddEverything();
+  const std::string id = "pregnant-" + patient_;
+  Put("alpha", "Condition", id,
+      absl::StrCat(R"({"resourceType":"Condition","id":")", id, R"(","subject":{"reference":"Patient/)", patient_,
+                   R"("},"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]},)"
+                   R"("code":{"coding":[{"system":"http://snomed.info/sct","code":"77386006"}]}})"));
+  const std::uint64_t size = SizeOf("alpha");
+  const Json card = CardIn(Order(OrderBody("gate-" + patient_)));
+  ASSERT_FALSE(card.is_null());
+  EXPECT_TRUE(card["suggestions"].items().empty());
+  std::vector<std::string> disclosed;
+  for (const Entry& entry : Entries("alpha", size))
+    if (entry.kind() == ledger::v1::KIND_DISCLOSURE) {
+      const Json detail = DetailOf("alpha", entry);
+      disclosed.push_back(absl::StrCat(detail.TextOf("resource"), " ", detail.TextOf("gate")));
+      EXPECT_EQ(detail.TextOf("card"), card.TextOf("uuid"));
+    }
+  EXPECT_EQ(disclosed, (std::vector<std::string>{absl::StrCat("DiagnosticReport/report-", patient_, "/_history/1 "), absl::StrCat("Condition/", id, "/_history/1 pregnancy")}));
+  // Where the reader's own records say it, nothing of others' is used.
+  Put("beta", "Condition", id,
+      absl::StrCat(R"({"resourceType":"Condition","id":")", id, R"(","subject":{"reference":"Patient/)", patient_,
+                   R"("},"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]},)"
+                   R"("code":{"coding":[{"system":"http://snomed.info/sct","code":"77386006"}]}})"));
+  const std::uint64_t then = SizeOf("alpha");
+  EXPECT_FALSE(CardIn(Order(OrderBody("own-gate-" + patient_))).is_null());
+  const std::vector<Entry> entries = Entries("alpha", then);
+  EXPECT_EQ(std::count_if(entries.begin(), entries.end(), [](const Entry& entry) { return entry.kind() == ledger::v1::KIND_DISCLOSURE; }), 1);
 }
 
 TEST_F(CdsHooksTest, AnAmendedResultIsNamedAsSuch) {

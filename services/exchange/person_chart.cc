@@ -147,6 +147,13 @@ const PersonChart* PersonCharts::ChartOf(std::string_view tenant_name, std::stri
   return nullptr;
 }
 
+const PersonChart* PersonCharts::ChartWith(const OpenedRecord& record) const {
+  const auto found = std::find_if(charts_.begin(), charts_.end(), [&record](const PersonChart& chart) {
+    return std::any_of(chart.records->begin(), chart.records->end(), [&record](const OpenedRecord& each) { return &each == &record; });
+  });
+  return found == charts_.end() ? nullptr : &*found;
+}
+
 std::vector<tenants::ExpectConsentVersion> PersonCharts::JudgedWith(const PersonChart& chart) const {
   std::vector<tenants::ExpectConsentVersion> others;
   for (const PersonChart& other : charts_)

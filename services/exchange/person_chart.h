@@ -69,6 +69,8 @@ class PersonCharts {
   [[nodiscard]] const std::vector<PersonChart>& charts() const { return charts_; }
   // The tenant's chart that holds this record; null without.
   [[nodiscard]] const PersonChart* ChartOf(std::string_view tenant_name, std::string_view type, std::string_view id) const;
+  // The chart that this very record lies in; null when it is none of theirs.
+  [[nodiscard]] const PersonChart* ChartWith(const OpenedRecord& record) const;
   // The tenant's other charts of the person.
   [[nodiscard]] std::vector<tenants::ExpectConsentVersion> JudgedWith(const PersonChart& chart) const;
 

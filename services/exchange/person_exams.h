@@ -33,7 +33,7 @@ class PersonExams {
   [[nodiscard]] std::vector<Withheld> WithheldOf(const PriorQuestion& question) const;
   // The chart that holds a copy; null without.
   [[nodiscard]] const PersonChart* ChartOf(const ExamHolding& holding) const;
-  // Everything that the reader may see of the person, at any tenant, as far as it is of one of these types.
+  // Everything that the reader may see of the person, its own first, then at other tenants, as far as it is of one of these types.
   [[nodiscard]] std::vector<const OpenedRecord*> Seen(std::initializer_list<std::string_view> types) const;
 
  private:

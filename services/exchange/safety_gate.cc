@@ -134,33 +134,36 @@ std::string_view JudgeConditions(const Json& conditions, const GateQuestion& que
 }
 
 // What is stored: conditions as those that were sent, and procedures since the prior.
-std::string_view JudgeRecords(const GateQuestion& question) {
-  for (const OpenedRecord* record : *question.records) {
-    const auto json = ResourceOf(*record);
-    if (json == nullptr) return "conditions-unknown";
-    if (record->resource_type == "Condition")
-      if (const std::string_view why = JudgeCondition(*json, question); !why.empty()) return why;
-    if (record->resource_type != "Procedure") continue;
-    const std::string& status = json->TextOf("status");
-    if (status == "not-done" || status == "entered-in-error" || status == "preparation") continue;
-    std::string_view when = json->TextOf("performedDateTime");
-    if (when.empty()) when = (*json)["performedPeriod"].TextOf("end");
-    if (when.empty()) when = (*json)["performedPeriod"].TextOf("start");
-    if (IsSince(when, question.prior_performed, question.zone)) return ConcernOf(ReasonMeaning::kProcedureOrTrauma);
-  }
-  return "";
+std::string_view JudgeRecord(const OpenedRecord& record, const GateQuestion& question) {
+  const auto json = ResourceOf(record);
+  if (json == nullptr) return "conditions-unknown";
+  if (record.resource_type == "Condition") return JudgeCondition(*json, question);
+  if (record.resource_type != "Procedure") return "";
+  const std::string& status = json->TextOf("status");
+  if (status == "not-done" || status == "entered-in-error" || status == "preparation") return "";
+  std::string_view when = json->TextOf("performedDateTime");
+  if (when.empty()) when = (*json)["performedPeriod"].TextOf("end");
+  if (when.empty()) when = (*json)["performedPeriod"].TextOf("start");
+  return IsSince(when, question.prior_performed, question.zone) ? ConcernOf(ReasonMeaning::kProcedureOrTrauma) : "";
 }
 
-}  // namespace
-
-std::string_view InformationOnly(const GateQuestion& question) {
+// Of the order and what was sent with it.
+std::string_view JudgeCall(const GateQuestion& question) {
   if (question.exam_class->setting != "ambulatory") return "class-not-ambulatory";
   if (const std::string_view why = JudgeOrder(question.order->resource, question); !why.empty()) return why;
   const Json& prefetch = *question.prefetch;
   if (const std::string_view why = JudgePatient(prefetch["patient"], question); !why.empty()) return why;
   if (const std::string_view why = JudgeEncounter(prefetch["encounter"], question); !why.empty()) return why;
-  if (const std::string_view why = JudgeConditions(prefetch["conditions"], question); !why.empty()) return why;
-  return JudgeRecords(question);
+  return JudgeConditions(prefetch["conditions"], question);
+}
+
+}  // namespace
+
+Gate InformationOnly(const GateQuestion& question) {
+  if (const std::string_view why = JudgeCall(question); !why.empty()) return {why};
+  for (const OpenedRecord* record : *question.records)
+    if (const std::string_view why = JudgeRecord(*record, question); !why.empty()) return {why, record};
+  return {};
 }
 
 }  // namespace custodian::exchange

@@ -25,7 +25,7 @@ struct GateQuestion {
   std::string_view encounter_id;
   // Keys: patient (Patient), encounter (Encounter), conditions (Bundle of Condition).
   const Json* prefetch = nullptr;
-  // Conditions and Procedures of the person that the ordering tenant may see: its own, and those that others' patients let it see.
+  // Conditions and Procedures of the person that the ordering tenant may see: its own first, then those that others' patients let it see.
   const std::vector<const OpenedRecord*>* records = nullptr;
   // When the prior was performed, network time of the check, and the ordering tenant's zone.
   absl::Time prior_performed;
@@ -33,10 +33,16 @@ struct GateQuestion {
   absl::TimeZone zone;
 };
 
-// Why the card must only inform, as a short constant ("pregnancy", "encounter-unknown", ...); empty when it may suggest: where the order and its encounter
-// state no reason, or each is a code under which a prior remains usable (order_reasons.h). Free text, and a code that is on no list, may be any reason; so may a
-// condition that is on no list and new since the prior.
-[[nodiscard]] std::string_view InformationOnly(const GateQuestion& question);
+struct Gate {
+  // Why the card must only inform, as a short constant ("pregnancy", "encounter-unknown", ...); empty when it may suggest.
+  std::string_view reason;
+  // Which of `records` says so; null when it is nothing stored.
+  const OpenedRecord* record = nullptr;
+};
+
+// A card may suggest where the order and its encounter state no reason, or each is a code under which a prior remains usable (order_reasons.h). Free text, and
+// a code that is on no list, may be any reason; so may a condition that is on no list and new since the prior.
+[[nodiscard]] Gate InformationOnly(const GateQuestion& question);
 
 }  // namespace custodian::exchange
 

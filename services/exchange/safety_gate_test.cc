@@ -1,5 +1,6 @@
 #include "services/exchange/safety_gate.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -31,7 +32,7 @@ class SafetyGateTest : public testing::Test {
     const DraftOrder order{"|o", "o", order_};
     const Json prefetch = Json::Object({{"patient", patient_}, {"encounter", encounter_}, {"conditions", conditions_}});
     const std::vector<const OpenedRecord*> records = PointersTo(records_);
-    return std::string(InformationOnly({.order = &order,
+    const Gate gate = InformationOnly({.order = &order,
                                         .exam_class = &class_,
                                         .reasons = &reasons_,
                                         .patient_id = "p",
@@ -40,7 +41,12 @@ class SafetyGateTest : public testing::Test {
                                         .records = &records,
                                         .prior_performed = At("2026-01-10T12:00:00Z"),
                                         .time = At("2026-01-15T12:00:00Z"),
-                                        .zone = ZoneOf("America/Chicago")}));
+                                        .zone = ZoneOf("America/Chicago")});
+    // Of what is stored it names the record.
+    if (gate.record != nullptr) {
+      EXPECT_TRUE(std::find(records.begin(), records.end(), gate.record) != records.end() && !gate.reason.empty());
+    }
+    return std::string(gate.reason);
   }
   ExamClass class_;
   Json order_, patient_, encounter_, conditions_;
