@@ -95,17 +95,21 @@ absl::StatusOr<std::string> EncodeBundle(std::span<const std::string> leaves) {
   return bytes;
 }
 
-absl::StatusOr<std::vector<std::string>> DecodeBundle(std::string_view bytes) {
+std::vector<std::string> TakeLeaves(std::string_view& bytes) {
   std::vector<std::string> leaves;
-  while (!bytes.empty()) {
-    if (bytes.size() < 2) return absl::InvalidArgumentError("a bundle ends within a length");
+  while (bytes.size() >= 2) {
     const std::size_t length =
         static_cast<std::size_t>(static_cast<unsigned char>(bytes[0])) << 8 | static_cast<unsigned char>(bytes[1]);
-    bytes.remove_prefix(2);
-    if (bytes.size() < length) return absl::InvalidArgumentError("a bundle ends within an entry");
-    leaves.emplace_back(bytes.substr(0, length));
-    bytes.remove_prefix(length);
+    if (bytes.size() - 2 < length) break;
+    leaves.emplace_back(bytes.substr(2, length));
+    bytes.remove_prefix(2 + length);
   }
+  return leaves;
+}
+
+absl::StatusOr<std::vector<std::string>> DecodeBundle(std::string_view bytes) {
+  std::vector<std::string> leaves = TakeLeaves(bytes);
+  if (!bytes.empty()) return absl::InvalidArgumentError("a bundle ends within an entry");
   return leaves;
 }
 

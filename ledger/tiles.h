@@ -40,6 +40,8 @@ struct TilePath {
 
 // Leaves behind their lengths (2 bytes, big-endian). InvalidArgument when a leaf is past 65,535 bytes.
 [[nodiscard]] absl::StatusOr<std::string> EncodeBundle(std::span<const std::string> leaves);
+// The whole leaves at the front of a bundle's bytes, of which they are removed: what is left begins one that is not there to its end.
+[[nodiscard]] std::vector<std::string> TakeLeaves(std::string_view& bytes);
 // InvalidArgument when the bytes do not end with a leaf.
 [[nodiscard]] absl::StatusOr<std::vector<std::string>> DecodeBundle(std::string_view bytes);
 

@@ -142,6 +142,27 @@ TEST_F(LogReaderTest, MissingBatchIsDataLoss) {
   EXPECT_TRUE(log().Leaves(5, 1).ok());
 }
 
+// What is wanted of a large batch is read without the rest of it.
+TEST_F(LogReaderTest, LeavesOfALargeBatchAreReadPieceByPiece) {
+  Append(1);
+  Append(20'000);
+  ASSERT_GT(std::stoll(log_->postgres().One("SELECT max(octet_length(leaves)) FROM ledger.batch")), 1 << 20);
+  for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{9'999}, std::uint64_t{19'900}}) {
+    const std::uint64_t count = std::min<std::uint64_t>(3'000, hashes_.size() - first);
+    const auto leaves = log().Leaves(first, count);
+    ASSERT_TRUE(leaves.ok()) << leaves.status();
+    ASSERT_EQ(leaves->size(), count);
+    for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(ledger::LeafHash((*leaves)[i]), hashes_[first + i]);
+  }
+  EXPECT_EQ(log().Leaves(0, hashes_.size())->size(), hashes_.size());
+  // Cut at a piece's very end, or in a leaf.
+  for (const int bytes : {256 << 10, (256 << 10) + 1'000}) {
+    ASSERT_TRUE(log_->postgres().Sql(fmt::format("UPDATE ledger.batch SET leaves = substring(leaves FOR {}) WHERE first_index = 1", bytes)).ok());
+    EXPECT_TRUE(log().Leaves(1, 100).ok());
+    EXPECT_TRUE(absl::IsDataLoss(log().Leaves(19'000, 1).status()));
+  }
+}
+
 // A log of 70,000 entries has a full tile of level 1 and partial ones above: every proof must still be a few reads.
 TEST_F(LogReaderTest, LargeLogsHaveTilesOfTwoLevels) {
   for (int i = 0; i < 2; ++i) Append(35'000);
