@@ -148,11 +148,19 @@ absl::Status Network::StartGovernance() {
     if (on_commit_) on_commit_(governance_writer->origin());
   });
   if (auto status = WithPatience("witnesses", [this, &vkey] { return AskWitnesses(*vkey, *governance_reader); }); !status.ok()) return status;
-  threads_.emplace_back([this] { governance_writer->Run(); });
+  {
+    const absl::MutexLock lock(&running_mutex_);
+    threads_.emplace_back([this] { governance_writer->Run(); });
+  }
   return governance->Bootstrap();
 }
 
 absl::Status Network::StartPartition(const tenants::Tenant& tenant) {
+  absl::Status status = Start(tenant);
+  return status.ok() ? status : absl::Status(status.code(), absl::StrCat("partition of ", tenant.name, ": ", status.message()));
+}
+
+absl::Status Network::Start(const tenants::Tenant& tenant) {
   auto connection = config.Connection(tenant.cell, tenant.database, tenants::LoginRoleOf(tenant.database), config.secrets_directory);
   if (!connection.ok()) return connection.status();
   auto key = ledger::NoteVerifier::Parse(tenant.log_vkey);
@@ -160,17 +168,17 @@ absl::Status Network::StartPartition(const tenants::Tenant& tenant) {
   auto partition = std::make_unique<tenants::Partition>();
   partition->tenant = tenant;
   partition->database = std::make_unique<tenants::Database>(*connection, kPartitionConnections);
-  const tenants::Database& to_write =
-      *writer_databases.emplace_back(std::make_unique<tenants::Database>(*std::move(connection), tenants::Database::Options{.plan_once = true, .write_one = true}));
+  partition->writer_database = std::make_unique<tenants::Database>(*std::move(connection), tenants::Database::Options{.plan_once = true, .write_one = true});
   partition->log = std::make_unique<tenants::LogReader>(tenant.origin, *partition->database);
   partition->outbox = std::make_unique<tenants::Outbox>(*partition->database);
-  auto writer = tenants::PartitionWriter::Create({.origin = tenant.origin, .author = AuthorName(config), .gather = kGather}, to_write, *author, *governance,
-                                                 *clock);
+  auto writer = tenants::PartitionWriter::Create({.origin = tenant.origin, .author = AuthorName(config), .gather = kGather}, *partition->writer_database,
+                                                 *author, *governance, *clock);
   if (!writer.ok()) return writer.status();
   partition->writer = *std::move(writer);
   partition->writer->OnCommit([this, &writer = *partition->writer] {
     if (on_commit_) on_commit_(writer.origin());
   });
+  const absl::MutexLock lock(&running_mutex_);
   if (ready_) ready_(*partition);
   threads_.emplace_back([this, key = *std::move(key), &running = *partition] { RunWriter(*running.writer, key, *running.log); });
   partitions.Add(std::move(partition));
@@ -178,24 +186,37 @@ absl::Status Network::StartPartition(const tenants::Tenant& tenant) {
   return absl::OkStatus();
 }
 
+absl::Status Network::OpenExpected() {
+  while (const auto tenant = stopping_ ? std::nullopt : partitions.NextExpected()) {
+    if (absl::Status status = StartPartition(*tenant); !status.ok()) {
+      partitions.ExpectNoMore();
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Network::StartPartitions() {
   const absl::MutexLock lock(&start_mutex_);
   if (auto status = registry->Load(); !status.ok()) return status;
   for (const tenants::Tenant& tenant : registry->Tenants()) {
-    if (partitions.FindById(tenant.id) != nullptr) continue;
-    if (auto status = StartPartition(tenant); !status.ok()) {
-      return absl::Status(status.code(), absl::StrCat("partition of ", tenant.name, ": ", status.message()));
-    }
+    if (partitions.Knows(tenant.id)) continue;
+    if (auto status = StartPartition(tenant); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
 void Network::Stop() {
   stopping_ = true;
+  partitions.ExpectNoMore();
   for (tenants::Partition* partition : partitions.All()) partition->writer->Stop();
   if (governance_writer) governance_writer->Stop();
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  std::vector<std::thread> threads;
+  {
+    const absl::MutexLock lock(&running_mutex_);
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace custodian::main

@@ -34,14 +34,18 @@ namespace custodian::main {
 
 class Network {
  public:
-  // Called with each partition once it can be written to, before it is found by others; sets up outbox handlers.
+  // Called with each partition once it can be written to, before it is found by others: one at a time; it may look up no partition.
   using PartitionReady = std::function<void(tenants::Partition&)>;
 
   // Waits up to 30 s for database and key process.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Network>> Create(const Config& config);
   ~Network();
 
-  // Starts the partitions that the registry names and that do not run yet; after OnPartition() and OnCommit().
+  // Announces the partitions that the registry names, so that whoever asks for one waits for it; after OnPartition() and OnCommit().
+  void ExpectPartitions() { partitions.Expect(registry->Tenants()); }
+  // Opens them, those first that somebody waits for, until none is left: for some threads at once. After an error no more come.
+  [[nodiscard]] absl::Status OpenExpected();
+  // Opens those that the registry names by now and that are not known yet.
   [[nodiscard]] absl::Status StartPartitions();
   void OnPartition(PartitionReady ready) { ready_ = std::move(ready); }
   // From every writer's thread after each commit; must return at once.
@@ -67,8 +71,6 @@ class Network {
   std::unique_ptr<tenants::LogReader> governance_reader;
   std::unique_ptr<governance::GovernanceLog> governance;
   std::unique_ptr<tenants::PartitionWriter> governance_writer;
-  // A session a partition of its writer's own: it keeps plans of large statements, which no other session should.
-  std::vector<std::unique_ptr<tenants::Database>> writer_databases;
   tenants::Partitions partitions;
 
  private:
@@ -76,6 +78,7 @@ class Network {
   [[nodiscard]] absl::Status Open();
   [[nodiscard]] absl::Status StartGovernance();
   [[nodiscard]] absl::Status StartPartition(const tenants::Tenant& tenant);
+  [[nodiscard]] absl::Status Start(const tenants::Tenant& tenant);
   [[nodiscard]] absl::Status ReadPolicy();
   // Whether the witnesses know nothing more of the log than its database does.
   [[nodiscard]] absl::Status AskWitnesses(const ledger::NoteVerifier& key, const tenants::LogReader& log) const;
@@ -87,7 +90,8 @@ class Network {
   std::function<void(const std::string& origin)> on_commit_;
   // One admission at a time starts partitions.
   absl::Mutex start_mutex_;
-  std::vector<std::thread> threads_;
+  absl::Mutex running_mutex_;
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(running_mutex_);
 };
 
 }  // namespace custodian::main

@@ -178,7 +178,7 @@ Platform::Platform(const Config& config)
             const tenants::Partition* partition = network_->partitions.FindByOrigin(origin);
             return partition == nullptr ? nullptr : partition->log.get();
           },
-          [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
+          [this](std::string_view origin, std::uint64_t index) { return MakeReceipt(origin, index); },
           [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); },
           [this](std::string_view origin, const ledger::SealedPath& from) { return sealed_pages_.Make(origin, from); }),
       refusals_({.batch = static_cast<std::size_t>(config.refusals_batch), .waiting_max = static_cast<std::size_t>(config.refusals_waiting_max)},
@@ -199,7 +199,7 @@ Platform::Platform(const Config& config)
              .tick = config.order_check_tick,
              .authenticate = [this](const rpc::HttpRequest& request) { return smart_.Authenticate(request); },
              .shares = &fhir_shares_,
-             .receipt = [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
+             .receipt = [this](std::string_view origin, std::uint64_t index) { return MakeReceipt(origin, index); },
              .list_entries = [this](std::string_view origin, std::string_view subject) { return ListSubject(origin, subject); }},
             Parts()),
       cds_hooks_({.tick = config.order_check_tick,
@@ -218,12 +218,12 @@ Platform::Platform(const Config& config)
       sessions_(machine_clock_, "/savings/"),
       page_(Value(savings::PageService::Create(config.assets_directory, reporter_, *network_->registry,
                                                [this](std::string_view origin, std::uint64_t index) {
-                                                 return publisher_->MakeReceipt(origin, index);
+                                                 return MakeReceipt(origin, index);
                                                }))),
       errands_(kErrandsMax),
       openings_(kOpeningsMax, kOpeningsOfATenant),
       ledger_service_(guard_, readers_, network_->partitions,
-                      {.make_receipt = [this](std::string_view origin, std::uint64_t index) { return publisher_->MakeReceipt(origin, index); },
+                      {.make_receipt = [this](std::string_view origin, std::uint64_t index) { return MakeReceipt(origin, index); },
                        .open_reported = [this](const tenants::Partition& partition, std::uint64_t index) -> absl::StatusOr<log::LedgerService::Opened> {
                          auto opened = exchange::OpenReported(sealer_, partition, index);
                          if (!opened.ok()) return opened.status();
@@ -274,9 +274,11 @@ Platform::Platform(const Config& config)
     partition.outbox->Handle("savings", [this, &partition](const PatientId& patient) {
       return exchange::InferOrders(partition, records_, sealer_, patient);
     });
+    Publish(partition);
   });
   Check(UseMatchWeights());
-  Check(StartPartitions());
+  network_->ExpectPartitions();
+  WarnOfUnknownTenants();
   AddRoutes();
   https_ = Value(rpc::HttpsServer::Create({.address = config.https.address,
                                            .port = config.https.port,
@@ -315,6 +317,8 @@ std::unique_ptr<rpc::MllpServer> Platform::MakeMllpServer() {
 }
 
 Platform::~Platform() {
+  // Whoever waits for one that is not open yet.
+  network_->partitions.ExpectNoMore();
   if (grpc_) grpc_->Stop();
   errands_.Stop();
   openings_.Stop();

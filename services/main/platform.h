@@ -69,9 +69,9 @@ class Platform {
   explicit Platform(const Config& config);
   ~Platform();
 
-  // Serves until Stop().
-  void Run();
-  void Stop() { stop_.Notify(); }
+  // Serves until Stop(); an error when it cannot.
+  [[nodiscard]] absl::Status Run();
+  void Stop();
 
  private:
   [[nodiscard]] std::unique_ptr<log::Publisher> MakePublisher();
@@ -85,7 +85,11 @@ class Platform {
   [[nodiscard]] absl::Status ValidateTable(std::string_view name, std::string_view tenant_id, std::string_view content) const;
   void AddRoutes();
   [[nodiscard]] std::unique_ptr<rpc::MllpServer> MakeMllpServer();
-  void Publish(const tenants::Tenant& tenant);
+  void Publish(const tenants::Partition& partition);
+  void WarnOfUnknownTenants() const;
+  [[nodiscard]] absl::StatusOr<std::string> MakeReceipt(std::string_view origin, std::uint64_t index) const;
+  // Threads that open the partitions; a failure ends Run().
+  void OpenPartitions();
   [[nodiscard]] absl::Status StartPartitions();
   // The governed weights, when there are any.
   [[nodiscard]] absl::Status UseMatchWeights();
@@ -160,6 +164,8 @@ class Platform {
   // None when the configuration names none.
   std::unique_ptr<rpc::MllpServer> mllp_;
   absl::Notification stop_;
+  absl::Mutex failure_mutex_;
+  absl::Status failure_ ABSL_GUARDED_BY(failure_mutex_);
   mutable absl::Mutex subjects_mutex_;
   // Only added to, by the thread that steps them.
   std::map<const tenants::Partition*, Subjects> subjects_ ABSL_GUARDED_BY(subjects_mutex_);

@@ -13,6 +13,8 @@
 namespace custodian::main {
 namespace {
 
+// Each waits for its database most of the time.
+constexpr int kPartitionsOpenedAtOnce = 8;
 constexpr absl::Duration kDrainEvery = absl::Seconds(1);
 constexpr absl::Duration kForgetKeysEvery = absl::Seconds(1);
 // Most wait for a commit: the more do, the larger it is.
@@ -30,24 +32,47 @@ constexpr absl::Duration kTokensKept = absl::Minutes(10);
 
 }  // namespace
 
-void Platform::Publish(const tenants::Tenant& tenant) {
-  const tenants::Partition* partition = network_->partitions.FindById(tenant.id);
-  if (const auto key = ledger::NoteVerifier::Parse(tenant.log_vkey); key.ok() && partition != nullptr) {
-    publisher_->Add(*key, *partition->log, [&writer = *partition->writer] { return writer.committed(); }, MirrorsOf(config_, tenant.name));
-  }
+void Platform::Publish(const tenants::Partition& partition) {
+  if (const auto key = ledger::NoteVerifier::Parse(partition.tenant.log_vkey); key.ok())
+    publisher_->Add(*key, *partition.log, [&writer = *partition.writer] { return writer.committed(); }, MirrorsOf(config_, partition.tenant.name));
 }
 
-absl::Status Platform::StartPartitions() {
-  if (auto status = network_->StartPartitions(); !status.ok()) return status;
+absl::StatusOr<std::string> Platform::MakeReceipt(std::string_view origin, std::uint64_t index) const {
+  // One that is being opened is not published yet.
+  static_cast<void>(network_->partitions.FindByOrigin(origin));
+  return publisher_->MakeReceipt(origin, index);
+}
+
+void Platform::OpenPartitions() {
+  for (int i = 0; i < kPartitionsOpenedAtOnce; ++i)
+    threads_.emplace_back([this] {
+      absl::Status status = network_->OpenExpected();
+      if (status.ok()) return;
+      {
+        const absl::MutexLock lock(&failure_mutex_);
+        failure_.Update(std::move(status));
+      }
+      Stop();
+    });
+}
+
+void Platform::Stop() {
+  const absl::MutexLock lock(&failure_mutex_);
+  if (!stop_.HasBeenNotified()) stop_.Notify();
+}
+
+void Platform::WarnOfUnknownTenants() const {
   std::set<std::string> names;
-  for (const tenants::Tenant& tenant : network_->registry->Tenants()) {
-    Publish(tenant);
-    names.insert(tenant.name);
-  }
+  for (const tenants::Tenant& tenant : network_->registry->Tenants()) names.insert(tenant.name);
   // It may be admitted later; a name that is misspelt never is.
   for (const Config::Mirror& mirror : config_.mirrors)
     for (const std::string& name : mirror.tenants)
       if (!names.contains(name)) spdlog::warn("event=mirror_of_unknown_tenant mirror={} tenant={}", mirror.name, name);
+}
+
+absl::Status Platform::StartPartitions() {
+  if (auto status = network_->StartPartitions(); !status.ok()) return status;
+  WarnOfUnknownTenants();
   return absl::OkStatus();
 }
 
@@ -134,7 +159,8 @@ void Platform::Repeat(absl::Duration every, const char* what, std::function<absl
   });
 }
 
-void Platform::Run() {
+absl::Status Platform::Run() {
+  OpenPartitions();
   for (auto& loop : publisher_->Loops()) threads_.emplace_back(std::move(loop));
   for (int i = 0; i < kErrandsAtOnce; ++i) threads_.emplace_back([this] { errands_.Work(); });
   for (int i = 0; i < kOpeningsAtOnce; ++i) threads_.emplace_back([this] { openings_.Work(); });
@@ -167,6 +193,8 @@ void Platform::Run() {
   spdlog::info("serving https on port {}, gRPC on port {}", https_->port(), grpc_->port());
   stop_.WaitForNotification();
   spdlog::info("stopping");
+  const absl::MutexLock lock(&failure_mutex_);
+  return failure_;
 }
 
 }  // namespace custodian::main

@@ -33,8 +33,11 @@ void Run(const ConfigOption& option) {
   Platform platform(config);
   std::thread waiter;
   StopOnSignal(platform, waiter, signals);
-  platform.Run();
+  const absl::Status served = platform.Run();
+  // Where nobody sent a signal.
+  pthread_kill(waiter.native_handle(), SIGTERM);
   waiter.join();
+  Check(served);
 }
 
 }  // namespace
