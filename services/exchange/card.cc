@@ -31,6 +31,8 @@ constexpr OverrideReason kReasons[] = {
 
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
 
+const std::string& NameOf(const tenants::Tenant& tenant) { return tenant.display_name.empty() ? tenant.name : tenant.display_name; }
+
 std::string DateOf(const CardFacts& facts) {
   return absl::FormatTime("%Y-%m-%d", facts.exam->performed_begin, ZoneOf(facts.performing_tenant.time_zone));
 }
@@ -41,11 +43,12 @@ bool IsAmended(const CardFacts& facts) { return facts.status == "amended" || fac
 std::string DetailOf(const CardFacts& facts) {
   std::string detail = absl::StrCat("**", facts.exam_class->label, "**");
   if (!facts.exam->laterality.empty()) absl::StrAppend(&detail, ", ", facts.exam->laterality);
-  absl::StrAppend(&detail, ", performed ", DateOf(facts), " at ", facts.performing_tenant.display_name);
+  absl::StrAppend(&detail, ", performed ", DateOf(facts), " at ", NameOf(facts.performing_tenant));
   if (facts.source_tenant.id != facts.performing_tenant.id)
-    absl::StrAppend(&detail, ", held by ", facts.source_tenant.display_name);
+    absl::StrAppend(&detail, ", held by ", NameOf(facts.source_tenant));
   if (IsAmended(facts)) absl::StrAppend(&detail, ". **This result was ", facts.status, " after it was first issued**");
-  absl::StrAppend(&detail, ". The patient's consent lets you view it; your view is recorded.");
+  absl::StrAppend(&detail, facts.by_consent ? ". The patient's consent lets you view it" : ". It may be viewed on the legal basis that its holder has recorded",
+                  "; your view is recorded.");
   if (!facts.exam_class->clinical_source.empty()) absl::StrAppend(&detail, " Basis: ", facts.exam_class->clinical_source, ".");
   if (!facts.exam_class->approved_by.empty()) absl::StrAppend(&detail, " Approved by ", facts.exam_class->approved_by, ".");
   if (!facts.notice.empty()) absl::StrAppend(&detail, "\n\n", facts.notice);
@@ -78,7 +81,7 @@ Json Service(std::string_view hook) {
        {"id", Text(kServiceId)},
        {"title", Text("Prior results elsewhere")},
        {"description",
-        Text("Says when a usable result of the ordered exam is available at another health system, with the patient's consent.")},
+        Text("Says when a usable result of the ordered exam is available at another health system and the patient's choices let it be viewed.")},
        {"prefetch", prefetch},
        {"usageRequirements",
         Text("The patient must be in prefetch, or behind a registered fhirServer with fhirAuthorization (else 412). Without encounter and "
@@ -113,7 +116,7 @@ std::string Shortened(std::string_view text, std::size_t bytes_max) {
 Json CardJson(const CardFacts& facts) {
   const std::string summary =
       absl::StrCat(facts.exam_class->label, " of ", DateOf(facts), IsAmended(facts) ? absl::StrCat(" (", facts.status, ")") : "", " is available from ",
-                   facts.source_tenant.display_name);
+                   NameOf(facts.source_tenant));
   Json card = Json::Object({{"uuid", Text(facts.uuid)},
                             {"summary", Text(Shortened(summary, kSummaryMax))},
                             {"detail", Text(DetailOf(facts))},

@@ -41,6 +41,8 @@ struct CardFacts {
   tenants::Tenant performing_tenant;
   // Where the result is viewed (card_link.h).
   std::string link_url;
+  // The patient's consent permits it; else the legal basis that the source has recorded.
+  bool by_consent = true;
   // What goes with a record of 42 CFR part 2; empty for others.
   std::string notice = "";
   // Of the result: "final", "amended", "corrected".

@@ -283,14 +283,15 @@ absl::Status OrderAttempt::DiscloseOne(Judged& judged) {
   Json detail = Json::Object({{"card", Text(UuidText(judged.card_id))}, {"reader", Text(request_.user_id)}});
   auto disclosed = DiscloseRecord(*judged.chart, *judged.chart->Find(judged.source->resource_type, judged.source->id), judged, detail);
   if (!disclosed.ok()) return disclosed.status();
-  judged.disclosure = *std::move(disclosed);
+  judged.disclosed = *std::move(disclosed);
   if (judged.gate_record == nullptr) return absl::OkStatus();
   // That the card only informs, and why, is in the reader's log.
   detail.Set("gate", Text(judged.gate));
   return DiscloseRecord(*judged.gate_chart, *judged.gate_record, judged, std::move(detail)).status();
 }
 
-absl::StatusOr<std::string> OrderAttempt::DiscloseRecord(const PersonChart& chart, const OpenedRecord& shown, Judged& judged, Json detail) const {
+absl::StatusOr<OrderAttempt::Disclosed> OrderAttempt::DiscloseRecord(const PersonChart& chart, const OpenedRecord& shown, const Judged& judged,
+                                                                     Json detail) const {
   const tenants::Partition& source = *chart.partition;
   const std::string resource = absl::StrCat(shown.resource_type, "/", shown.id);
   const std::vector<tenants::ExpectConsentVersion> judged_with = charts_.JudgedWith(chart);
@@ -316,7 +317,6 @@ absl::StatusOr<std::string> OrderAttempt::DiscloseRecord(const PersonChart& char
                                 .consent_version = chart.consent_version,
                                 .chart_through = chart.through,
                                 .judged_with = judged_with};
-  if (const std::string notice = Part2Notice(record.facts); !notice.empty()) judged.notice = notice;
   if (absl::Status status = AddDisclosure(parts_.sealer, record, write); !status.ok()) return status;
   const auto admitted = source.writer->Apply(std::move(write));
   if (!admitted.ok()) return admitted.status();
@@ -326,7 +326,8 @@ absl::StatusOr<std::string> OrderAttempt::DiscloseRecord(const PersonChart& char
       if (each.link.tenant == source.tenant.id && !source.writer->IsUnchangedSince(each.link.patient, each.through))
         return absl::FailedPreconditionError("the patient's chart changed meanwhile");
   if (absl::Status status = CheckStillSo(source, parts_.locator, shown, record); !status.ok()) return status;
-  return absl::StrCat(source.tenant.origin, "#", admitted->first_index);
+  return Disclosed{absl::StrCat(source.tenant.origin, "#", admitted->first_index), judgement.decision.reason == consent::Reason::kPermitted,
+                   Part2Notice(record.facts)};
 }
 
 absl::StatusOr<Json> OrderAttempt::CardOf(const Judged& judged) const {
@@ -337,7 +338,7 @@ absl::StatusOr<Json> OrderAttempt::CardOf(const Judged& judged) const {
   const auto shown = exchange::ResourceOf(*judged.chart->Find(judged.source->resource_type, judged.source->id));
   return CardJson({UuidText(judged.card_id), judged.suggestion, judged.order, judged.exam_class, judged.exam, judged.source,
                    judged.chart->partition->tenant, *std::move(performing), CardLinkUrl(parts_.public_url, tenant_.id, *link),
-                   judged.notice, shown == nullptr ? "" : shown->TextOf("status")});
+                   judged.disclosed.by_consent, judged.disclosed.notice, shown == nullptr ? "" : shown->TextOf("status")});
 }
 
 absl::Status OrderAttempt::AddChecked(const Judged& judged, const std::string& answer_sha256, tenants::Write& write) const {
@@ -377,7 +378,7 @@ absl::Status OrderAttempt::AddShown(const Judged& judged, tenants::Write& write)
   if (!sealed.ok()) return sealed.status();
   const Json detail = Json::Object({{"card", Text(UuidText(judged.card_id))},
                                     {"class", Text(judged.exam_class->class_id)},
-                                    {"disclosure", Text(judged.disclosure)},
+                                    {"disclosure", Text(judged.disclosed.entry)},
                                     {"gate", Text(judged.gate)},
                                     {"laterality", Text(judged.laterality)},
                                     {"mode", Text(judged.mode())},

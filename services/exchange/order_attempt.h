@@ -49,6 +49,14 @@ class OrderAttempt {
   void NoteRefusals();
 
  private:
+  struct Disclosed {
+    // "<origin>#<index>" of the DISCLOSURE.
+    std::string entry;
+    // The patient's consent permits it; else the legal basis that its source has recorded.
+    bool by_consent = false;
+    // Of 42 CFR part 2; empty for other records.
+    std::string notice;
+  };
   // What became of one order.
   struct Judged {
     const DraftOrder* order = nullptr;
@@ -70,10 +78,7 @@ class OrderAttempt {
     const Exam* exam = nullptr;
     const ExamHolding* source = nullptr;
     const PersonChart* chart = nullptr;
-    // "<origin>#<index>" of the DISCLOSURE.
-    std::string disclosure;
-    // Of 42 CFR part 2.
-    std::string notice;
+    Disclosed disclosed;
 
     [[nodiscard]] bool has_card() const { return !card_id.empty(); }
     [[nodiscard]] std::string mode() const {
@@ -94,8 +99,8 @@ class OrderAttempt {
   [[nodiscard]] absl::StatusOr<std::string> Derived(const char* what, const Judged& judged) const;
   [[nodiscard]] static std::string ResourceOf(const Judged& judged);
   [[nodiscard]] absl::Status DiscloseOne(Judged& judged);
-  // A record that the card shows, or that decided about it, in its source's log; "<origin>#<index>" of the DISCLOSURE.
-  [[nodiscard]] absl::StatusOr<std::string> DiscloseRecord(const PersonChart& chart, const OpenedRecord& shown, Judged& judged, Json detail) const;
+  // A record that the card shows, or that decided about it, in its source's log.
+  [[nodiscard]] absl::StatusOr<Disclosed> DiscloseRecord(const PersonChart& chart, const OpenedRecord& shown, const Judged& judged, Json detail) const;
   [[nodiscard]] absl::StatusOr<Json> CardOf(const Judged& judged) const;
   [[nodiscard]] absl::Status AddChecked(const Judged& judged, const std::string& answer_sha256, tenants::Write& write) const;
   [[nodiscard]] absl::Status AddShown(const Judged& judged, tenants::Write& write) const;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -124,6 +126,26 @@ TEST_F(CdsHooksTest, AnAmendedResultIsNamedAsSuch) {
   const Json card = CardIn(Order(OrderBody("amended-" + patient_)));
   EXPECT_EQ(card.TextOf("summary"), "CT chest without contrast of 2026-01-13 (amended) is available from alpha");
   EXPECT_NE(card.TextOf("detail").find("**This result was amended after it was first issued**"), std::string::npos);
+}
+
+// A card says by whose right it shows something: nobody consented where the source's legal basis decides.
+TEST_F(CdsHooksTest, ACardSaysWhetherThePatientConsented) {
+  AddPatient("alpha"), AddPatient("beta"), AddReport("alpha");
+  ExchangeParts parts = world_->parts();
+  const auto opt_out = consent::TenantRules::Create([](std::string_view name, bool tenants_own) -> std::optional<consent::TableInForce> {
+    if (name != consent::kLegalBasisTable || !tenants_own) return std::nullopt;
+    return consent::TableInForce{"jurisdiction,purpose,model\nUS-NY,TREAT,opt-out\n", 7};
+  });
+  ASSERT_TRUE(opt_out.ok()) << opt_out.status();
+  parts.rules = [rules = std::make_shared<const consent::TenantRules>(*opt_out)](const TenantId&) { return rules; };
+  const auto hooks = MakeHooks(Patient(), parts);
+  const Json by_basis = CardIn(Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody("basis-" + patient_)));
+  EXPECT_NE(by_basis.TextOf("detail").find("on the legal basis that its holder has recorded"), std::string::npos) << by_basis.Text();
+  EXPECT_EQ(by_basis.TextOf("detail").find("consent"), std::string::npos);
+
+  AddConsent();
+  const Json by_consent = CardIn(Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody("consent-" + patient_)));
+  EXPECT_NE(by_consent.TextOf("detail").find("The patient's consent lets you view it"), std::string::npos) << by_consent.Text();
 }
 
 // What is withheld is told to the patient also where the result itself may be seen, but not what it takes to make the exam.

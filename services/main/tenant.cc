@@ -139,7 +139,7 @@ void AddAdmit(CLI::App& tenant) {
       "    --cds-tenant lakeside --jwks ehr-jwks.json");
   options->config.AddTo(*command);
   command->add_option("name", options->tenant.name, "short name: lower-case letters, digits, '-'")->required();
-  command->add_option("--display-name", options->tenant.display_name, "name as people read it");
+  command->add_option("--display-name", options->tenant.display_name, "name as people read it, on cards and in audits (default: the short name)");
   command->add_option("--cell", options->tenant.cell, "cell of the configuration (default: the first)");
   command->add_option("--time-zone", options->tenant.time_zone, "IANA zone")->required();
   command->add_option("--organization-system", options->tenant.organization_system, "system of its Organization identifier")->required();
