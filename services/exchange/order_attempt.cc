@@ -222,7 +222,7 @@ absl::Status OrderAttempt::Judge(Judged& judged) {
   judged.source = prior.source;
   judged.chart = exams_->ChartOf(*prior.source);
   if (judged.exam_class->mode == Mode::kSuggest) {
-    const std::vector<const OpenedRecord*> records = exams_->Seen({"Condition", "Procedure"});
+    const std::vector<const OpenedRecord*> records = exams_->Seen(MayDecide);
     const Gate gate = InformationOnly({.order = judged.order,
                                        .exam_class = judged.exam_class,
                                        .reasons = &table_.reasons(),

@@ -80,13 +80,13 @@ const PersonChart* PersonExams::ChartOf(const ExamHolding& holding) const {
   return charts_.ChartOf(holding.tenant_name, holding.resource_type, holding.id);
 }
 
-std::vector<const OpenedRecord*> PersonExams::Seen(std::initializer_list<std::string_view> types) const {
+std::vector<const OpenedRecord*> PersonExams::Seen(const std::function<bool(const OpenedRecord&)>& is_wanted) const {
   std::vector<const OpenedRecord*> seen;
   for (const bool own : {true, false})
     for (const PersonChart& chart : charts_.charts()) {
       if ((chart.link.tenant == reader_) != own) continue;
       for (const OpenedRecord& record : *chart.records)
-        if (std::find(types.begin(), types.end(), record.resource_type) != types.end() && MaySee(chart, record)) seen.push_back(&record);
+        if (is_wanted(record) && MaySee(chart, record)) seen.push_back(&record);
     }
   return seen;
 }

@@ -3,6 +3,7 @@
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_PERSON_EXAMS_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_PERSON_EXAMS_H_
 
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -33,8 +34,8 @@ class PersonExams {
   [[nodiscard]] std::vector<Withheld> WithheldOf(const PriorQuestion& question) const;
   // The chart that holds a copy; null without.
   [[nodiscard]] const PersonChart* ChartOf(const ExamHolding& holding) const;
-  // Everything that the reader may see of the person, its own first, then at other tenants, as far as it is of one of these types.
-  [[nodiscard]] std::vector<const OpenedRecord*> Seen(std::initializer_list<std::string_view> types) const;
+  // Everything wanted that the reader may see of the person, its own first, then at other tenants.
+  [[nodiscard]] std::vector<const OpenedRecord*> Seen(const std::function<bool(const OpenedRecord&)>& is_wanted) const;
 
  private:
   [[nodiscard]] bool Answers(const std::vector<Exam>& exams, const PriorQuestion& question) const;

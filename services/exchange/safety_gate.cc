@@ -4,12 +4,17 @@
 #include <string>
 
 #include "absl/time/civil_time.h"
+#include "services/consent/code_system.h"
 #include "services/exchange/fhir_time.h"
 
 namespace custodian::exchange {
 namespace {
 
 constexpr int kAdultYears = 18;
+
+constexpr absl::Duration kPregnancyLastsAtMost = absl::Hours(24 * 300);
+
+constexpr std::string_view kLoinc = "http://loinc.org";
 
 constexpr std::string_view kUnlisted = "reason-unlisted";
 
@@ -133,11 +138,29 @@ std::string_view JudgeConditions(const Json& conditions, const GateQuestion& que
   return "";
 }
 
-// What is stored: conditions as those that were sent, and procedures since the prior.
+// Whether somebody is pregnant: LOINC's answers to it, the first US Core's (http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-pregnancystatus).
+bool IsPregnancyStatus(const Json& observation) {
+  for (const Json& coding : observation["code"]["coding"].items())
+    if (consent::CanonicalSystem(coding.TextOf("system")) == kLoinc && (coding.TextOf("code") == "82810-3" || coding.TextOf("code") == "11449-6")) return true;
+  return false;
+}
+
+// It says so of its own day, and of those that a pregnancy may last from then on. What says that somebody is not pregnant lifts nothing that another says.
+std::string_view JudgePregnancyStatus(const Json& observation, const GateQuestion& question) {
+  const std::string& status = observation.TextOf("status");
+  if (!IsPregnancyStatus(observation) || status == "entered-in-error" || status == "cancelled") return "";
+  if (question.reasons->MeaningOf(observation["valueCodeableConcept"]) != ReasonMeaning::kPregnancy) return "";
+  std::string_view when = observation.TextOf("effectiveDateTime");
+  if (when.empty()) when = observation["effectivePeriod"].TextOf("start");
+  return IsSince(when, question.time - kPregnancyLastsAtMost, question.zone) ? ConcernOf(ReasonMeaning::kPregnancy) : "";
+}
+
+// What is stored: conditions as those that were sent, pregnancies, and procedures since the prior.
 std::string_view JudgeRecord(const OpenedRecord& record, const GateQuestion& question) {
   const auto json = ResourceOf(record);
   if (json == nullptr) return "conditions-unknown";
   if (record.resource_type == "Condition") return JudgeCondition(*json, question);
+  if (record.resource_type == "Observation") return JudgePregnancyStatus(*json, question);
   if (record.resource_type != "Procedure") return "";
   const std::string& status = json->TextOf("status");
   if (status == "not-done" || status == "entered-in-error" || status == "preparation") return "";
@@ -158,6 +181,13 @@ std::string_view JudgeCall(const GateQuestion& question) {
 }
 
 }  // namespace
+
+bool MayDecide(const OpenedRecord& record) {
+  if (record.resource_type == "Condition" || record.resource_type == "Procedure") return true;
+  if (record.resource_type != "Observation") return false;
+  const auto json = ResourceOf(record);
+  return json != nullptr && IsPregnancyStatus(*json);
+}
 
 Gate InformationOnly(const GateQuestion& question) {
   if (const std::string_view why = JudgeCall(question); !why.empty()) return {why};

@@ -25,13 +25,16 @@ struct GateQuestion {
   std::string_view encounter_id;
   // Keys: patient (Patient), encounter (Encounter), conditions (Bundle of Condition).
   const Json* prefetch = nullptr;
-  // Conditions and Procedures of the person that the ordering tenant may see: its own first, then those that others' patients let it see.
+  // Of the person's records that MayDecide() those that the ordering tenant may see: its own first, then those that others' patients let it see.
   const std::vector<const OpenedRecord*>* records = nullptr;
   // When the prior was performed, network time of the check, and the ordering tenant's zone.
   absl::Time prior_performed;
   absl::Time time;
   absl::TimeZone zone;
 };
+
+// A Condition, a Procedure, or an Observation that says whether somebody is pregnant: no other record decides.
+[[nodiscard]] bool MayDecide(const OpenedRecord& record);
 
 struct Gate {
   // Why the card must only inform, as a short constant ("pregnancy", "encounter-unknown", ...); empty when it may suggest.

@@ -239,5 +239,27 @@ TEST(OrderReasons, ATableNamesTheRowAtFault) {
     EXPECT_NE(fault(row).find("line 2"), std::string::npos) << row;
 }
 
+// Where pregnancies are kept as observations (US Core).
+TEST_F(SafetyGateTest, AnObservedPregnancyCountsAsLongAsItMayLast) {
+  const auto observed = [](const std::string& code, const std::string& value, const std::string& when) {
+    return absl::StrCat(R"({"resourceType":"Observation","status":"final","code":{"coding":[{"system":"urn:oid:2.16.840.1.113883.6.1","code":")", code,
+                        R"("}]},"valueCodeableConcept":{"coding":[{"system":"http://snomed.info/sct","code":")", value, R"("}]})", when, "}");
+  };
+  const std::string in_december = R"(,"effectiveDateTime":"2025-12-20")";
+  const auto why = [this](const std::string& json) {
+    records_ = {{"north", "Observation", "1", 1, json, {}}};
+    return Why();
+  };
+  EXPECT_EQ(why(observed("82810-3", "77386006", in_december)), "pregnancy");
+  EXPECT_EQ(why(observed("11449-6", "77386006", "")), "pregnancy");
+  // Not pregnant; something else; long ago.
+  EXPECT_EQ(why(observed("82810-3", "60001007", in_december)), "");
+  EXPECT_EQ(why(observed("29463-7", "77386006", in_december)), "");
+  EXPECT_EQ(why(observed("82810-3", "77386006", R"(,"effectiveDateTime":"2024-12-20")")), "");
+  EXPECT_TRUE(MayDecide(records_[0]));
+  records_[0].json = observed("29463-7", "77386006", in_december);
+  EXPECT_FALSE(MayDecide(records_[0]));
+}
+
 }  // namespace
 }  // namespace custodian::exchange
