@@ -131,6 +131,8 @@ std::string_view JudgeCondition(const Json& condition, const GateQuestion& quest
   if (meaning == ReasonMeaning::kUsable) return "";
   if (meaning == ReasonMeaning::kPregnancy || meaning == ReasonMeaning::kSurveillance)
     return HasCode(condition["clinicalStatus"], {"inactive", "remission", "resolved"}) ? "" : ConcernOf(meaning);
+  // It came back, whenever it first began.
+  if (HasCode(condition["clinicalStatus"], {"recurrence", "relapse"})) return meaning == ReasonMeaning::kUnlisted ? "condition-recurred" : ConcernOf(meaning);
   std::string_view when = condition.TextOf("onsetDateTime");
   if (when.empty()) when = condition["onsetPeriod"].TextOf("start");
   if (when.empty()) when = condition.TextOf("recordedDate");

@@ -171,6 +171,19 @@ TEST_F(SafetyGateTest, TraumaOrProcedureSinceThePriorOnlyInforms) {
   EXPECT_EQ(Why(), "");
 }
 
+TEST_F(SafetyGateTest, AConditionThatCameBackOnlyInformsHoweverLongAgoItBegan) {
+  const auto why = [this](const char* code, const char* status) {
+    Condition(code, absl::StrCat(R"(,"onsetDateTime":"2019-01-12","clinicalStatus":{"coding":[{"code":")", status, R"("}]})"));
+    return Why();
+  };
+  const char* const gout = R"({"text":"gout"})";
+  const char* const dislocation = R"({"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"S83.1"}]})";
+  EXPECT_EQ(why(gout, "active"), "");
+  EXPECT_EQ(why(gout, "recurrence"), "condition-recurred");
+  EXPECT_EQ(why(gout, "relapse"), "condition-recurred");
+  EXPECT_EQ(why(dislocation, "recurrence"), "procedure-or-trauma");
+}
+
 TEST_F(SafetyGateTest, WhateverReasonIsNotKnownToLeaveThePriorUsableOnlyInforms) {
   const auto reason = [this](const std::string& concept_json) {
     order_.Set("reasonCode", *Json::Parse(absl::StrCat("[", concept_json, "]")));
