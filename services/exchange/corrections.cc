@@ -115,6 +115,8 @@ absl::StatusOr<std::vector<Corrections::Shown>> Corrections::ShownOf(const tenan
     // Who might be one person was compared (match_review); nothing was relied on, and nobody was linked.
     if (detail->Find("review") != nullptr) continue;
     const auto tenant = TenantId::Parse(detail->TextOf("tenant"));
+    // It decided about a card, and was no result that anybody read.
+    if (detail->Find("gate") != nullptr) continue;
     const auto bytes = HexDecode(detail->TextOf("reader_patient"));
     const std::vector<std::string> resource = absl::StrSplit(detail->TextOf("resource"), "/_history/");
     Shown shown;
