@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "services/consent/code_system.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/record_facts.h"
@@ -137,13 +138,24 @@ consent::Provision ReadProvision(const Json& json, const Json& contained, absl::
   return provision;
 }
 
+// An objection, by code or words: "OPTOUT", "Opt-out", "opt out with exceptions".
+bool IsObjection(std::string_view text) {
+  std::string letters;
+  for (const char c : text)
+    if (absl::ascii_isalpha(static_cast<unsigned char>(c))) letters.push_back(absl::ascii_toupper(static_cast<unsigned char>(c)));
+  return letters.starts_with("OPTOUT") || letters == "EMRGONLY";
+}
+
+// A permission is read as it must be written; an objection of any system or none, in words too.
 consent::Effect BaseRule(const Json& policy_rule) {
+  consent::Effect effect = consent::Effect::kNone;
+  if (IsObjection(policy_rule.TextOf("text"))) return consent::Effect::kDeny;
   for (const Json& coding : policy_rule["coding"].items()) {
+    if (IsObjection(coding.TextOf("code")) || IsObjection(coding.TextOf("display"))) return consent::Effect::kDeny;
     const std::string code = CodeIn(coding, kActCode);
-    if (code == "OPTIN" || code == "OPTINR") return consent::Effect::kPermit;
-    if (code == "OPTOUT" || code == "OPTOUTE" || code == "EMRGONLY") return consent::Effect::kDeny;
+    if (code == "OPTIN" || code == "OPTINR") effect = consent::Effect::kPermit;
   }
-  return consent::Effect::kNone;
+  return effect;
 }
 
 consent::Giver GiverBy(const Json& person, const std::string& patient, absl::Time given, absl::TimeZone zone, const consent::TenantRules& rules) {

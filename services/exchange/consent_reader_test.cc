@@ -99,6 +99,26 @@ TEST(ConsentReader, TheBaseRuleMayStandInPolicyRule) {
   EXPECT_TRUE(Ask(ConsentJson(absl::StrCat(R"({"provision":[)", Permit(), "]}"), "active", opt_out)).permit);
 }
 
+// A basis of opt-out asks for nothing but objections: none is passed over for how it is written.
+TEST(ConsentReader, AnObjectionIsReadHoweverItIsWritten) {
+  const auto denied = [](const char* policy_rule) {
+    return Ask(ConsentJson("{}", "active", absl::StrCat(R"(,"policyRule":)", policy_rule))).reason == consent::Reason::kDenied;
+  };
+  EXPECT_TRUE(denied(R"({"coding":[{"code":"OPTOUT"}]})"));
+  EXPECT_TRUE(denied(R"({"coding":[{"system":"urn:oid:2.16.840.1.113883.5.4","code":"OPTOUT"}]})"));
+  EXPECT_TRUE(denied(R"({"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"optout"}]})"));
+  EXPECT_TRUE(denied(R"({"coding":[{"system":"urn:local","code":"OPTOUTE"}]})"));
+  EXPECT_TRUE(denied(R"({"coding":[{"system":"urn:local","code":"7","display":"Opt-out"}]})"));
+  EXPECT_TRUE(denied(R"({"text":"opt out"})"));
+  EXPECT_TRUE(denied(R"({"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTIN"},{"code":"OPTOUT"}]})"));
+  EXPECT_FALSE(denied(R"({"text":"notice of privacy practices"})"));
+  // What permits is read narrowly.
+  const auto permits = [](const char* policy_rule) { return Ask(ConsentJson("{}", "active", absl::StrCat(R"(,"policyRule":)", policy_rule))).permit; };
+  EXPECT_TRUE(permits(R"({"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTIN"}]})"));
+  EXPECT_FALSE(permits(R"({"coding":[{"code":"OPTIN"}]})"));
+  EXPECT_FALSE(permits(R"({"text":"opt in"})"));
+}
+
 TEST(ConsentReader, AContainedOrganizationIsReadAndAPlainReferenceIsNot) {
   const std::string role =
       R"("role":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]})";
