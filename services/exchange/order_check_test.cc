@@ -143,6 +143,18 @@ TEST_F(CdsHooksTest, WhatMadeACardInformOnlyIsNoResultThatIsAmendedOrWithdrawn) 
   EXPECT_EQ(told, std::vector<std::string>{absl::StrCat("amended https://host/fhir/00000000000000aa/DiagnosticReport/report-", patient_)});
 }
 
+// Sent again, a card does not show an amended result as it was first issued.
+TEST_F(CdsHooksTest, AResendSaysThatTheResultWasAmendedSince) {
+  AddEverything();
+  const Json first = CardIn(Order(OrderBody("again-" + patient_)));
+  EXPECT_EQ(CardIn(Order(OrderBody("again-" + patient_))).Text(), first.Text());
+  AddReport("alpha", "29252-4", "corrected");
+  const Json again = CardIn(Order(OrderBody("again-" + patient_)));
+  EXPECT_EQ(again.TextOf("uuid"), first.TextOf("uuid"));
+  EXPECT_EQ(again.TextOf("summary"), first.TextOf("summary") + " (corrected)");
+  EXPECT_EQ(again.TextOf("detail"), "**This result was corrected after it was first issued**. " + first.TextOf("detail"));
+}
+
 TEST_F(CdsHooksTest, AnAmendedResultIsNamedAsSuch) {
   AddPatient("alpha"), AddPatient("beta"), AddReport("alpha", "29252-4", "amended"), AddConsent();
   const Json card = CardIn(Order(OrderBody("amended-" + patient_)));
