@@ -127,7 +127,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Record(const tenants::
   // A failure here leaves "recorded, perhaps not shown" behind, never the reverse.
   const auto shown = requester.writer->Apply(std::move(at_reader));
   if (!shown.ok()) return shown.status();
-  return Disclosed{std::move(record), at_source.facts.id, at_source.facts.judgement.labels, admitted->first_index};
+  return Disclosed{std::move(record), at_source.facts.id, at_source.facts.judgement.labels, Part2Notice(at_source.facts), admitted->first_index};
 }
 
 absl::StatusOr<Json> FhirDisclosure::ProvenanceOf(const tenants::Partition& source, const tenants::Client* reader, std::string_view id,
