@@ -334,6 +334,22 @@ TEST_F(ConsentDisclosure, AnEmergencyOpensWhatThePolicyAllowsAndIsShown) {
   // The policy does not open an explicit denial.
   PutConsent("", "active", "deny");
   EXPECT_TRUE(IsNone(Get(Report(), kEmergency, kEmergencyClient)));
+  // And the patient sees who tried, and what they said it was for.
+  const std::size_t stored = Stored("AuditEvent").size();
+  ASSERT_TRUE(refusals_.Keep().ok());
+  for (int batch = 0; batch < 8; ++batch) ASSERT_TRUE(refusals_.WriteBatches().ok());
+  std::vector<std::string> told;
+  for (const OpenedRecord& refused : Stored("AuditEvent"))
+    if (refused.parsed->TextOf("outcome") == "8")
+      told.push_back(absl::StrCat(refused.parsed->TextOf("outcomeDesc"), " | ", (*refused.parsed)["agent"][1].TextOf("name")));
+  EXPECT_GT(Stored("AuditEvent").size(), stored);
+  EXPECT_THAT(told, ::testing::Contains("Refused: a consent denies it. An emergency was stated: unconscious after a fall | Dr. Ana Ruiz"));
+  EXPECT_THAT(told, ::testing::Contains("Refused: a consent denies it | "));
+  // Where consent permits, no glass is broken; who looked is kept all the same.
+  PutConsent();
+  const Json permitted = Audit(DisclosureIn(Get(Report(), kEmergency, kEmergencyClient)));
+  EXPECT_EQ(permitted.TextOf("outcomeDesc"), "Permitted by the patient's consent");
+  EXPECT_EQ(permitted["agent"][2]["who"].TextOf("display"), "Dr. Ana Ruiz");
 }
 
 TEST_F(ConsentDisclosure, AnEmergencyOpensASensitiveRecordOnlyByItsLabel) {
