@@ -46,6 +46,11 @@ TEST(TenantRules, CodesMakeLabels) {
   EXPECT_THAT(rules.LabelsOfCodes({{kIcd10, "F11.20"}}), UnorderedElementsAre("SUD"));
   EXPECT_THAT(rules.LabelsOfCodes({{kIcd10, "B20"}, {kIcd10, "F32.1"}}), UnorderedElementsAre("HIV", "MH"));
   EXPECT_THAT(rules.LabelsOfCodes({{"http://loinc.org", "30657-1"}, {"urn:other", "B20"}, {kIcd10, "J45"}}), UnorderedElementsAre());
+  // Every code that Medicare pays opioid treatment programs by (G2067 to G2080), not only the first two; a termination that failed as one that did not.
+  for (int code = 2067; code <= 2080; ++code)
+    EXPECT_THAT(rules.LabelsOfCodes({{"http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "G" + std::to_string(code)}}), UnorderedElementsAre("42CFRPart2")) << code;
+  EXPECT_THAT(rules.LabelsOfCodes({{"http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "G2081"}}), UnorderedElementsAre());
+  EXPECT_THAT(rules.LabelsOfCodes({{kIcd10, "O07.4"}}), UnorderedElementsAre("SEX"));
   // A tenant that has not said where it is may be anywhere.
   EXPECT_THAT(rules.LabelsOfCodes({{kIcd10, "F64.0"}}), UnorderedElementsAre("MH", "SEX"));
   EXPECT_THAT(In("US-CA").LabelsOfCodes({{kIcd10, "F64.0"}}), UnorderedElementsAre("MH", "SEX"));

@@ -87,7 +87,6 @@ Json Event(const AuditFacts& facts, const char* profile, Json type, std::vector<
 
 std::string Why(const AuditFacts& facts) {
   using consent::Reason;
-  if (facts.emergency) return absl::StrCat("Emergency without consent: ", facts.emergency->nature);
   switch (facts.judgement.decision.reason) {
     case Reason::kPermitted: return "Permitted by the patient's consent";
     case Reason::kLegalBasis: return "Permitted by the legal basis that the source has recorded; the patient has not objected";
@@ -124,7 +123,8 @@ Json DisclosureAudit(const AuditFacts& facts) {
 
   std::vector<Json> subtypes = {Coding("http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle", "disclose", "Disclose Record Lifecycle Event")};
   if (facts.emergency) subtypes.push_back(Coding(kActReason, "BTG", "break the glass"));
-  return Event(facts, "IHE.BasicAudit.PrivacyDisclosure.Source", Coding(kDicom, "110106", "Export"), std::move(subtypes), "R", "0", Why(facts),
+  const std::string why = facts.emergency ? absl::StrCat("Emergency without consent: ", facts.emergency->nature) : Why(facts);
+  return Event(facts, "IHE.BasicAudit.PrivacyDisclosure.Source", Coding(kDicom, "110106", "Export"), std::move(subtypes), "R", "0", why,
                std::move(agents), std::move(entities));
 }
 
@@ -138,9 +138,11 @@ Json RefusalAudit(const AuditFacts& facts) {
             false)};
   Json consent = ConsentEntity(facts);
   consent.Set("detail", Json::Array({Detail(kExplanation, facts.explanation)}));
+  std::string why = Why(facts);
+  if (facts.emergency) absl::StrAppend(&why, ". An emergency was stated: ", facts.emergency->nature);
   return Event(facts, "IHE.BasicAudit.AuthZconsent", Coding(kDicom, "110113", "Security Alert"),
                {Coding("https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZsubType", "AuthZ-Consent", "Authorization Decision using Roles and Consent")},
-               "E", "8", Why(facts), std::move(agents), {Patient(facts), std::move(consent)});
+               "E", "8", why, std::move(agents), {Patient(facts), std::move(consent)});
 }
 
 Json ExplanationIn(const Json& audit_event) {

@@ -41,6 +41,7 @@ struct AuditFacts {
   Judgement judgement;
   // ConsentGate::Explain() as text.
   std::string explanation;
+  // Of a disclosure: what opened the record, against consent. Of a refusal: what was stated, and did not.
   std::optional<Emergency> emergency;
 };
 

@@ -38,7 +38,9 @@ std::string DateOf(const CardFacts& facts) {
 }
 
 // A clinician who read the first wording must not take this for it.
-bool IsAmended(const CardFacts& facts) { return facts.status == "amended" || facts.status == "corrected"; }
+bool IsAmended(std::string_view status) { return status == "amended" || status == "corrected"; }
+
+std::string AmendedText(std::string_view status) { return absl::StrCat("**This result was ", std::string(status), " after it was first issued**"); }
 
 std::string DetailOf(const CardFacts& facts) {
   std::string detail = absl::StrCat("**", facts.exam_class->label, "**");
@@ -46,7 +48,7 @@ std::string DetailOf(const CardFacts& facts) {
   absl::StrAppend(&detail, ", performed ", DateOf(facts), " at ", NameOf(facts.performing_tenant));
   if (facts.source_tenant.id != facts.performing_tenant.id)
     absl::StrAppend(&detail, ", held by ", NameOf(facts.source_tenant));
-  if (IsAmended(facts)) absl::StrAppend(&detail, ". **This result was ", facts.status, " after it was first issued**");
+  if (IsAmended(facts.status)) absl::StrAppend(&detail, ". ", AmendedText(facts.status));
   absl::StrAppend(&detail, facts.by_consent ? ". The patient's consent lets you view it" : ". It may be viewed on the legal basis that its holder has recorded",
                   "; your view is recorded.");
   if (!facts.exam_class->clinical_source.empty()) absl::StrAppend(&detail, " Basis: ", facts.exam_class->clinical_source, ".");
@@ -115,7 +117,7 @@ std::string Shortened(std::string_view text, std::size_t bytes_max) {
 
 Json CardJson(const CardFacts& facts) {
   const std::string summary =
-      absl::StrCat(facts.exam_class->label, " of ", DateOf(facts), IsAmended(facts) ? absl::StrCat(" (", facts.status, ")") : "", " is available from ",
+      absl::StrCat(facts.exam_class->label, " of ", DateOf(facts), IsAmended(facts.status) ? absl::StrCat(" (", facts.status, ")") : "", " is available from ",
                    NameOf(facts.source_tenant));
   Json card = Json::Object({{"uuid", Text(facts.uuid)},
                             {"summary", Text(Shortened(summary, kSummaryMax))},
@@ -130,6 +132,15 @@ Json CardJson(const CardFacts& facts) {
   card.Set("links", Json::Array({Json::Object(
                         {{"label", Text("View the result")}, {"url", Text(facts.link_url)}, {"type", Text("absolute")}})}));
   return card;
+}
+
+void MarkAmended(const std::string& status, Json& card) {
+  const std::string& detail = card.TextOf("detail");
+  if (!IsAmended(status) || detail.find(AmendedText(status)) != std::string::npos) return;
+  const std::string mark = absl::StrCat(" (", status, ")");
+  const std::string summary = Shortened(card.TextOf("summary"), kSummaryMax - mark.size()) + mark;
+  card.Set("detail", Text(absl::StrCat(AmendedText(status), ". ", detail)));
+  card.Set("summary", Text(summary));
 }
 
 std::string CardsBody(std::vector<Json> cards) {

@@ -13,6 +13,7 @@
 #include "ledger/entry.h"
 #include "services/exchange/audit_event.h"
 #include "services/exchange/record_store.h"
+#include "services/exchange/redisclosure.h"
 #include "services/exchange/refusal_store.h"
 #include "services/exchange/refusals.h"
 #include "services/exchange/test_world.h"
@@ -216,6 +217,17 @@ TEST_F(ConsentDisclosure, RecordsOfPart2CarryTheNoticeAndTheScope) {
   const Json found = TestWorld::Body(Get("DiagnosticReport?_id=" + id_ + "&_revinclude=Provenance:target"), 200);
   EXPECT_THAT(found["entry"][1]["resource"]["text"].TextOf("div"), HasSubstr("42 CFR part 2"));
   EXPECT_EQ(found["entry"][0]["resource"]["meta"]["security"][1].TextOf("code"), "NORDSCLCD");
+  // 42 CFR 2.32: "each disclosure must be accompanied"; nobody has to ask for the Provenance.
+  const auto notice_in = [](const Json& resource) {
+    EXPECT_EQ(resource["meta"]["extension"][0].TextOf("url"), kNoticeExtension);
+    return resource["meta"]["extension"][0].TextOf("valueString");
+  };
+  EXPECT_THAT(notice_in(copy), HasSubstr("42 CFR part 2 prohibits unauthorized use or disclosure of these records. Scope of the consent (Consent/"));
+  for (const char* view : {"", "&_elements=status", "&_summary=true", "&_summary=data"})
+    EXPECT_EQ(notice_in(TestWorld::Body(Get("DiagnosticReport?_id=" + id_ + view), 200)["entry"][0]["resource"]), notice_in(copy)) << view;
+  PutReport();
+  PutConsent();
+  EXPECT_TRUE(TestWorld::Body(Get(Report()), 200)["meta"]["extension"].is_null());
 }
 
 TEST_F(ConsentDisclosure, ThePatientSeesWhoLookedWhyAndUnderWhichConsentWithReceipt) {
@@ -322,6 +334,22 @@ TEST_F(ConsentDisclosure, AnEmergencyOpensWhatThePolicyAllowsAndIsShown) {
   // The policy does not open an explicit denial.
   PutConsent("", "active", "deny");
   EXPECT_TRUE(IsNone(Get(Report(), kEmergency, kEmergencyClient)));
+  // And the patient sees who tried, and what they said it was for.
+  const std::size_t stored = Stored("AuditEvent").size();
+  ASSERT_TRUE(refusals_.Keep().ok());
+  for (int batch = 0; batch < 8; ++batch) ASSERT_TRUE(refusals_.WriteBatches().ok());
+  std::vector<std::string> told;
+  for (const OpenedRecord& refused : Stored("AuditEvent"))
+    if (refused.parsed->TextOf("outcome") == "8")
+      told.push_back(absl::StrCat(refused.parsed->TextOf("outcomeDesc"), " | ", (*refused.parsed)["agent"][1].TextOf("name")));
+  EXPECT_GT(Stored("AuditEvent").size(), stored);
+  EXPECT_THAT(told, ::testing::Contains("Refused: a consent denies it. An emergency was stated: unconscious after a fall | Dr. Ana Ruiz"));
+  EXPECT_THAT(told, ::testing::Contains("Refused: a consent denies it | "));
+  // Where consent permits, no glass is broken; who looked is kept all the same.
+  PutConsent();
+  const Json permitted = Audit(DisclosureIn(Get(Report(), kEmergency, kEmergencyClient)));
+  EXPECT_EQ(permitted.TextOf("outcomeDesc"), "Permitted by the patient's consent");
+  EXPECT_EQ(permitted["agent"][2]["who"].TextOf("display"), "Dr. Ana Ruiz");
 }
 
 TEST_F(ConsentDisclosure, AnEmergencyOpensASensitiveRecordOnlyByItsLabel) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "services/consent/code_system.h"
 #include "services/exchange/fhir_time.h"
 #include "services/exchange/record_facts.h"
@@ -137,13 +138,42 @@ consent::Provision ReadProvision(const Json& json, const Json& contained, absl::
   return provision;
 }
 
-consent::Effect BaseRule(const Json& policy_rule) {
+// An objection, by code or words: "OPTOUT", "Opt-out", "opt out with exceptions".
+bool IsObjection(std::string_view text) {
+  std::string letters;
+  for (const char c : text)
+    if (absl::ascii_isalpha(static_cast<unsigned char>(c))) letters.push_back(absl::ascii_toupper(static_cast<unsigned char>(c)));
+  return letters.starts_with("OPTOUT") || letters == "EMRGONLY";
+}
+
+struct BaseRule {
+  consent::Effect effect = consent::Effect::kNone;
+  // "Opt-in to disclosure of health information for emergency only": a denial but for emergency treatment.
+  bool emergencies = false;
+};
+
+// A permission is read as it must be written; an objection of any system or none, in words too.
+BaseRule ReadBaseRule(const Json& policy_rule) {
+  BaseRule base;
+  if (IsObjection(policy_rule.TextOf("text"))) return {consent::Effect::kDeny};
   for (const Json& coding : policy_rule["coding"].items()) {
     const std::string code = CodeIn(coding, kActCode);
-    if (code == "OPTIN" || code == "OPTINR") return consent::Effect::kPermit;
-    if (code == "OPTOUT" || code == "OPTOUTE" || code == "EMRGONLY") return consent::Effect::kDeny;
+    if (code == "EMRGONLY") {
+      base = {consent::Effect::kDeny, true};
+      continue;
+    }
+    if (IsObjection(coding.TextOf("code")) || IsObjection(coding.TextOf("display"))) return {consent::Effect::kDeny};
+    if ((code == "OPTIN" || code == "OPTINR") && base.effect == consent::Effect::kNone) base.effect = consent::Effect::kPermit;
   }
-  return consent::Effect::kNone;
+  return base;
+}
+
+// A denial of everything, and within it `provision`.
+consent::Provision DeniedBut(consent::Provision provision) {
+  consent::Provision around;
+  around.effect = consent::Effect::kDeny;
+  around.nested.push_back(std::move(provision));
+  return around;
 }
 
 consent::Giver GiverBy(const Json& person, const std::string& patient, absl::Time given, absl::TimeZone zone, const consent::TenantRules& rules) {
@@ -208,14 +238,20 @@ consent::Consent ReadConsent(const Json& json, absl::Time arrived, absl::TimeZon
   consent.giver = ReadGiver(json, consent.given.value_or(arrived), zone, rules, find);
   consent.provision = ReadProvision(json["provision"], json["contained"], zone);
   consent.provision.narrowed = consent.provision.narrowed || IsModified(json) || json.Find("implicitRules") != nullptr || IsUnverified(json);
-  const consent::Effect base = BaseRule(json["policyRule"]);
-  if (consent.provision.effect == consent::Effect::kNone) {
-    consent.provision.effect = base;
-  } else if (base == consent::Effect::kDeny && consent.provision.effect == consent::Effect::kPermit) {
-    consent::Provision around;
-    around.effect = consent::Effect::kDeny;
-    around.nested.push_back(std::move(consent.provision));
-    consent.provision = std::move(around);
+  const BaseRule base = ReadBaseRule(json["policyRule"]);
+  if (base.emergencies) {
+    if (consent.provision.effect == consent::Effect::kNone) consent.provision.effect = consent::Effect::kPermit;
+    consent::Provision emergency = DeniedBut(std::move(consent.provision));
+    emergency.purposes = {"ETREAT"};
+    consent.provision = DeniedBut(std::move(emergency));
+  } else if (consent.provision.effect == consent::Effect::kNone) {
+    consent.provision.effect = base.effect;
+  } else if (base.effect == consent::Effect::kDeny) {
+    const bool denies = consent.provision.effect == consent::Effect::kDeny;
+    const absl::Time from = consent.provision.from, until = consent.provision.until;
+    consent.provision = DeniedBut(std::move(consent.provision));
+    // What only denies lasts as long as it says.
+    if (denies) consent.provision.from = from, consent.provision.until = until;
   }
   return consent;
 }

@@ -17,8 +17,9 @@ namespace custodian::exchange {
 // A RelatedPerson of the patient's chart by its reference; null when there is none.
 using FindRelatedPerson = std::function<const Json*(std::string_view reference)>;
 
-// `consent` has resourceType Consent. policyRule is the base rule where the root provision has no type (OPTIN, OPTINR permit; OPTOUT, OPTOUTE,
-// EMRGONLY deny); one that denies stands around a root that permits. Consent.performer is who gave it: the patient, or a RelatedPerson of the
+// `consent` has resourceType Consent. policyRule is the base rule where the root provision has no type (OPTIN, OPTINR permit; OPTOUT, OPTOUTE deny,
+// whatever system they are said to be of, and in words); one that denies stands around a root that has one. EMRGONLY denies, but for what the root
+// permits for emergency treatment (ETREAT, BTG). Consent.performer is who gave it: the patient, or a RelatedPerson of the
 // chart with a relationship of `rules`, active then; organizations and practitioners took it and do not count; anyone else is nobody.
 [[nodiscard]] consent::Consent ReadConsent(const Json& consent, absl::Time arrived, absl::TimeZone zone, const consent::TenantRules& rules,
                                            const FindRelatedPerson& find);

@@ -99,6 +99,52 @@ TEST(ConsentReader, TheBaseRuleMayStandInPolicyRule) {
   EXPECT_TRUE(Ask(ConsentJson(absl::StrCat(R"({"provision":[)", Permit(), "]}"), "active", opt_out)).permit);
 }
 
+// A basis of opt-out asks for nothing but objections: none is passed over for how it is written.
+TEST(ConsentReader, AnObjectionIsReadHoweverItIsWritten) {
+  const auto denied = [](const char* policy_rule) {
+    return Ask(ConsentJson("{}", "active", absl::StrCat(R"(,"policyRule":)", policy_rule))).reason == consent::Reason::kDenied;
+  };
+  EXPECT_TRUE(denied(R"({"coding":[{"code":"OPTOUT"}]})"));
+  EXPECT_TRUE(denied(R"({"coding":[{"system":"urn:oid:2.16.840.1.113883.5.4","code":"OPTOUT"}]})"));
+  EXPECT_TRUE(denied(R"({"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"optout"}]})"));
+  EXPECT_TRUE(denied(R"({"coding":[{"system":"urn:local","code":"OPTOUTE"}]})"));
+  EXPECT_TRUE(denied(R"({"coding":[{"system":"urn:local","code":"7","display":"Opt-out"}]})"));
+  EXPECT_TRUE(denied(R"({"text":"opt out"})"));
+  EXPECT_TRUE(denied(R"({"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTIN"},{"code":"OPTOUT"}]})"));
+  EXPECT_FALSE(denied(R"({"text":"notice of privacy practices"})"));
+  // What permits is read narrowly.
+  const auto permits = [](const char* policy_rule) { return Ask(ConsentJson("{}", "active", absl::StrCat(R"(,"policyRule":)", policy_rule))).permit; };
+  EXPECT_TRUE(permits(R"({"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTIN"}]})"));
+  EXPECT_FALSE(permits(R"({"coding":[{"code":"OPTIN"}]})"));
+  EXPECT_FALSE(permits(R"({"text":"opt in"})"));
+}
+
+// v3-ActCode: "Opt-in to disclosure of health information for emergency only consent directive".
+TEST(ConsentReader, EmergencyOnlyPermitsEmergencyTreatmentAndDeniesTheRest) {
+  const char* const emergency_only = R"(,"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"EMRGONLY"}]})";
+  const auto ask = [&](const char* provision, const std::string& purpose, const char* who = "north") {
+    const auto json = Json::Parse(ConsentJson(provision, "active", emergency_only));
+    const consent::Consent read = ReadConsent(*json, absl::InfinitePast(), absl::UTCTimeZone(), *consent::TenantRules::BuiltIn(), [](std::string_view) { return nullptr; });
+    return consent::Decide({read}, {{"urn:org", who}, purpose, At("2026-01-15T12:00:00Z")}).reason;
+  };
+  EXPECT_EQ(ask("{}", "ETREAT"), consent::Reason::kPermitted);
+  EXPECT_EQ(ask("{}", "BTG"), consent::Reason::kPermitted);
+  EXPECT_EQ(ask("{}", "TREAT"), consent::Reason::kDenied);
+  EXPECT_EQ(ask(R"({"type":"deny"})", "ETREAT"), consent::Reason::kDenied);
+  // Who may is limited further.
+  const char* const to_north = R"({"actor":[{"role":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]},)"
+                               R"("reference":{"identifier":{"system":"urn:org","value":"north"}}}]})";
+  EXPECT_EQ(ask(to_north, "ETREAT"), consent::Reason::kPermitted);
+  EXPECT_EQ(ask(to_north, "ETREAT", "east"), consent::Reason::kDenied);
+}
+
+TEST(ConsentReader, AnObjectionStandsAroundARootThatDeniesSomeone) {
+  const char* const opt_out = R"(,"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]})";
+  const char* const east = R"({"type":"deny","actor":[{"role":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]},)"
+                           R"("reference":{"identifier":{"system":"urn:org","value":"east"}}}]})";
+  EXPECT_EQ(Ask(ConsentJson(east, "active", opt_out)).reason, consent::Reason::kDenied) << "asked by north";
+}
+
 TEST(ConsentReader, AContainedOrganizationIsReadAndAPlainReferenceIsNot) {
   const std::string role =
       R"("role":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]})";

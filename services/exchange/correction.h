@@ -46,6 +46,8 @@ struct CorrectionFacts {
   // When the result was first shown to the reader, and when this is told.
   absl::Time shown;
   absl::Time told;
+  // The reader's: whose day a text names.
+  absl::TimeZone zone;
 };
 [[nodiscard]] Json CorrectionAlert(const CorrectionFacts& facts);
 

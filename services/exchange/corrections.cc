@@ -13,6 +13,7 @@
 #include "services/exchange/correction_store.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/disclosure_record.h"
+#include "services/exchange/fhir_time.h"
 #include "services/exchange/person_chart.h"
 #include "services/exchange/record_store.h"
 #include "spdlog/spdlog.h"
@@ -114,6 +115,8 @@ absl::StatusOr<std::vector<Corrections::Shown>> Corrections::ShownOf(const tenan
     if (!detail.ok()) return absl::DataLossError(absl::StrCat("the detail of leaf ", index, " is no JSON"));
     // Who might be one person was compared (match_review); nothing was relied on, and nobody was linked.
     if (detail->Find("review") != nullptr) continue;
+    // It decided about a card, and was no result that anybody read.
+    if (detail->Find("gate") != nullptr) continue;
     const auto tenant = TenantId::Parse(detail->TextOf("tenant"));
     const auto bytes = HexDecode(detail->TextOf("reader_patient"));
     const std::vector<std::string> resource = absl::StrSplit(detail->TextOf("resource"), "/_history/");
@@ -189,7 +192,7 @@ absl::Status Corrections::Alert(const tenants::Partition& source, const Found& f
 
   const Json alert = CorrectionAlert({id, found.correction, source.tenant,
                                       absl::StrCat(public_url_, "/fhir/", source.tenant.id.text(), "/", found.shown.resource), patient,
-                                      found.shown.time, clock_.Now()});
+                                      found.shown.time, clock_.Now(), ZoneOf(partition->tenant.time_zone)});
   Entry alerted;
   alerted.set_kind(ledger::v1::KIND_CORRECTION_ALERTED);
   const Json detail = Json::Object({{"alert", Text(id)},

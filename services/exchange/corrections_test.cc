@@ -13,7 +13,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ledger/entry.h"
+#include "services/exchange/correction.h"
 #include "services/exchange/detail.h"
+#include "services/exchange/fhir_time.h"
 #include "services/exchange/test_world.h"
 
 namespace custodian::exchange {
@@ -133,6 +135,13 @@ TEST_F(CorrectionsTest, AWithdrawnResultIsToldHoweverItWent) {
   EXPECT_EQ(Waiting(), "withdrawn amended");
   ASSERT_EQ(world_->Send("alpha", "alpha", "DELETE", Report()).status, 204);
   EXPECT_EQ(Waiting(), "withdrawn amended withdrawn");
+}
+
+TEST(Correction, TheDayThatItWasShownIsTheReadersDay) {
+  CorrectionFacts facts;
+  facts.shown = absl::FromCivil(absl::CivilSecond(2026, 3, 2, 3, 30, 0), absl::UTCTimeZone());
+  facts.zone = ZoneOf("America/Chicago");
+  EXPECT_THAT(CorrectionAlert(facts)["payload"][0].TextOf("contentString"), HasSubstr("shown here on 2026-03-01, has been amended since"));
 }
 
 TEST_F(CorrectionsTest, NobodyIsToldOfWhatTheyWereNotShown) {

@@ -73,13 +73,15 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Disclose(const tenants
     if (!judgement.decision.permit && !by_emergency) {
       if (refused_)
         refused_({patient, opened->resource_type, opened->id, reader.tenant, reader.spiffe_id, "", reader.purpose, chart->asked, chart->consent_version,
-                  chart->gate->rules(), judged_with});
+                  chart->gate->rules(), judged_with, emergency});
       return NotForReader();
     }
     DisclosureRecord at_source{.patient = patient,
                                .reader_patient = own.front().patient,
-                               .facts = {NewDisclosureId(), chart->asked, source.tenant, requester->tenant, PatientIdIn(*chart->records), reader.spiffe_id, "",
-                                         reader.purpose, absl::StrCat(opened->resource_type, "/", opened->id, "/_history/", opened->version), judgement,
+                               .facts = {NewDisclosureId(), chart->asked, source.tenant, requester->tenant, PatientIdIn(*chart->records), reader.spiffe_id,
+                                         // An emergency names its clinician, where consent permits too.
+                                         emergency && !by_emergency ? emergency->recipient : "", reader.purpose,
+                                         absl::StrCat(opened->resource_type, "/", opened->id, "/_history/", opened->version), judgement,
                                          chart->gate->Explain(*opened, judgement, chart->consent_version).Text(),
                                          by_emergency ? emergency : std::nullopt},
                                .record_sha256 = HashText(opened->sealed_sha256),
@@ -127,7 +129,7 @@ absl::StatusOr<FhirDisclosure::Disclosed> FhirDisclosure::Record(const tenants::
   // A failure here leaves "recorded, perhaps not shown" behind, never the reverse.
   const auto shown = requester.writer->Apply(std::move(at_reader));
   if (!shown.ok()) return shown.status();
-  return Disclosed{std::move(record), at_source.facts.id, at_source.facts.judgement.labels, admitted->first_index};
+  return Disclosed{std::move(record), at_source.facts.id, at_source.facts.judgement.labels, Part2Notice(at_source.facts), admitted->first_index};
 }
 
 absl::StatusOr<Json> FhirDisclosure::ProvenanceOf(const tenants::Partition& source, const tenants::Client* reader, std::string_view id,

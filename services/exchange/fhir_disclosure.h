@@ -38,8 +38,9 @@ class FhirDisclosure {
   struct Disclosed {
     OpenedRecord record;
     std::string provenance_id;
-    // Its sensitivity.
+    // Its sensitivity, and the notice that goes with it (redisclosure.h); empty for most.
     std::vector<std::string> labels;
+    std::string notice;
     // Of the DISCLOSURE entry, in the source's log.
     std::uint64_t index = 0;
   };

@@ -29,10 +29,12 @@ rpc::HttpResponse OtherFailure(const absl::Status& status) {
   return absl::IsDataLoss(status) ? NotFoundForOthers() : FhirResponse(refusal);
 }
 
-// What a reader gets: the record, with the labels that it has at the source.
+// What a reader gets: the record, with the labels that it has at the source, and the notice that the law wants with it.
 absl::StatusOr<Json> LabelledCopy(const FhirDisclosure::Disclosed& disclosed) {
   auto resource = WithMeta(disclosed.record);
-  if (resource.ok()) AddLabels(disclosed.labels, *resource);
+  if (!resource.ok()) return resource;
+  AddLabels(disclosed.labels, *resource);
+  AddNoticeToCopy(disclosed.notice, *resource);
   return resource;
 }
 

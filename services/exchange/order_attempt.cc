@@ -146,8 +146,9 @@ absl::StatusOr<std::string> OrderAttempt::Reshow(const std::string& body, const 
     if (claim.given_up()) return absl::CancelledError("the caller gave up");
     if (absl::Status status = DiscloseOne(judged); !status.ok()) return status;
     cards.push_back(card);
+    MarkAmended(json->TextOf("status"), cards.back());
   }
-  return cards.size() == (*answer)["cards"].items().size() ? body : CardsBody(std::move(cards));
+  return Json::Array(cards) == (*answer)["cards"] ? body : CardsBody(std::move(cards));
 }
 
 void OrderAttempt::NoteRefusals() {

@@ -121,6 +121,40 @@ TEST_F(CdsHooksTest, ARecordThatDecidesAboutTheCardIsDisclosedWithIt) {
   EXPECT_EQ(std::count_if(entries.begin(), entries.end(), [](const Entry& entry) { return entry.kind() == ledger::v1::KIND_DISCLOSURE; }), 1);
 }
 
+// It was shown to nobody: only that it decided.
+TEST_F(CdsHooksTest, WhatMadeACardInformOnlyIsNoResultThatIsAmendedOrWithdrawn) {
+  AddEverything();
+  const auto pregnancy = [this](const char* status) {
+    const std::string id = "pregnant-" + patient_;
+    Put("alpha", "Condition", id,
+        absl::StrCat(R"({"resourceType":"Condition","id":")", id, R"(","subject":{"reference":"Patient/)", patient_,
+                     R"("},"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":")", status,
+                     R"("}]},"code":{"coding":[{"system":"http://snomed.info/sct","code":"77386006"}]}})"));
+  };
+  pregnancy("active");
+  ASSERT_FALSE(CardIn(Order(OrderBody("gate-" + patient_))).is_null());
+  pregnancy("resolved");
+  AddReport("alpha", "29252-4", "amended");
+  std::vector<std::string> told;
+  const Json open = TestWorld::Body(world_->Send("beta", "beta", "GET", "Communication/$corrections"), 200);
+  for (const Json& entry : open["entry"].items())
+    if (entry["resource"]["subject"].TextOf("reference") == "Patient/" + patient_)
+      told.push_back(absl::StrCat(entry["resource"]["reasonCode"][0]["coding"][0].TextOf("code"), " ", entry["resource"]["about"][0].TextOf("reference")));
+  EXPECT_EQ(told, std::vector<std::string>{absl::StrCat("amended https://host/fhir/00000000000000aa/DiagnosticReport/report-", patient_)});
+}
+
+// Sent again, a card does not show an amended result as it was first issued.
+TEST_F(CdsHooksTest, AResendSaysThatTheResultWasAmendedSince) {
+  AddEverything();
+  const Json first = CardIn(Order(OrderBody("again-" + patient_)));
+  EXPECT_EQ(CardIn(Order(OrderBody("again-" + patient_))).Text(), first.Text());
+  AddReport("alpha", "29252-4", "corrected");
+  const Json again = CardIn(Order(OrderBody("again-" + patient_)));
+  EXPECT_EQ(again.TextOf("uuid"), first.TextOf("uuid"));
+  EXPECT_EQ(again.TextOf("summary"), first.TextOf("summary") + " (corrected)");
+  EXPECT_EQ(again.TextOf("detail"), "**This result was corrected after it was first issued**. " + first.TextOf("detail"));
+}
+
 TEST_F(CdsHooksTest, AnAmendedResultIsNamedAsSuch) {
   AddPatient("alpha"), AddPatient("beta"), AddReport("alpha", "29252-4", "amended"), AddConsent();
   const Json card = CardIn(Order(OrderBody("amended-" + patient_)));

@@ -60,4 +60,13 @@ void AddPart2Notice(const AuditFacts& facts, Json& provenance) {
   provenance.Set("policy", Json::Array({Json::String(std::string(kRegulation))}));
 }
 
+void AddNoticeToCopy(const std::string& notice, Json& resource) {
+  if (notice.empty()) return;
+  Json meta = resource["meta"];
+  Json extensions = meta["extension"].is_array() ? meta["extension"] : Json::Array();
+  extensions.Append(Json::Object({{"url", Json::String(std::string(kNoticeExtension))}, {"valueString", Json::String(notice)}}));
+  meta.Set("extension", std::move(extensions));
+  resource.Set("meta", std::move(meta));
+}
+
 }  // namespace custodian::exchange

@@ -4,6 +4,7 @@
 #define CUSTODIAN_SERVICES_EXCHANGE_REDISCLOSURE_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "services/exchange/audit_event.h"
@@ -20,6 +21,9 @@ void AddLabels(const std::vector<std::string>& labels, Json& resource);
 [[nodiscard]] std::string Part2Notice(const AuditFacts& facts);
 // Puts the notice into a disclosure's Provenance, as its narrative and its policy.
 void AddPart2Notice(const AuditFacts& facts, Json& provenance);
+// Puts it into the copy that is shown, which may be kept without its Provenance: an extension of meta, which no view of a resource leaves out.
+inline constexpr std::string_view kNoticeExtension = "https://custodian.example/fhir/StructureDefinition/redisclosure-notice";
+void AddNoticeToCopy(const std::string& notice, Json& resource);
 
 }  // namespace custodian::exchange
 

@@ -181,7 +181,7 @@ absl::StatusOr<std::string> Refusals::AuditOf(const tenants::Partition& partitio
                          absl::StrCat(record->resource_type, "/", record->id, "/_history/", record->version),
                          judgement,
                          gate.Explain(*record, judgement, refused.consent_version).Text(),
-                         std::nullopt};
+                         refused.emergency};
   return RefusalAudit(facts).Text();
 }
 

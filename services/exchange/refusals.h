@@ -20,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/consent/tenant_rules.h"
+#include "services/exchange/audit_event.h"
 #include "services/exchange/patient_records.h"
 #include "services/exchange/refusal_store.h"
 #include "services/keys/sealer.h"
@@ -43,6 +44,8 @@ struct Refused {
   std::shared_ptr<const consent::TenantRules> rules;
   // The person's other charts at that tenant, whose consents were counted, too.
   std::vector<tenants::ExpectConsentVersion> judged_with = {};
+  // What was stated to be an emergency, and did not open it.
+  std::optional<Emergency> emergency = std::nullopt;
   // Of its AuditEvent; Note() draws it, so that it is one however often keeping it is tried.
   std::string id = {};
 };

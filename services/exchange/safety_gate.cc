@@ -62,6 +62,19 @@ std::string_view JudgeReasons(const Json& resource, const GateQuestion& question
   return "";
 }
 
+// When it is to be done (occurrence[x]; now where nothing is said): once, and while the prior may still be reused. An exam that is planned for later, or
+// repeated, is how a finding is watched.
+std::string_view JudgeOccurrence(const Json& order, const GateQuestion& question) {
+  if (order.Find("occurrenceTiming") != nullptr || order.Find("asNeededBoolean") != nullptr || order.Find("asNeededCodeableConcept") != nullptr)
+    return "order-not-once";
+  const Json& period = order["occurrencePeriod"];
+  if (order.Find("occurrenceDateTime") == nullptr && period.is_null()) return "";
+  const auto planned = ParseFhirTime(period.is_null() ? order.TextOf("occurrenceDateTime") : period.TextOf("end"), question.zone);
+  const absl::Time usable_until = question.prior_performed + question.exam_class->reuse;
+  // Of a day the whole; of a period that has no end nothing is known.
+  return planned && planned->end <= usable_until ? "" : "order-planned-later";
+}
+
 std::string_view JudgeOrder(const Json& order, const GateQuestion& question) {
   if (order.TextOf("id").empty()) return "order-without-id";
   if (order.TextOf("status") != "draft") return "order-not-draft";
@@ -69,6 +82,7 @@ std::string_view JudgeOrder(const Json& order, const GateQuestion& question) {
     return "order-not-routine";
   // What it then means is not known.
   if (order.Find("modifierExtension") != nullptr || order.Find("implicitRules") != nullptr || order["doNotPerform"].boolean()) return "order-modified";
+  if (const std::string_view why = JudgeOccurrence(order, question); !why.empty()) return why;
   // What the orderer wrote into the order's name ("CT chest after fall"), and beside it.
   if (const std::string_view concern = ConcernOf(question.reasons->MeaningOf(order["code"])); !concern.empty()) return concern;
   for (const Json& note : order["note"].items())
@@ -117,6 +131,8 @@ std::string_view JudgeCondition(const Json& condition, const GateQuestion& quest
   if (meaning == ReasonMeaning::kUsable) return "";
   if (meaning == ReasonMeaning::kPregnancy || meaning == ReasonMeaning::kSurveillance)
     return HasCode(condition["clinicalStatus"], {"inactive", "remission", "resolved"}) ? "" : ConcernOf(meaning);
+  // It came back, whenever it first began.
+  if (HasCode(condition["clinicalStatus"], {"recurrence", "relapse"})) return meaning == ReasonMeaning::kUnlisted ? "condition-recurred" : ConcernOf(meaning);
   std::string_view when = condition.TextOf("onsetDateTime");
   if (when.empty()) when = condition["onsetPeriod"].TextOf("start");
   if (when.empty()) when = condition.TextOf("recordedDate");

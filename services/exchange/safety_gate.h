@@ -1,6 +1,6 @@
 // When a card may suggest to cancel an order, and when it only informs (DESIGN, section 7, "Card"): adult, ambulatory, routine
-// draft orders; never in emergency, inpatient care, pregnancy, surveillance, or after a procedure or trauma since the prior. What
-// is not known counts against the suggestion. Pure.
+// draft orders of one exam, to be done while the prior may be reused; never in emergency, inpatient care, pregnancy, surveillance, or after a
+// procedure or trauma since the prior. What is not known counts against the suggestion. Pure.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_SAFETY_GATE_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_SAFETY_GATE_H_
 

@@ -18,6 +18,7 @@ class SafetyGateTest : public testing::Test {
   SafetyGateTest() {
     class_.setting = "ambulatory";
     class_.min_age_years = 18;
+    class_.reuse = absl::Hours(24 * 30);
     order_ = *Json::Parse(R"({"resourceType":"ServiceRequest","id":"o","status":"draft","priority":"routine"})");
     patient_ = *Json::Parse(R"({"resourceType":"Patient","id":"p","birthDate":"2008-01-15"})");
     encounter_ = *Json::Parse(R"({"resourceType":"Encounter","class":{"code":"AMB"}})");
@@ -111,6 +112,26 @@ TEST_F(SafetyGateTest, EmergencyInpatientAndUrgentOnlyInform) {
   EXPECT_EQ(Why(), "order-not-draft");
 }
 
+TEST_F(SafetyGateTest, AnExamThatIsPlannedForWhenThePriorIsTooOldOrRepeatedOnlyInforms) {
+  const auto why = [this](const char* element, const char* value) {
+    order_.Set(element, *Json::Parse(value));
+    const std::string told = Why();
+    order_.Remove(element);
+    return told;
+  };
+  // The prior of 10 January may be reused until 9 February.
+  EXPECT_EQ(why("occurrenceDateTime", R"("2026-01-20")"), "");
+  EXPECT_EQ(why("occurrenceDateTime", R"("2026-02-09T06:00:00-06:00")"), "order-planned-later");
+  EXPECT_EQ(why("occurrenceDateTime", R"("2026-02-09T05:59:00-06:00")"), "");
+  EXPECT_EQ(why("occurrenceDateTime", R"("2026-07-10")"), "order-planned-later");
+  EXPECT_EQ(why("occurrenceDateTime", R"("in half a year")"), "order-planned-later");
+  EXPECT_EQ(why("occurrencePeriod", R"({"start":"2026-01-16","end":"2026-01-20"})"), "");
+  EXPECT_EQ(why("occurrencePeriod", R"({"start":"2026-01-16","end":"2026-03-20"})"), "order-planned-later");
+  EXPECT_EQ(why("occurrencePeriod", R"({"start":"2026-01-16"})"), "order-planned-later");
+  EXPECT_EQ(why("occurrenceTiming", R"({"repeat":{"frequency":1,"period":6,"periodUnit":"mo"}})"), "order-not-once");
+  EXPECT_EQ(why("asNeededBoolean", "true"), "order-not-once");
+}
+
 TEST_F(SafetyGateTest, PregnancyAndSurveillanceOnlyInformWhileTheyLast) {
   const std::string pregnant = R"({"coding":[{"system":"http://snomed.info/sct","code":"77386006"}]})";
   Condition(pregnant);
@@ -148,6 +169,19 @@ TEST_F(SafetyGateTest, TraumaOrProcedureSinceThePriorOnlyInforms) {
   EXPECT_EQ(Why(), "procedure-or-trauma");
   records_[0].json = R"({"resourceType":"Procedure","status":"not-done"})";
   EXPECT_EQ(Why(), "");
+}
+
+TEST_F(SafetyGateTest, AConditionThatCameBackOnlyInformsHoweverLongAgoItBegan) {
+  const auto why = [this](const char* code, const char* status) {
+    Condition(code, absl::StrCat(R"(,"onsetDateTime":"2019-01-12","clinicalStatus":{"coding":[{"code":")", status, R"("}]})"));
+    return Why();
+  };
+  const char* const gout = R"({"text":"gout"})";
+  const char* const dislocation = R"({"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"S83.1"}]})";
+  EXPECT_EQ(why(gout, "active"), "");
+  EXPECT_EQ(why(gout, "recurrence"), "condition-recurred");
+  EXPECT_EQ(why(gout, "relapse"), "condition-recurred");
+  EXPECT_EQ(why(dislocation, "recurrence"), "procedure-or-trauma");
 }
 
 TEST_F(SafetyGateTest, WhateverReasonIsNotKnownToLeaveThePriorUsableOnlyInforms) {
