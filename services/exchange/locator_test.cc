@@ -248,7 +248,8 @@ TEST_F(LocatorTest, OneTooManyEndsWhatWasKeptOfThoseGathered) {
     EXPECT_EQ(locator().JudgePerson(link)->size(), 1u);
     EXPECT_EQ(locator().PersonOf(link)->size(), 1u);
   }
-  EXPECT_EQ(kept, links.size() - kConnectedMax);
+  // Whether the newest is among those gathered depends on its random id.
+  EXPECT_LE(kept, links.size() - kConnectedMax);
 }
 
 // Else it would open one of them by the consent in the other.
