@@ -53,11 +53,6 @@ bool IsPerformed(const Json& json) {
   return status != "registered" && status != "cancelled" && status != "entered-in-error";
 }
 
-bool IsViewable(const OpenedRecord& record, const Json& json) {
-  const std::string& status = json.TextOf("status");
-  return record.resource_type != kStudy && (status == "final" || status == "amended" || status == "corrected");
-}
-
 // "ServiceRequest/abc" of a reference of any form with that type and an id, "abc" of it; empty otherwise.
 std::string IdOfReference(const Json& reference, std::string_view type) {
   std::string_view text = reference.TextOf("reference");
@@ -326,7 +321,7 @@ class Chart {
     std::map<std::pair<bool, std::string>, ExamHolding> holdings;
     for (const Result* result : group) {
       const OpenedRecord& record = *result->record;
-      const ExamHolding holding{record.tenant_name, record.resource_type, record.id, IsViewable(record, *result->resource)};
+      const ExamHolding holding{record.tenant_name, record.resource_type, record.id, IsViewable(*result->resource)};
       const auto [at, inserted] = holdings.emplace(std::pair(record.tenant_name != key.tenant, record.tenant_name), holding);
       if (!inserted && holding.viewable && !at->second.viewable && record.resource_type == at->second.resource_type)
         at->second = holding;
@@ -355,6 +350,11 @@ std::shared_ptr<const Json> ResourceOf(const OpenedRecord& record) {
   if (record.parsed != nullptr) return record.parsed;
   auto json = Json::Parse(record.json);
   return json.ok() ? std::make_shared<const Json>(*std::move(json)) : nullptr;
+}
+
+bool IsViewable(const Json& resource) {
+  const std::string& status = resource.TextOf("status");
+  return resource.TextOf("resourceType") != kStudy && (status == "final" || status == "amended" || status == "corrected");
 }
 
 std::vector<Exam> ExamsOf(const std::vector<const OpenedRecord*>& records, const ExamTable& table,

@@ -42,13 +42,15 @@ struct OpenedRecord {
 
 [[nodiscard]] std::vector<const OpenedRecord*> PointersTo(const std::vector<OpenedRecord>& records);
 
+// A result that may be relied on: final, amended or corrected; images alone are none.
+[[nodiscard]] bool IsViewable(const Json& resource);
+
 // A copy of an exam at a tenant.
 struct ExamHolding {
   std::string tenant_name;
   // "DiagnosticReport" or "ImagingStudy" or "Observation", and its id, the report's when there is one.
   std::string resource_type;
   std::string id;
-  // final, amended, corrected.
   bool viewable = false;
 };
 

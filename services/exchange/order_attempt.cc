@@ -4,7 +4,6 @@
 #include "services/exchange/card.h"
 #include "services/exchange/card_link.h"
 #include "services/exchange/card_store.h"
-#include "services/exchange/correction.h"
 #include "services/exchange/detail.h"
 #include "services/exchange/disclosure_record.h"
 #include "services/exchange/fhir_time.h"
@@ -138,7 +137,7 @@ absl::StatusOr<std::string> OrderAttempt::Reshow(const std::string& body, const 
     if (judged.chart == nullptr || judged.order == nullptr) continue;
     const OpenedRecord& record = *judged.chart->Find(holding.resource_type, holding.id);
     const auto json = exchange::ResourceOf(record);
-    if (json == nullptr || IsWithdrawn(*json)) continue;
+    if (json == nullptr || !IsViewable(*json)) continue;
     if (!judged.chart->gate->Judge(record).decision.permit) {
       NoteRefusal(*judged.chart, record);
       continue;

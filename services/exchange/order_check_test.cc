@@ -153,6 +153,9 @@ TEST_F(CdsHooksTest, AResendSaysThatTheResultWasAmendedSince) {
   EXPECT_EQ(again.TextOf("uuid"), first.TextOf("uuid"));
   EXPECT_EQ(again.TextOf("summary"), first.TextOf("summary") + " (corrected)");
   EXPECT_EQ(again.TextOf("detail"), "**This result was corrected after it was first issued**. " + first.TextOf("detail"));
+  // Nor one that nobody may rely on any more.
+  AddReport("alpha", "29252-4", "preliminary");
+  EXPECT_TRUE(CardIn(Order(OrderBody("again-" + patient_))).is_null());
 }
 
 TEST_F(CdsHooksTest, AnAmendedResultIsNamedAsSuch) {
