@@ -73,6 +73,15 @@ std::unique_ptr<SeenKeys> OrInMemory(std::unique_ptr<SeenKeys> seen) {
   return seen != nullptr ? std::move(seen) : std::make_unique<SeenInMemory>();
 }
 
+// Whether it says of a log that was admitted something else than was said then.
+bool AdmitsOtherwise(const RosterHistory& history, const v1::Entry& entry) {
+  if (!entry.has_tenant_admitted()) return false;
+  const v1::TenantAdmitted& admitted = entry.tenant_admitted();
+  const auto before = history.admitted().find(admitted.origin());
+  return before != history.admitted().end() &&
+         (before->second.log_vkey() != admitted.log_vkey() || before->second.tenant_id() != admitted.tenant_id());
+}
+
 std::int64_t MillisOf(const google::protobuf::Timestamp& time) { return time.seconds() * 1'000 + time.nanos() / 1'000'000; }
 
 }  // namespace
@@ -162,6 +171,9 @@ void LogAuditor::Enter(const absl::StatusOr<Leaf>& leaf, const Hash& hash, bool 
   counter_is_unknown_ = counter_is_unknown_ || range_.size() < judge_from_;
   Append(hash);
   if (governance_ != nullptr) return;
+  if (allowed && AdmitsOtherwise(own_history_, leaf->entry))
+    findings_.Add(Fault::kLogKeyWrong, LeafPosition(range_.size() - 1),
+                  "the log " + leaf->entry.tenant_admitted().origin() + " was admitted before, with another key or for another tenant");
   // A change that was not allowed changes nothing. ParseLeaf has checked the key, so an allowed one applies.
   own_history_.Append(allowed ? leaf->entry : v1::Entry(), range_.Root());
   if (allowed && leaf->entry.has_roster_changed() && !own_roster_.Apply(leaf->entry.roster_changed()).ok())

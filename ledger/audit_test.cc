@@ -259,6 +259,27 @@ TEST_F(Audit, GovernanceChangeByAStrangerIsFoundAndChangesNothing) {
   EXPECT_THAT(findings, HasSubstr("leaf 302: the author's key is not enrolled"));
 }
 
+TEST_F(Audit, LogAdmittedAgainWithAnotherKeyOrTenantIsFoundAndKeepsItsFirst) {
+  const NoteVerifier other = NoteVerifier::Create(kPartition, kNoteEd25519, other_->public_key().ed25519()).value();
+  const std::string first = "0000000000000001";
+  governance_.Add({testing::Admission(governance_, kPartition, partition_.key, first)}, *author_);
+  governance_.Add({testing::Admission(governance_, kPartition, partition_.key, first)}, *author_);
+  EXPECT_EQ(Run(), "");
+  // By a stranger, who may admit nothing: that he may not is all that is wrong.
+  governance_.Add({testing::Admission(governance_, kPartition, other, first)}, *other_);
+  EXPECT_EQ(Run(), "governance leaf 3: the author's key is not enrolled\n");
+  governance_.Add({testing::Admission(governance_, kPartition, other, first)}, *author_);
+  governance_.Add({testing::Admission(governance_, kPartition, partition_.key, "0000000000000002")}, *author_);
+  const std::string findings = Run();
+  EXPECT_THAT(findings, HasSubstr("governance leaf 4: the log " + std::string(kPartition) + " was admitted before, with another key or for another tenant"));
+  EXPECT_THAT(findings, HasSubstr("governance leaf 5: the log"));
+  const auto served = Serve(governance_);
+  Findings about(kGovernance);
+  const v1::TenantAdmitted admitted = AuditTiles(PolicyText(), nullptr, SourceOf(served), about)->history.admitted().at(kPartition);
+  EXPECT_EQ(admitted.log_vkey(), partition_.key.ToString());
+  EXPECT_EQ(admitted.tenant_id(), first);
+}
+
 class ReceiptOf : public Audit {
  protected:
   Receipt Make(std::uint64_t index) {

@@ -48,7 +48,8 @@ void RosterHistory::Append(const v1::Entry& entry, const Hash& root_after) {
     if (size() == 0) custodian_ = entry.roster_changed().author();
     changes_.emplace_back(size(), entry.roster_changed());
   }
-  if (entry.has_tenant_admitted()) admitted_.insert_or_assign(entry.tenant_admitted().origin(), entry.tenant_admitted());
+  // The first admission counts: who writes the governance log does not by that move a tenant's log to another key, or to another tenant.
+  if (entry.has_tenant_admitted()) admitted_.try_emplace(entry.tenant_admitted().origin(), entry.tenant_admitted());
   roots_.push_back(root_after);
 }
 

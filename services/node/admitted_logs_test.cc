@@ -148,6 +148,17 @@ TEST_F(AdmittedLogsOf, RewrittenGovernanceLogAdmitsNothing) {
   EXPECT_EQ(known_.Find(first.name()).at(0).ToString(), first.ToString());
 }
 
+TEST_F(AdmittedLogsOf, ALogAdmittedAgainWithAnotherKeyKeepsItsFirst) {
+  const NoteVerifier log = LogKey("custodian.example/p/00000000000000bb");
+  Admit(log);
+  AdmittedLogs admitted(known_, Source());
+  ASSERT_TRUE(admitted.Refresh().ok());
+  Admit(LogKey(log.name()));
+  EXPECT_EQ(admitted.Refresh().code(), absl::StatusCode::kDataLoss);
+  ASSERT_EQ(known_.Find(log.name()).size(), 1u);
+  EXPECT_EQ(known_.Find(log.name())[0].ToString(), log.ToString());
+}
+
 TEST_F(AdmittedLogsOf, EntryOfAStrangerAdmitsNothing) {
   author_ = NewSigner();
   const NoteVerifier log = LogKey("custodian.example/p/00000000000000bb");

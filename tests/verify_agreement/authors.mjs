@@ -1,5 +1,5 @@
 // Cases: who may write what, when, in which order. Everything is signed as it must be but for the one lie.
-import { Key, kinds, leavesOf, NoteKey } from './made_log.mjs';
+import { Key, kinds, leavesOf, NoteKey, signedNote } from './made_log.mjs';
 import { admit, anchor, anchorOf, by, consent, enrol, governanceBatches, keys, origins, partitionBatches, policyText, serve, shown } from './world.mjs';
 
 const { custodian, renewed, tenant, stranger } = keys;
@@ -23,6 +23,10 @@ const counted = (batch, from) => ({ ...batch, entries: batch.entries.map((fields
 const revokedTenant = () => [...governanceBatches(), by(custodian, enrol(tenant, { origins: [origins.a], kinds: [kinds.consentSet], revoked: true }))];
 const governanceWith = (...more) => ({ governance: [...governanceBatches(), ...more] });
 const startsWith = (first) => ({ governance: [first, ...governanceBatches().slice(1)], a: partitionBatches(governanceBatches()) });
+// A policy that learns tenant a's key from the governance log.
+const admittedOnly = (base) => policyText(base, { logs: ['governance', 'b'] });
+const admittedFirst = (vkey) => ({ governance: governanceBatches().map((batch) => ({ ...batch, entries: batch.entries.map((fields) => (fields[1]?.[1]?.[2]?.[1] === origins.a && fields[0][1] === kinds.tenantAdmitted ? admit('a', origins.a, vkey) : fields)) })), a: [] });
+const readmitted = (key) => ({ ...governanceWith(by(custodian, admit('a', origins.a, key.vkey))), note: { a: (text) => signedNote(text, key, ...keys.witnesses) } });
 
 export const cases = [
   log('an honest log', 'accept', () => ({})),
@@ -72,7 +76,13 @@ export const cases = [
   log('a tenant admitted with a key that is none', 'refuse', () => governanceWith(by(custodian, admit('a', origins.a, 'none')))),
   log('a policy with two keys of a log, one of them admitted', undefined, () => ({}), 'a', (base) => `log ${new NoteKey(origins.a, 1).vkey}\n${policyText(base)}`),
   log("a tenant admitted with another log's key", undefined, () => governanceWith(by(custodian, admit('a', origins.a, keys.logs.b.vkey)))),
-  log('a log known by its admission alone', 'accept', () => ({}), 'a', (base) => policyText(base, { logs: ['governance', 'b'] })),
+  log('a log known by its admission alone', 'accept', () => ({}), 'a', admittedOnly),
+  log('a log admitted first with another key than the policy has', 'refuse', () => admittedFirst(new NoteKey(origins.a, 1).vkey)),
+  log('a log admitted first with a key that is none', 'refuse', () => admittedFirst('none')),
+  log('a log admitted again as it was', 'accept', () => governanceWith(by(custodian, admit('a', origins.a, keys.logs.a.vkey)))),
+  log('a log admitted again with another key, which signs it', 'refuse', () => readmitted(new NoteKey(origins.a, 1)), 'a', admittedOnly),
+  log('a log admitted again with another key, which does not sign it', 'refuse', () => governanceWith(by(custodian, admit('a', origins.a, new NoteKey(origins.a, 1).vkey))), 'a', admittedOnly),
+  log('a log admitted again for another tenant', 'refuse', () => governanceWith(by(custodian, [[2, kinds.tenantAdmitted], [21, [[1, 'f'.repeat(16)], [2, 'a'], [3, origins.a], [4, keys.logs.a.vkey]]]]))),
 
   // Signatures and batches.
   log('a wrong signature', 'refuse', () => withMore(tweaked(custodian, set(5, (s) => Buffer.concat([s.subarray(0, -1), Buffer.of(s.at(-1) ^ 1)])), shown()))),

@@ -25,8 +25,8 @@ interface Authority {
   prepare(entry: Entry): Promise<string[]>;
   // The key that the entry's author must have signed with; Refused when the author may not write it.
   keyFor(leaf: Leaf): Promise<PublicKey>;
-  // Afterwards: undefined when the entry was not to be believed.
-  accept(entry: Entry | undefined, hash: Hash): Promise<void>;
+  // Afterwards: undefined when the entry was not to be believed. Messages of what it says against admissions before it.
+  accept(entry: Entry | undefined, hash: Hash): Promise<string[]>;
 }
 
 class GovernanceAuthority implements Authority {
@@ -46,9 +46,14 @@ class GovernanceAuthority implements Authority {
     return this.governance.tree.size === 0n ? foundingKey(entry, signed.keyId) : this.roster.keyFor(entry, signed.keyId);
   }
 
-  async accept(entry: Entry | undefined, hash: Hash): Promise<void> {
+  async accept(entry: Entry | undefined, hash: Hash): Promise<string[]> {
     await this.governance.append(entry, hash);
     if (entry?.clear.case === 'rosterChanged') await this.roster.apply(entry.clear.value);
+    if (entry?.clear.case !== 'tenantAdmitted') return [];
+    const { origin, logVkey, tenantId } = entry.clear.value;
+    const counts = this.governance.admitted.get(origin);
+    const same = counts?.logVkey === logVkey && counts.tenantId === tenantId;
+    return same ? [] : [`an earlier admission of ${origin} names another key or tenant`];
   }
 }
 
@@ -93,7 +98,9 @@ class PartitionAuthority implements Authority {
     return this.cursor.roster.keyFor(entry, signed.keyId);
   }
 
-  async accept(): Promise<void> {}
+  async accept(): Promise<string[]> {
+    return [];
+  }
 }
 
 // A leaf and what can be computed before its turn comes.
@@ -137,7 +144,7 @@ class LogAuditor {
     if (!this.authority.governs)
       for (const message of await this.subjects.add(this.index, leaf instanceof Refused ? undefined : leaf.entry)) this.report('subject_map_wrong', message);
     if (!this.authority.governs) await this.countersigned.append(hash);
-    await this.authority.accept(believed && !(leaf instanceof Refused) ? leaf.entry : undefined, hash);
+    for (const message of await this.authority.accept(believed && !(leaf instanceof Refused) ? leaf.entry : undefined, hash)) this.report('log_key_wrong', message);
     this.index++;
   }
 

@@ -40,7 +40,7 @@ export class Governance {
   readonly tree = new Tree();
   // With their positions, ascending.
   readonly changes: { index: bigint; change: RosterChanged }[] = [];
-  // By origin; the newest admission of a log counts.
+  // By origin; the first admission of a log counts, so that no later one moves it to another key or tenant.
   readonly admitted = new Map<string, TenantAdmitted>();
   // The author that the first entry enrols.
   custodian: string | undefined;
@@ -52,7 +52,7 @@ export class Governance {
       if (index === 0n) this.custodian = entry.clear.value.author;
       this.changes.push({ index, change: entry.clear.value });
     }
-    if (entry?.clear.case === 'tenantAdmitted') this.admitted.set(entry.clear.value.origin, entry.clear.value);
+    if (entry?.clear.case === 'tenantAdmitted' && !this.admitted.has(entry.clear.value.origin)) this.admitted.set(entry.clear.value.origin, entry.clear.value);
     await this.tree.append(hash);
   }
 }
