@@ -25,9 +25,9 @@ class Partitions::State {
     owned_.push_back(std::move(partition));
   }
 
-  Partition* FindById(const TenantId& id) const { return Find(by_id_, &Tenant::id, id); }
-  Partition* FindByName(std::string_view name) const { return Find(by_name_, &Tenant::name, name); }
-  Partition* FindByOrigin(std::string_view origin) const { return Find(by_origin_, &Tenant::origin, origin); }
+  Partition* FindById(const TenantId& id, absl::Duration patience) const { return Find(by_id_, &Tenant::id, id, patience); }
+  Partition* FindByName(std::string_view name) const { return Find(by_name_, &Tenant::name, name, kPatience); }
+  Partition* FindByOrigin(std::string_view origin) const { return Find(by_origin_, &Tenant::origin, origin, kPatience); }
 
   std::vector<Partition*> All() const {
     absl::MutexLock lock(&mutex_);
@@ -72,7 +72,7 @@ class Partitions::State {
   };
 
   template <typename Key, typename Member, typename Wanted>
-  Partition* Find(const Map<Key>& map, Member member, const Wanted& wanted) const ABSL_LOCKS_EXCLUDED(mutex_) {
+  Partition* Find(const Map<Key>& map, Member member, const Wanted& wanted, absl::Duration patience) const ABSL_LOCKS_EXCLUDED(mutex_) {
     {
       absl::ReaderMutexLock lock(&mutex_);
       const auto found = map.find(wanted);
@@ -83,7 +83,7 @@ class Partitions::State {
     const auto is_it = [&](const Expected& each) { return each.tenant.*member == wanted; };
     for (Expected& each : expected_) each.awaited |= is_it(each);
     const auto is_settled = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return std::none_of(expected_.begin(), expected_.end(), is_it); };
-    mutex_.Await(absl::Condition(&is_settled));
+    mutex_.AwaitWithTimeout(absl::Condition(&is_settled), patience);
     const auto found = map.find(wanted);
     return found == map.end() ? nullptr : found->second;
   }
@@ -102,7 +102,7 @@ Partitions::Partitions() : state_(std::make_unique<State>()) {}
 Partitions::~Partitions() = default;
 
 void Partitions::Add(std::unique_ptr<Partition> partition) { state_->Add(std::move(partition)); }
-Partition* Partitions::FindById(const TenantId& tenant) const { return state_->FindById(tenant); }
+Partition* Partitions::FindById(const TenantId& tenant, absl::Duration patience) const { return state_->FindById(tenant, patience); }
 Partition* Partitions::FindByName(std::string_view name) const { return state_->FindByName(name); }
 Partition* Partitions::FindByOrigin(std::string_view origin) const { return state_->FindByOrigin(origin); }
 std::vector<Partition*> Partitions::All() const { return state_->All(); }

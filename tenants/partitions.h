@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "tenants/database.h"
 #include "tenants/log_reader.h"
 #include "tenants/outbox.h"
@@ -34,11 +34,12 @@ class Partitions {
   ~Partitions();
   // Adds a partition; it is never removed while the process runs.
   void Add(std::unique_ptr<Partition> partition);
-  // Null when this process does not run it. Waits for one that is expected.
-  [[nodiscard]] Partition* FindById(const TenantId& tenant) const;
+  // Null when this process does not run it. Waits for one that is expected, `patience` at most: one whose database hangs holds nobody up.
+  static constexpr absl::Duration kPatience = absl::Seconds(5);
+  [[nodiscard]] Partition* FindById(const TenantId& tenant, absl::Duration patience = kPatience) const;
   [[nodiscard]] Partition* FindByName(std::string_view name) const;
   [[nodiscard]] Partition* FindByOrigin(std::string_view origin) const;
-  // Sorted by tenant name. Waits for all that are expected.
+  // Sorted by tenant name. Waits for all that are expected, however long: a sum over some of them would be wrong.
   [[nodiscard]] std::vector<Partition*> All() const;
 
   // That of each of these tenants is being opened: whoever asks for one of them waits until it is added, so that a process with hundreds of them serves

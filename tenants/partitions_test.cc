@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <future>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 
 namespace custodian::tenants {
@@ -29,45 +31,65 @@ TEST(Partitions, AreFoundByIdNameAndOrigin) {
   EXPECT_EQ(partitions.All().front(), lakeside);
 }
 
+std::vector<Tenant> NewTenants(int count) {
+  std::vector<Tenant> tenants(static_cast<std::size_t>(count));
+  for (Tenant& tenant : tenants) {
+    tenant.id = TenantId::Random();
+    tenant.name = "t" + tenant.id.text();
+    tenant.origin = "custodian.example/p/" + tenant.id.text();
+  }
+  return tenants;
+}
+
+void Add(const Tenant& tenant, Partitions& partitions) {
+  auto partition = std::make_unique<Partition>();
+  partition->tenant = tenant;
+  partitions.Add(std::move(partition));
+}
+
 // While a process opens hundreds, whoever asks for one waits for that one alone.
 TEST(Partitions, AnExpectedOneIsWaitedFor) {
   Partitions partitions;
-  std::vector<Tenant> tenants(3);
-  for (std::size_t i = 0; i < tenants.size(); ++i) {
-    tenants[i].id = TenantId::Random();
-    tenants[i].name = "t" + std::to_string(i);
-    tenants[i].origin = "custodian.example/p/" + tenants[i].name;
-  }
+  const std::vector<Tenant> tenants = NewTenants(1'000);
+  const Tenant& last = tenants.back();
   partitions.Expect(tenants);
-  EXPECT_TRUE(partitions.Knows(tenants[2].id));
+  EXPECT_TRUE(partitions.Knows(last.id));
   EXPECT_FALSE(partitions.Knows(TenantId::Random()));
   // One that is not expected is waited for by nobody.
   EXPECT_EQ(partitions.FindById(TenantId::Random()), nullptr);
 
-  std::future<Partition*> asked = std::async(std::launch::async, [&] { return partitions.FindByOrigin(tenants[2].origin); });
+  std::future<Partition*> asked = std::async(std::launch::async, [&] { return partitions.FindById(last.id, absl::InfiniteDuration()); });
   std::future<std::size_t> all = std::async(std::launch::async, [&] { return partitions.All().size(); });
-  const auto add = [&](const Tenant& tenant) {
-    auto partition = std::make_unique<Partition>();
-    partition->tenant = tenant;
-    partitions.Add(std::move(partition));
-  };
-  EXPECT_EQ(asked.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
-  // What somebody waits for comes first.
-  const auto first = partitions.NextExpected();
-  ASSERT_TRUE(first.has_value());
-  EXPECT_EQ(first->id, tenants[2].id);
-  add(*first);
-  EXPECT_EQ(asked.get()->tenant.id, tenants[2].id);
-  while (const auto next = partitions.NextExpected()) add(*next);
-  EXPECT_EQ(all.get(), 3u);
+  // What somebody waits for comes first, as soon as he does: long before its turn.
+  std::optional<Tenant> next;
+  std::size_t opened = 0;
+  while ((next = partitions.NextExpected()) && next->id != last.id) {
+    Add(*next, partitions);
+    ASSERT_LT(++opened, tenants.size() / 2);
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  ASSERT_TRUE(next.has_value());
+  Add(*next, partitions);
+  EXPECT_EQ(asked.get()->tenant.id, last.id);
+  while ((next = partitions.NextExpected())) Add(*next, partitions);
+  EXPECT_EQ(all.get(), tenants.size());
+}
+
+TEST(Partitions, NobodyWaitsLongerThanHisPatience) {
+  Partitions partitions;
+  const std::vector<Tenant> tenants = NewTenants(1);
+  partitions.Expect(tenants);
+  EXPECT_EQ(partitions.FindById(tenants[0].id, absl::Milliseconds(10)), nullptr);
+  EXPECT_EQ(partitions.FindById(tenants[0].id, -absl::Seconds(1)), nullptr);
+  Add(tenants[0], partitions);
+  EXPECT_NE(partitions.FindById(tenants[0].id, absl::ZeroDuration()), nullptr);
 }
 
 TEST(Partitions, WhatComesNoMoreIsWaitedForByNobody) {
   Partitions partitions;
-  std::vector<Tenant> tenants(1);
-  tenants[0].id = TenantId::Random();
+  const std::vector<Tenant> tenants = NewTenants(1);
   partitions.Expect(tenants);
-  std::future<Partition*> asked = std::async(std::launch::async, [&] { return partitions.FindById(tenants[0].id); });
+  std::future<Partition*> asked = std::async(std::launch::async, [&] { return partitions.FindById(tenants[0].id, absl::InfiniteDuration()); });
   EXPECT_EQ(asked.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
   partitions.ExpectNoMore();
   EXPECT_EQ(asked.get(), nullptr);

@@ -148,8 +148,12 @@ rpc::HttpResponse CdsHooks::AnswerTo(const rpc::HttpRequest& request) {
     return absl::IsUnauthenticated(status) ? Unauthorized(status) : TryAgain(std::string(status.message()));
 
   CdsCall call;
-  call.partition = parts_.partitions.FindById(token->tenant.id);
-  if (call.partition == nullptr) return TryAgain("the tenant's partition does not run here");
+  // One that is being opened keeps no clinician waiting past the deadline.
+  call.partition = parts_.partitions.FindById(token->tenant.id, received + options_.deadline - absl::Now());
+  if (call.partition == nullptr) {
+    if (route->endpoint == Endpoint::kService) return Busy(route->tenant, absl::UnavailableError("the tenant's partition does not run here"));
+    return TryAgain("the tenant's partition does not run here");
+  }
   call.token = *std::move(token);
   call.body_sha256 = std::string(ledger::AsBytes(ledger::Sha256(request.body)));
   switch (route->endpoint) {

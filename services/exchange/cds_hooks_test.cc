@@ -312,6 +312,19 @@ TEST_F(CdsHooksTest, ALateCheckAnswersWithoutCardsAndRecordsNothing) {
   EXPECT_FALSE(CardIn(Order(OrderBody("late-" + patient_))).is_null());
 }
 
+// At a start `serve` takes calls before all its partitions are open.
+TEST_F(CdsHooksTest, ATenantWhosePartitionDoesNotOpenInTimeIsAnsweredWithoutCards) {
+  const ExchangeParts parts = world_->parts();
+  tenants::Partitions opening;
+  opening.Expect({world_->partition("beta").tenant});
+  const auto hooks = MakeHooks({.deadline = absl::Milliseconds(50)},
+                               {opening, parts.registry, parts.sealer, parts.keys, parts.records, parts.locator, parts.network_clock, parts.public_url});
+  const auto answer = Send(*hooks, "beta", "POST", "cds-services/prior-results", OrderBody("opening-" + patient_));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "{\"cards\":[]}");
+  EXPECT_EQ(hooks->faults(), 1u);
+}
+
 TEST_F(CdsHooksTest, ATenantHasItsShareOfWhatIsUnderWayAndOfRequestsToEhrs) {
   AddEverything();
   CdsHooks::Options options = Patient();
