@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kHashBytes = sizeof(ledger::Hash);
 // A batch's leaves may be many MB, of which a few are wanted: they are read piece by piece.
-constexpr std::size_t kSliceBytes = 256 << 10;
+constexpr std::size_t kPieceBytes = 256 << 10;
 
 ledger::Hash HashAt(const std::string& bytes, std::size_t position) {
   ledger::Hash hash;
@@ -23,9 +23,9 @@ ledger::Hash HashAt(const std::string& bytes, std::size_t position) {
 }
 
 // Of the leaves of the batch at `first`; empty past their end.
-std::string ReadSlice(ReadTransaction& transaction, std::uint64_t first, std::size_t offset) {
+std::string ReadPiece(ReadTransaction& transaction, std::uint64_t first, std::size_t offset) {
   const pqxx::result rows = Execute(transaction, "SELECT substring(leaves FROM $2::integer FOR $3::integer) FROM ledger.batch WHERE first_index = $1",
-                                    static_cast<std::int64_t>(first), static_cast<std::int64_t>(offset) + 1, static_cast<std::int64_t>(kSliceBytes));
+                                    static_cast<std::int64_t>(first), static_cast<std::int64_t>(offset) + 1, static_cast<std::int64_t>(kPieceBytes));
   return rows.empty() ? "" : pqxx::binarystring(rows[0][0]).str();
 }
 
@@ -72,25 +72,27 @@ absl::StatusOr<std::vector<std::string>> ReadLeaves(ReadTransaction& transaction
   std::vector<std::string> leaves;
   if (count == 0) return leaves;
   absl::Status status = ForEachBatch(
-      transaction, fmt::format("substring(leaves FOR {})", kSliceBytes), first, count,
+      transaction, fmt::format("substring(leaves FOR {})", kPieceBytes), first, count,
       [&](std::string bytes, std::uint64_t batch_first, std::uint64_t batch_count) -> absl::Status {
         const std::uint64_t batch_end = batch_first + batch_count;
         const std::uint64_t end = std::min(batch_end, first + count);
         std::uint64_t next = batch_first;
-        std::string slice = bytes;
-        for (std::size_t read = slice.size();; read += slice.size()) {
+        // Of the piece that was read last.
+        std::size_t piece_bytes = bytes.size();
+        for (std::size_t read = piece_bytes;; read += piece_bytes) {
           std::string_view rest = bytes;
           for (std::string& leaf : ledger::TakeLeaves(rest)) {
             if (next >= first && next < end) leaves.push_back(std::move(leaf));
             ++next;
           }
-          const bool is_last = slice.size() < kSliceBytes;
+          const bool is_last = piece_bytes < kPieceBytes;
           if (next > batch_end || (is_last && (next != batch_end || !rest.empty()))) {
             return absl::DataLossError(fmt::format("the leaves of the batch at {} do not fit its count", batch_first));
           }
           if (is_last || next >= end) return absl::OkStatus();
-          slice = ReadSlice(transaction, batch_first, read);
-          bytes = std::string(rest) + slice;
+          const std::string piece = ReadPiece(transaction, batch_first, read);
+          piece_bytes = piece.size();
+          bytes = std::string(rest) + piece;
         }
       });
   if (!status.ok()) return status;
