@@ -20,7 +20,9 @@ struct Tenant {
   TenantId id;
   // Short name in reports and paths: lower-case letters, digits, '-'; at most 32 characters.
   std::string name;
+  // As people read it; may be empty.
   std::string display_name;
+  [[nodiscard]] const std::string& ShownName() const { return display_name.empty() ? name : display_name; }
   // Name of the cell (a PostgreSQL cluster of the configuration), record database and key-store database.
   std::string cell;
   std::string database;

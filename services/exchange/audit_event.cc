@@ -63,7 +63,7 @@ Json ConsentEntity(const AuditFacts& facts) {
                        {"type", Coding("http://hl7.org/fhir/resource-types", "Consent", "Consent")}});
 }
 Json Source(const AuditFacts& facts) {
-  return Json::Object({{"site", Text(facts.source.display_name.empty() ? facts.source.name : facts.source.display_name)},
+  return Json::Object({{"site", Text(facts.source.ShownName())},
                        {"observer", Organization(facts.source)},
                        {"type", Json::Array({Coding("http://terminology.hl7.org/CodeSystem/security-source-type", "4", "Application Server")})}});
 }

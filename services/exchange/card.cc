@@ -31,8 +31,6 @@ constexpr OverrideReason kReasons[] = {
 
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
 
-const std::string& NameOf(const tenants::Tenant& tenant) { return tenant.display_name.empty() ? tenant.name : tenant.display_name; }
-
 std::string DateOf(const CardFacts& facts) {
   return absl::FormatTime("%Y-%m-%d", facts.exam->performed_begin, ZoneOf(facts.performing_tenant.time_zone));
 }
@@ -45,9 +43,9 @@ std::string AmendedText(std::string_view status) { return absl::StrCat("**This r
 std::string DetailOf(const CardFacts& facts) {
   std::string detail = absl::StrCat("**", facts.exam_class->label, "**");
   if (!facts.exam->laterality.empty()) absl::StrAppend(&detail, ", ", facts.exam->laterality);
-  absl::StrAppend(&detail, ", performed ", DateOf(facts), " at ", NameOf(facts.performing_tenant));
+  absl::StrAppend(&detail, ", performed ", DateOf(facts), " at ", facts.performing_tenant.ShownName());
   if (facts.source_tenant.id != facts.performing_tenant.id)
-    absl::StrAppend(&detail, ", held by ", NameOf(facts.source_tenant));
+    absl::StrAppend(&detail, ", held by ", facts.source_tenant.ShownName());
   if (IsAmended(facts.status)) absl::StrAppend(&detail, ". ", AmendedText(facts.status));
   absl::StrAppend(&detail, facts.by_consent ? ". The patient's consent lets you view it" : ". It may be viewed on the legal basis that its holder has recorded",
                   "; your view is recorded.");
@@ -118,7 +116,7 @@ std::string Shortened(std::string_view text, std::size_t bytes_max) {
 Json CardJson(const CardFacts& facts) {
   const std::string summary =
       absl::StrCat(facts.exam_class->label, " of ", DateOf(facts), IsAmended(facts.status) ? absl::StrCat(" (", facts.status, ")") : "", " is available from ",
-                   NameOf(facts.source_tenant));
+                   facts.source_tenant.ShownName());
   Json card = Json::Object({{"uuid", Text(facts.uuid)},
                             {"summary", Text(Shortened(summary, kSummaryMax))},
                             {"detail", Text(DetailOf(facts))},

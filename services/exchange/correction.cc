@@ -15,8 +15,7 @@ Json Concept(std::string_view system, std::string_view code) {
 }
 
 std::string Sentence(const CorrectionFacts& facts) {
-  const std::string& name = facts.source.display_name.empty() ? facts.source.name : facts.source.display_name;
-  const std::string begin = absl::StrCat("A result of ", name, ", shown here on ", absl::FormatTime("%Y-%m-%d", facts.shown, facts.zone));
+  const std::string begin = absl::StrCat("A result of ", facts.source.ShownName(), ", shown here on ", absl::FormatTime("%Y-%m-%d", facts.shown, facts.zone));
   switch (facts.correction) {
     case Correction::kAmended: return begin + ", has been amended since. Read it again before you rely on it.";
     case Correction::kWithdrawn: return begin + ", has been withdrawn there. Do not rely on it.";

@@ -44,10 +44,10 @@ void AddLabels(const std::vector<std::string>& labels, Json& resource) {
 std::string Part2Notice(const AuditFacts& facts) {
   if (!IsPart2(facts.judgement.labels)) return "";
   if (facts.emergency) {
-    return absl::StrCat(std::string(kStatement), " Disclosed to ", facts.recipient.display_name,
+    return absl::StrCat(std::string(kStatement), " Disclosed to ", facts.recipient.ShownName(),
                         " without consent, in a medical emergency only (42 CFR 2.51).");
   }
-  return absl::StrCat(std::string(kStatement), " Scope of the consent (", facts.judgement.consent, "): recipient ", facts.recipient.display_name, ", purpose ",
+  return absl::StrCat(std::string(kStatement), " Scope of the consent (", facts.judgement.consent, "): recipient ", facts.recipient.ShownName(), ", purpose ",
                       facts.purpose, ", this record with its sensitivity ", absl::StrJoin(facts.judgement.labels, ", "), "; until the consent ends or is revoked.");
 }
 

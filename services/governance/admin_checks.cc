@@ -85,8 +85,7 @@ absl::StatusOr<tenants::Tenant> TenantOf(const v1::AdmitTenantRequest& request) 
   if (cds_fields != 0 && cds_fields != 3) return Invalid("cds_issuer", "goes with cds_tenant and cds_jwks");
   return tenants::Tenant{.id = *std::move(id),
                          .name = request.name(),
-                         // Cards and audits name it to people.
-                         .display_name = request.display_name().empty() ? request.name() : request.display_name(),
+                         .display_name = request.display_name(),
                          .cell = request.cell(),
                          .database = request.database(),
                          .key_database = request.key_database(),

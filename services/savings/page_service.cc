@@ -165,7 +165,7 @@ HttpResponse PageService::FiguresAnswer(const HttpRequest& request) const {
                               {"word", Json::String(row.word)}}));
   }
   Json names = Json::Object();
-  for (const tenants::Tenant& tenant : registry_.Tenants()) names.Set(tenant.name, Json::String(tenant.display_name));
+  for (const tenants::Tenant& tenant : registry_.Tenants()) names.Set(tenant.name, Json::String(tenant.ShownName()));
   return JsonAnswer(
       200, Json::Object(
                {{"as_of", Json::String(FormatAsOf(detailed->as_of))}, {"rows", std::move(rows)}, {"tenants", std::move(names)}}));
