@@ -157,7 +157,7 @@ std::string_view JudgeConditions(const Json& conditions, const GateQuestion& que
 // Whether somebody is pregnant: LOINC's answers to it, the first US Core's (http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-pregnancystatus).
 bool IsPregnancyStatus(const Json& observation) {
   for (const Json& coding : observation["code"]["coding"].items())
-    if (consent::CanonicalSystem(coding.TextOf("system")) == kLoinc && (coding.TextOf("code") == "82810-3" || coding.TextOf("code") == "11449-6")) return true;
+    if ((coding.TextOf("code") == "82810-3" || coding.TextOf("code") == "11449-6") && consent::CanonicalSystem(coding.TextOf("system")) == kLoinc) return true;
   return false;
 }
 

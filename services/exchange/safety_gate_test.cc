@@ -34,15 +34,15 @@ class SafetyGateTest : public testing::Test {
     const Json prefetch = Json::Object({{"patient", patient_}, {"encounter", encounter_}, {"conditions", conditions_}});
     const std::vector<const OpenedRecord*> records = PointersTo(records_);
     const Gate gate = InformationOnly({.order = &order,
-                                        .exam_class = &class_,
-                                        .reasons = &reasons_,
-                                        .patient_id = "p",
-                                        .encounter_id = "e",
-                                        .prefetch = &prefetch,
-                                        .records = &records,
-                                        .prior_performed = At("2026-01-10T12:00:00Z"),
-                                        .time = At("2026-01-15T12:00:00Z"),
-                                        .zone = ZoneOf("America/Chicago")});
+                                       .exam_class = &class_,
+                                       .reasons = &reasons_,
+                                       .patient_id = "p",
+                                       .encounter_id = "e",
+                                       .prefetch = &prefetch,
+                                       .records = &records,
+                                       .prior_performed = At("2026-01-10T12:00:00Z"),
+                                       .time = At("2026-01-15T12:00:00Z"),
+                                       .zone = ZoneOf("America/Chicago")});
     // Of what is stored it names the record.
     if (gate.record != nullptr) {
       EXPECT_TRUE(std::find(records.begin(), records.end(), gate.record) != records.end() && !gate.reason.empty());
