@@ -25,7 +25,10 @@ namespace custodian::keys {
 namespace {
 
 constexpr int kMessageBytesMax = 256 * 1024;
-constexpr int kThreadsMax = 32;
+// Of one connection at once; whoever asks beyond waits at his own end, within his deadline. gRPC refuses calls that find no thread: there are enough for
+// `serve`, its mirrors' questions and a command beside.
+constexpr int kCallsMax = 24;
+constexpr int kThreadsMax = 96;
 constexpr std::chrono::seconds kGrace{5};
 
 // One line a refused call: method, tenant or log, code. Messages name ids only; what a caller sent is escaped.
@@ -219,6 +222,7 @@ class KeyServer::Core {
     quota.SetMaxThreads(kThreadsMax);
     builder.SetResourceQuota(quota);
     builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsMax);
     builder.AddListeningPort("unix:" + socket_path_, grpc::InsecureServerCredentials());
     builder.RegisterService(&calls_);
     // The folder keeps others out while the socket's own mode is being set.

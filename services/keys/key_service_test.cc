@@ -201,6 +201,18 @@ TEST_F(KeyServiceTest, LocatorTokensMeetAcrossTenants) {
   EXPECT_EQ(*keys().LocatorTokens(other, values), *tokens);
 }
 
+// As when the keys of many patients end together, and everybody who reads asks for one.
+TEST_F(KeyServiceTest, MoreAskersThanItHasThreadsWaitForTheirTurn) {
+  ASSERT_TRUE(process_->AddTenant(tenant_, origin_).ok());
+  std::vector<std::thread> threads;
+  std::vector<absl::Status> said(200);
+  for (std::size_t t = 0; t < said.size(); ++t) {
+    threads.emplace_back([&, t] { said[t] = keys().LocatorTokens(tenant_, std::vector<std::string>{"value " + std::to_string(t)}).status(); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& status : said) EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_F(KeyServiceTest, ChecksEveryLimit) {
   ASSERT_TRUE(process_->AddTenant(tenant_, origin_).ok());
   const PatientId patient = PatientId::Random();

@@ -88,7 +88,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Create(const Options& op
   builder.SetResourceQuota(grpc::ResourceQuota("custodian").SetMaxThreads(options.threads_max));
   // A taken port is an error, not a second listener.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100);
+  // Of one connection: whoever has more calls waits at his own end, within his deadline. Past the threads gRPC refuses, and says not until when.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.threads_max / 2);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024);
   builder.AddListeningPort(absl::StrCat(options.address, ":", options.port), grpc::SslServerCredentials(tls), &core->port);
   for (grpc::Service* service : services) builder.RegisterService(service);

@@ -32,7 +32,8 @@ class GrpcServer {
     std::string key_file{};
     // CA of client certificates.
     std::string client_ca_file{};
-    int threads_max = 64;
+    // One connection has half of them at once.
+    int threads_max = 200;
   };
   // `services` are borrowed until Stop() returned. Unavailable when the port is taken, InvalidArgument for bad files.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<GrpcServer>> Create(const Options& options,

@@ -4,8 +4,11 @@
 #include <sys/socket.h>
 
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "services/rpc/grpc_client.h"
 #include "services/rpc/grpc_server.h"
 #include "services/rpc/protos/custodian.grpc.pb.h"
@@ -51,11 +54,21 @@ class EchoFeed final : public v1::FeedService::Service {
   CallGuard guard_{"custodian.example", FindClient, &shares_};
 };
 
+// As when a database is slow.
+class SlowFeed final : public v1::FeedService::Service {
+ public:
+  grpc::Status AdvanceWatermark(grpc::ServerContext*, const v1::AdvanceWatermarkRequest*, v1::FeedResponse*) override {
+    absl::SleepFor(absl::Milliseconds(50));
+    return grpc::Status::OK;
+  }
+};
+
 class GrpcTest : public ::testing::Test {
  protected:
-  GrpcTest() {
+  GrpcTest() { Serve(feed_); }
+  void Serve(grpc::Service& service) {
     const auto files = certificates_.IssueServer();
-    auto server = GrpcServer::Create({.certificate_file = files.certificate, .key_file = files.key, .client_ca_file = certificates_.ca_file()}, {&feed_});
+    auto server = GrpcServer::Create({.certificate_file = files.certificate, .key_file = files.key, .client_ca_file = certificates_.ca_file()}, {&service});
     if (!server.ok()) throw std::runtime_error(std::string(server.status().message()));
     server_ = *std::move(server);
   }
@@ -85,6 +98,20 @@ TEST_F(GrpcTest, PastItsShareAClientIsToldHowLongToWait) {
   for (int i = 0; i < 100 && refused.ok(); ++i) refused = Advance(files).status();
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
   EXPECT_EQ(tenants::RetryAfterOf(refused), absl::Seconds(1));
+}
+
+TEST_F(GrpcTest, MoreCallsThanThereAreThreadsWaitForTheirTurn) {
+  SlowFeed slow;
+  Serve(slow);
+  const auto client = FeedClient::Create(Endpoint(certificates_.IssueClient({kFeed})));
+  ASSERT_TRUE(client.ok());
+  std::vector<std::thread> threads;
+  std::vector<absl::Status> said(200);
+  for (absl::Status& status : said)
+    threads.emplace_back([&] { status = (*client)->AdvanceWatermark(absl::FromUnixMillis(7), "key").status(); });
+  for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& status : said) EXPECT_TRUE(status.ok()) << status;
+  server_.reset();
 }
 
 TEST_F(GrpcTest, OtherRolesAndUnknownClientsAreRefused) {
