@@ -141,6 +141,11 @@ void MarkAmended(const std::string& status, Json& card) {
   card.Set("summary", Text(summary));
 }
 
+void RemoveSuggestion(Json& card) {
+  card.Remove("suggestions");
+  card.Remove("selectionBehavior");
+}
+
 std::string CardsBody(std::vector<Json> cards) {
   if (cards.empty()) return std::string(kNoCards);
   return Json::Object({{"cards", Json::Array(std::move(cards))}}).Text();

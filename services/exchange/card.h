@@ -52,6 +52,8 @@ struct CardFacts {
 [[nodiscard]] Json CardJson(const CardFacts& facts);
 // A card that was made while its result had another status, as it is shown again: says that the result was amended or corrected since.
 void MarkAmended(const std::string& status, Json& card);
+// It informs only.
+void RemoveSuggestion(Json& card);
 [[nodiscard]] std::string CardsBody(std::vector<Json> cards);
 
 // At most `bytes_max` bytes, cut between characters and ended by "...".

@@ -48,20 +48,9 @@ absl::Status OrderAttempt::Evaluate(bool judge_person) {
   if (!known_)
     if (absl::Status status = TakePseudoPatient(); !status.ok()) return status;
   for (const DraftOrder& order : request_.orders) {
-    Judged judged;
-    judged.order = &order;
-    const OrderedExam ordered = ExamOfOrder(order.resource, tenant_.name, table_);
-    judged.exam_class = ordered.exam_class;
-    judged.laterality = ordered.laterality;
-    auto order_key = parts_.sealer.IndexToken(tenant_.id, absl::StrCat("order\n", order.order));
-    if (!order_key.ok()) return order_key.status();
-    judged.order_key = *std::move(order_key);
-    if (judged.exam_class == nullptr) {
-      judged.outcome = "unknown-class";
-    } else {
-      judged.outcome = judged.exam_class->mode == Mode::kOff ? "off" : !known_ ? "unknown-patient" : "";
-    }
-    judged_.push_back(std::move(judged));
+    auto judged = BeginJudging(order);
+    if (!judged.ok()) return judged.status();
+    judged_.push_back(*std::move(judged));
   }
   const bool asks = std::any_of(judged_.begin(), judged_.end(), [](const Judged& judged) { return judged.outcome.empty(); });
   if (!asks) return absl::OkStatus();
@@ -142,10 +131,14 @@ absl::StatusOr<std::string> OrderAttempt::Reshow(const std::string& body, const 
       NoteRefusal(*judged.chart, record);
       continue;
     }
+    const bool suggested = card.Find("suggestions") != nullptr;
+    const auto suggests = suggested ? WouldSuggest(judged) : false;
+    if (!suggests.ok()) return suggests.status();
     if (claim.given_up()) return absl::CancelledError("the caller gave up");
     if (absl::Status status = DiscloseOne(judged); !status.ok()) return status;
     cards.push_back(card);
     MarkAmended(json->TextOf("status"), cards.back());
+    if (suggested && !*suggests) RemoveSuggestion(cards.back());
   }
   return Json::Array(cards) == (*answer)["cards"] ? body : CardsBody(std::move(cards));
 }
@@ -201,6 +194,35 @@ absl::Status OrderAttempt::OpenCharts(bool judge_person) {
   charts_ = *std::move(charts);
   exams_.emplace(charts_, tenant_, table_, parts_.registry);
   return absl::OkStatus();
+}
+
+absl::StatusOr<OrderAttempt::Judged> OrderAttempt::BeginJudging(const DraftOrder& order) const {
+  Judged judged;
+  judged.order = &order;
+  const OrderedExam ordered = ExamOfOrder(order.resource, tenant_.name, table_);
+  judged.exam_class = ordered.exam_class;
+  judged.laterality = ordered.laterality;
+  auto order_key = parts_.sealer.IndexToken(tenant_.id, absl::StrCat("order\n", order.order));
+  if (!order_key.ok()) return order_key.status();
+  judged.order_key = *std::move(order_key);
+  if (judged.exam_class == nullptr) {
+    judged.outcome = "unknown-class";
+  } else {
+    judged.outcome = judged.exam_class->mode == Mode::kOff ? "off" : !known_ ? "unknown-patient" : "";
+  }
+  return judged;
+}
+
+absl::StatusOr<bool> OrderAttempt::WouldSuggest(Judged& shown) {
+  auto now = BeginJudging(*shown.order);
+  if (!now.ok()) return now.status();
+  if (!now->outcome.empty()) return false;
+  if (absl::Status status = Judge(*now); !status.ok()) return status;
+  if (!now->has_card()) return false;
+  shown.gate = now->gate;
+  shown.gate_chart = now->gate_chart;
+  shown.gate_record = now->gate_record;
+  return !now->suggestion.empty() && now->chart == shown.chart && ResourceOf(*now) == ResourceOf(shown);
 }
 
 absl::Status OrderAttempt::Judge(Judged& judged) {

@@ -42,8 +42,8 @@ class OrderAttempt {
   [[nodiscard]] absl::Status Disclose(const AnswerClaim& claim);
   // The answer's body and the Write that records it.
   [[nodiscard]] absl::StatusOr<std::pair<std::string, tenants::Write>> Record();
-  // Which of the cards of an earlier answer may be shown again: those whose record is a result still, and the patient's to be seen by this reader now. Each is
-  // disclosed on the present consents. FailedPrecondition as Disclose().
+  // Which of the cards of an earlier answer may be shown again: those whose record is a result still, and the patient's to be seen by this reader now; with
+  // their suggestion where it would be made now. Each is disclosed on the present consents. FailedPrecondition as Disclose().
   [[nodiscard]] absl::StatusOr<std::string> Reshow(const std::string& body, const AnswerClaim& claim);
   // Once the answer stands.
   void NoteRefusals();
@@ -92,7 +92,11 @@ class OrderAttempt {
   // come between key and entry, so the entry is asked for once in each run; equal ones are one.
   [[nodiscard]] absl::Status MakeKeyOnce(const PatientId& patient);
   [[nodiscard]] absl::Status OpenCharts(bool judge_person);
+  // Class and side of its order, and what needs no chart to be known.
+  [[nodiscard]] absl::StatusOr<Judged> BeginJudging(const DraftOrder& order) const;
   [[nodiscard]] absl::Status Judge(Judged& judged);
+  // Whether a card that was shown with a suggestion would be now. What speaks against it is put into `shown`.
+  [[nodiscard]] absl::StatusOr<bool> WouldSuggest(Judged& shown);
   void NoteRefusal(const PersonChart& chart, const OpenedRecord& record);
   // What was kept of a card that was shown; null when there is no such card.
   [[nodiscard]] absl::StatusOr<Json> OpenKept(const std::string& uuid) const;

@@ -158,6 +158,34 @@ TEST_F(CdsHooksTest, AResendSaysThatTheResultWasAmendedSince) {
   EXPECT_TRUE(CardIn(Order(OrderBody("again-" + patient_))).is_null());
 }
 
+// Nor does it suggest to cancel what it would not suggest to cancel now.
+TEST_F(CdsHooksTest, AResendSuggestsNothingThatTheSafetyGateWouldStopNow) {
+  AddEverything();
+  const auto order = [this] { return CardIn(Order(OrderBody("gate-" + patient_))); };
+  const Json first = order();
+  ASSERT_NE(first.Find("suggestions"), nullptr);
+  const std::string id = "pregnant-" + patient_;
+  const auto pregnancy = [&](const char* status, const char* code) {
+    Put("alpha", "Condition", id,
+        absl::StrCat(R"({"resourceType":"Condition","id":")", id, R"(","subject":{"reference":"Patient/)", patient_, R"("},")", status,
+                     R"(":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/)", code,
+                     R"("}]},"code":{"coding":[{"system":"http://snomed.info/sct","code":"77386006"}]}})"));
+  };
+  pregnancy("clinicalStatus", R"(condition-clinical","code":"active)");
+  const std::uint64_t size = SizeOf("alpha");
+  const Json again = order();
+  EXPECT_EQ(again.TextOf("uuid"), first.TextOf("uuid"));
+  EXPECT_EQ(again.Find("suggestions"), nullptr);
+  EXPECT_EQ(again.Find("selectionBehavior"), nullptr);
+  // The record that says so is disclosed with it.
+  std::vector<std::string> gates;
+  for (const Entry& entry : Entries("alpha", size))
+    if (entry.kind() == ledger::v1::KIND_DISCLOSURE) gates.push_back(DetailOf("alpha", entry).TextOf("gate"));
+  EXPECT_EQ(gates, std::vector<std::string>{"pregnancy"});
+  pregnancy("verificationStatus", R"(condition-ver-status","code":"entered-in-error)");
+  EXPECT_EQ(order().Text(), first.Text());
+}
+
 TEST_F(CdsHooksTest, AnAmendedResultIsNamedAsSuch) {
   AddPatient("alpha"), AddPatient("beta"), AddReport("alpha", "29252-4", "amended"), AddConsent();
   const Json card = CardIn(Order(OrderBody("amended-" + patient_)));
