@@ -90,7 +90,8 @@ SmartService::SmartService(std::string public_url, const tenants::Partitions& pa
       find_client_(std::move(find_client)),
       find_access_(std::move(find_access)),
       clock_(machine_clock),
-      used_(machine_clock) {}
+      used_(machine_clock),
+      failed_(machine_clock) {}
 
 std::optional<rpc::HttpResponse> SmartService::Handle(const rpc::HttpRequest& request) {
   std::string_view rest = request.path;
@@ -132,9 +133,17 @@ rpc::HttpResponse SmartService::Token(const tenants::Partition& partition, const
     return OauthError(400, "invalid_request", absl::StrCat("client_assertion_type must be ", kAssertionType));
   if (value("client_assertion").empty()) return OauthError(400, "invalid_request", "client_assertion, a signed JWT, is missing");
 
+  if (const absl::Duration wait = failed_.WaitOf(request.peer_address); wait > absl::ZeroDuration()) {
+    rpc::HttpResponse response = OauthError(429, "temporarily_unavailable", "too many assertions from this address were not let in; send one after the time in Retry-After");
+    response.headers.emplace_back("Retry-After", absl::StrCat(absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1)))));
+    return response;
+  }
   const auto asker = Identify(partition, url, value("client_assertion"));
   if (absl::IsUnauthenticated(asker.status())) return OauthError(401, "invalid_client", std::string(asker.status().message()));
-  if (absl::IsPermissionDenied(asker.status())) return OauthError(401, "invalid_client", kNotLetIn);
+  if (absl::IsPermissionDenied(asker.status())) {
+    failed_.Note(request.peer_address);
+    return OauthError(401, "invalid_client", kNotLetIn);
+  }
   if (!asker.ok()) {
     spdlog::error("event=token_failed tenant={} code={} reason=\"{}\"", partition.tenant.id.text(),
                   absl::StatusCodeToString(asker.status().code()), std::string(asker.status().message()));

@@ -10,7 +10,7 @@
 // Whoever is not let in gets one answer, whether the client does not exist, is another tenant's, was removed, or signed with a wrong key;
 // what is wrong with the assertion itself (form, aud, times) is told in words before anybody is looked for. A client's key set behind a
 // URL is fetched while its own call waits: that delay, at most once in ten seconds, is the only thing a stranger may notice, and only of a
-// client whose id he already knows.
+// client whose id he already knows. An address from which many assertions were not let in is told to wait (429) before the next is looked at.
 #ifndef CUSTODIAN_SERVICES_EXCHANGE_SMART_SERVICE_H_
 #define CUSTODIAN_SERVICES_EXCHANGE_SMART_SERVICE_H_
 
@@ -27,6 +27,7 @@
 #include "services/exchange/jwt_keys.h"
 #include "services/exchange/smart_scope.h"
 #include "services/keys/sealer.h"
+#include "services/rpc/failed_proofs.h"
 #include "services/rpc/http.h"
 #include "tenants/clock.h"
 #include "tenants/partitions.h"
@@ -84,6 +85,7 @@ class SmartService {
   const FindAccess find_access_;
   const Clock& clock_;
   UsedTokens used_;
+  rpc::FailedProofs failed_;
 };
 
 }  // namespace custodian::exchange

@@ -250,6 +250,30 @@ TEST_F(SmartTest, WhoIsNotLetInLearnsNothing) {
   }
 }
 
+// Looking at a signature costs processor time, and at a client's URL a request: whoever goes on failing waits, and nobody else.
+TEST_F(SmartTest, AnAddressThatGoesOnFailingWaits) {
+  const auto ask = [this](const std::string& address, const std::string& assertion) {
+    rpc::HttpRequest request = TokenRequest("alpha", Form(assertion, "system/*.cruds"));
+    request.peer_address = address;
+    return *smart_->Handle(request);
+  };
+  const std::string forged = TestJwk::Sign(TestJwk::Stranger("ec", true), R"({"alg":"ES384","kid":"ec"})", Claims().Text());
+  int looked_at = 0;
+  while (looked_at < 100 && ask("192.0.2.1", forged).status == 401) ++looked_at;
+  // Some are forgiven while they are sent.
+  EXPECT_GE(looked_at, static_cast<int>(rpc::FailedProofs::kAtOnce));
+  EXPECT_LT(looked_at, 100);
+  const auto refused = ask("192.0.2.1", Sign(Claims()));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.headers, ::testing::Contains(std::pair<std::string, std::string>("Retry-After", "1")));
+  // Nobody locks a client out by naming it.
+  EXPECT_EQ(ask("192.0.2.2", Sign(Claims())).status, 200);
+  clock_.ahead += absl::Seconds(1);
+  EXPECT_EQ(ask("192.0.2.1", Sign(Claims())).status, 200);
+  // Who is let in is never counted.
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(ask("192.0.2.1", Sign(Claims())).status, 200);
+}
+
 TEST_F(SmartTest, FaultsOfTheFormAreToldByOauthsCodes) {
   const std::string assertion = Sign(Claims());
   const auto send = [this](const std::string& body) { return *smart_->Handle(TokenRequest("alpha", body)); };

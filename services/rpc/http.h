@@ -25,6 +25,8 @@ struct HttpRequest {
   std::string body;
   // URI SAN (spiffe://...) of a client certificate that our CA signed; empty when the client showed none.
   std::string peer_spiffe_id;
+  // IP address that the connection comes from, as text; a proxy's where one stands between.
+  std::string peer_address;
 
   // First value of a header (lower-case name), or nothing.
   [[nodiscard]] std::optional<std::string_view> Header(std::string_view name) const {

@@ -291,6 +291,7 @@ class HttpsServer::Core::Session : public std::enable_shared_from_this<Session> 
     }
     request.body = std::move(message.body());
     request.peer_spiffe_id = spiffe_id_;
+    request.peer_address = address_;
     // Waits for the handler as long as it takes: our own deadlines are the handlers'.
     beast::get_lowest_layer(stream_).expires_never();
     asio::post(*core_.workers_, [self = shared_from_this(), guard = asio::make_work_guard(core_.sockets_), request = std::move(request)] {

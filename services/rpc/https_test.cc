@@ -103,7 +103,7 @@ std::optional<std::string> HeaderOf(const HttpResponse& response, std::string_vi
 }
 
 HttpResponse Echo(const HttpRequest& request) {
-  return {200, {{"X-Peer", request.peer_spiffe_id}, {"X-Method", request.method}, {"X-Path", request.path}, {"X-Query", request.query}},
+  return {200, {{"X-Peer", request.peer_spiffe_id}, {"X-Address", request.peer_address}, {"X-Method", request.method}, {"X-Path", request.path}, {"X-Query", request.query}},
           request.body};
 }
 
@@ -117,6 +117,7 @@ TEST(Https, RequestReachesTheHandlerAndItsAnswerComesBack) {
   EXPECT_EQ(HeaderOf(*response, "x-path"), "/fhir/Patient x");
   EXPECT_EQ(HeaderOf(*response, "x-query"), "name=a%20b&c=d");
   EXPECT_EQ(HeaderOf(*response, "x-peer"), "");
+  EXPECT_EQ(HeaderOf(*response, "x-address"), "127.0.0.1");
   EXPECT_EQ(HeaderOf(*response, "content-length"), "4");
 }
 
