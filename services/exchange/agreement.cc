@@ -105,11 +105,10 @@ Family FamilyOf(const Pair& pair, bool full_name) {
       pair.Share(Slot::kAddressFamily) || pair.Cross(Slot::kFamilyKnownLeftOut, Slot::kFamilyOtherLeftOut) ||
       pair.Share(Slot::kFamilyOtherLeftOut) || pair.Share(Slot::kFamilyKnownLeftOut))
     return Family::kSame;
+  // Two surnames with a typing error in one of them, before the other in common.
+  if (pair.Share(Slot::kFamilyLeftOutBirth) || pair.Share(Slot::kFamilyShapeBirth) || pair.Share(Slot::kGivenFamilyLeftOut)) return Family::kClose;
   if (pair.Share(Slot::kAnyFamilyBirth) || pair.Share(Slot::kAnyFullName) || pair.Share(Slot::kNationalFamily)) return Family::kFormer;
-  if (pair.Share(Slot::kFamilySoundBirth) || pair.Share(Slot::kFamilyLeftOutBirth) || pair.Share(Slot::kFamilyShapeBirth) ||
-      pair.Share(Slot::kGivenFamilyLeftOut))
-    return Family::kClose;
-  return Family::kDiffers;
+  return pair.Share(Slot::kFamilySoundBirth) ? Family::kClose : Family::kDiffers;
 }
 
 // Two names that people bear, or are on no list, in which a letter or two differ, or which sound the same.

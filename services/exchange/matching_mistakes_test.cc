@@ -66,6 +66,13 @@ TEST(Matching, NamesThatAScannerMisreadAreTheSameName) {
   EXPECT_NE(GradeOf(PatientJson("Roe", "Zogurnija"), PatientJson("Roe", "Zogumija")), MatchGrade::kCertain);
 }
 
+TEST(Matching, ATypingErrorInOneOfTwoSurnamesIsATypingError) {
+  EXPECT_EQ(Of(PatientJson("Nguyen-Fultz", "Anna"), PatientJson("Ngyuen Fultz", "Anna")).agreement.family, Family::kClose);
+  EXPECT_EQ(Of(PatientJson("Nguyen-Fultz", "Anna"), PatientJson("Fultz", "Anna")).agreement.family, Family::kFormer);
+  const std::string elsewhere = R"("address":[{"line":["9 Yarrow Lane"],"city":"Troy"}])";
+  EXPECT_EQ(GradeOf(PatientJson("Nguyen-Fultz", "Anna"), PatientJson("Ngyuen-Fultz", "Anna", elsewhere), kRare), MatchGrade::kCertain);
+}
+
 TEST(Matching, AMistypedNicknameIsThePersonOfThatNameUnlessATwinIsKnown) {
   EXPECT_THAT(MeantNamesOf("frnkie"), ::testing::Contains("frankie"));
   EXPECT_THAT(MeantNamesOf("frankie"), ::testing::IsEmpty()) << "a name that people bear";
