@@ -52,6 +52,12 @@ class Pair {
     return CountShared(a_, one, b_, other) > 0 || CountShared(a_, other, b_, one) > 0;
   }
   [[nodiscard]] int Count(Slot slot) const { return CountShared(a_, slot, b_, slot); }
+  // How many values the one has that has fewer of them.
+  [[nodiscard]] std::ptrdiff_t Fewer(Slot slot) const {
+    const auto [a, a_end] = Range(a_, slot);
+    const auto [b, b_end] = Range(b_, slot);
+    return std::min(a_end - a, b_end - b);
+  }
   // One has the first, the other the second.
   [[nodiscard]] bool Differ(std::uint32_t one, std::uint32_t other) const {
     return ((a_.fields & one) != 0 && (b_.fields & other) != 0) || ((a_.fields & other) != 0 && (b_.fields & one) != 0);
@@ -69,10 +75,17 @@ Said SaidOf(bool both_have, bool same) { return !both_have ? Said::kMissing : sa
 
 National NationalOf(const Pair& pair) {
   // Kinds in common, of which each must have a value in common.
-  const int kinds = pair.Count(Slot::kNationalKind);
-  if (kinds == 0) return National::kMissing;
-  if (pair.Count(Slot::kNational) >= kinds) return National::kSame;
-  return pair.Share(Slot::kNationalLeftOut) || pair.Share(Slot::kNationalLeftOutGiven) ? National::kClose : National::kDiffers;
+  const int sound = pair.Count(Slot::kNationalKind);
+  const bool mistyped = pair.Share(Slot::kMistypedNationalKind) || pair.Cross(Slot::kNationalKind, Slot::kMistypedNationalKind);
+  const int kinds = sound + (mistyped ? 1 : 0);
+  if (kinds > 0 && pair.Count(Slot::kNational) >= kinds) return National::kSame;
+  if (pair.Share(Slot::kNationalLeftOut) || pair.Share(Slot::kNationalLeftOutGiven)) return National::kClose;
+  // Two digits mistaken in the number of somebody of that given name and birth date: not a twin's.
+  constexpr int kMistaken = 2;
+  const bool alike = pair.Share(Slot::kNationalDigitNames) &&
+                     pair.Count(Slot::kNationalDigitNames) + kMistaken >= pair.Fewer(Slot::kNationalDigitNames);
+  if (alike && !pair.Share(Slot::kNationalNeighbourNames)) return National::kClose;
+  return sound > 0 ? National::kDiffers : National::kMissing;
 }
 
 Birth BirthOf(const Pair& pair, bool same_birth) {
@@ -82,6 +95,7 @@ Birth BirthOf(const Pair& pair, bool same_birth) {
   if (pair.BothHave(kFirstOfYear)) return Birth::kDiffers;
   if (pair.Share(Slot::kNearBirthName) || pair.Share(Slot::kNearBirthGiven) || pair.Share(Slot::kNearBirthFamily)) return Birth::kNear;
   if (pair.BothHave(kTellsTwinsAndYears) && pair.EitherHas(kFirstOfYear) && pair.Share(Slot::kYearName)) return Birth::kNear;
+  if (pair.Share(Slot::kDecadeName)) return Birth::kNear;
   return pair.Share(Slot::kDayName) ? Birth::kDay : Birth::kDiffers;
 }
 
@@ -91,10 +105,10 @@ Family FamilyOf(const Pair& pair, bool full_name) {
       pair.Share(Slot::kAddressFamily) || pair.Cross(Slot::kFamilyKnownLeftOut, Slot::kFamilyOtherLeftOut) ||
       pair.Share(Slot::kFamilyOtherLeftOut) || pair.Share(Slot::kFamilyKnownLeftOut))
     return Family::kSame;
+  // Two surnames with a typing error in one of them, before the other in common.
+  if (pair.Share(Slot::kFamilyLeftOutBirth) || pair.Share(Slot::kFamilyShapeBirth) || pair.Share(Slot::kGivenFamilyLeftOut)) return Family::kClose;
   if (pair.Share(Slot::kAnyFamilyBirth) || pair.Share(Slot::kAnyFullName) || pair.Share(Slot::kNationalFamily)) return Family::kFormer;
-  if (pair.Share(Slot::kFamilySoundBirth) || pair.Share(Slot::kFamilyLeftOutBirth) || pair.Share(Slot::kGivenFamilyLeftOut))
-    return Family::kClose;
-  return Family::kDiffers;
+  return pair.Share(Slot::kFamilySoundBirth) ? Family::kClose : Family::kDiffers;
 }
 
 // Two names that people bear, or are on no list, in which a letter or two differ, or which sound the same.
@@ -118,12 +132,18 @@ Given GivenOf(const Pair& pair, bool full_name, bool same_birth, bool& twins, bo
   }
   twins = false;
   if (pair.Cross(Slot::kKnownLeftOutBirth, Slot::kOtherLeftOutBirth) || pair.Cross(Slot::kKnownSoundBirth, Slot::kOtherSoundBirth) ||
+      pair.Cross(Slot::kKnownShapeBirth, Slot::kOtherShapeBirth) ||
       pair.Cross(Slot::kFamilyKnownLeftOut, Slot::kFamilyOtherLeftOut))
     return Given::kClose;
   twins = true;
-  if (pair.Share(Slot::kOtherLeftOutBirth) || pair.Share(Slot::kOtherSoundBirth) || pair.Share(Slot::kFamilyOtherLeftOut)) return Given::kClose;
+  if (pair.Share(Slot::kOtherLeftOutBirth) || pair.Share(Slot::kOtherSoundBirth) || pair.Share(Slot::kOtherShapeBirth) ||
+      pair.Share(Slot::kFamilyOtherLeftOut))
+    return Given::kClose;
   if (pair.Cross(Slot::kKnownTwoLeftOutBirth, Slot::kOtherTwoLeftOutBirth)) return Given::kClose;
-  if (pair.Cross(Slot::kInitialBirth, Slot::kInitialOfBirth)) {
+  // A mistyped nickname may as well be another's name; of two names alike ("julia", "julie") it says nothing.
+  const bool meant = (pair.Cross(Slot::kMeantBirth, Slot::kFormalBirth) || pair.Cross(Slot::kMeantFormalBirth, Slot::kFamiliarBirth)) &&
+                     !pair.Cross(Slot::kMeantAlikeBirth, Slot::kAlikeBirth);
+  if (meant || pair.Cross(Slot::kInitialBirth, Slot::kInitialOfBirth)) {
     unless_twin = pair.BothHave(kTellsTwinsAndYears);
     return Given::kClose;
   }
@@ -192,7 +212,8 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
   agreement.birth = BirthOf(pair, same_birth);
   agreement.year_only = (agreement.birth == Birth::kSame || agreement.birth == Birth::kNear) && pair.EitherHas(kFirstOfYear);
   agreement.family = FamilyOf(pair, agreement.full_name);
-  agreement.former_family = agreement.family == Family::kFormer && pair.Cross(Slot::kFamilyBirth, Slot::kAnyFamilyBirth);
+  agreement.former_family = agreement.family == Family::kFormer &&
+                            (pair.Cross(Slot::kFamilyBirth, Slot::kAnyFamilyBirth) || pair.Cross(Slot::kBorneFullName, Slot::kAnyFullName));
   agreement.given = GivenOf(pair, agreement.full_name, same_birth, agreement.twins_given, agreement.unless_twin);
   agreement.mistyped_given =
       pair.Differ(kKnownGiven, kOtherGiven) && (agreement.given != Given::kDiffers || pair.Share(Slot::kInitialOfBirth));
@@ -207,8 +228,9 @@ Agreement Compare(const LocatedPatient& a, const LocatedPatient& b) {
   const bool sex_told = agreement.birth == Birth::kSame || agreement.full_name;
   agreement.sex = SaidOf(pair.BothHave(kHasSex) && sex_told, pair.Share(Slot::kSexBirth) || pair.Share(Slot::kSexName));
   // Mary Ann and Mary Sue are two names; Mary Ann and a Mary whose middle name is Sue need not be.
-  const bool same_middle = pair.Share(Slot::kMiddleBirth);
-  agreement.middle = SaidOf(pair.BothHave(kHasMiddle) && agreement.birth == Birth::kSame && (same_middle || !pair.OneHas(kMiddleInGiven)), same_middle);
+  const bool same_middle = pair.Share(Slot::kMiddleBirth) || pair.Share(Slot::kMiddleName);
+  const bool middle_told = agreement.birth == Birth::kSame || (agreement.birth == Birth::kNear && agreement.full_name && pair.BothHave(kTellsMiddleNames));
+  agreement.middle = SaidOf(pair.BothHave(kHasMiddle) && middle_told && (same_middle || !pair.OneHas(kMiddleInGiven)), same_middle);
   if (agreement.middle == Said::kDiffers && pair.BothHave(kMiddleInGiven)) agreement.twins_given = true;
   agreement.suffix = SaidOf(pair.BothHave(kHasSuffix) && agreement.full_name, pair.Share(Slot::kSuffixName));
   agreement.contact = ContactOf(pair);

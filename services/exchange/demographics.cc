@@ -94,15 +94,22 @@ struct NameWords {
   std::size_t hyphenated = 1;
 };
 
+// A name has no digits: those in it are letters that were misread.
+std::vector<std::string> NameWordsOf(std::string_view text) {
+  std::vector<std::string> words = FoldedWords(text);
+  for (std::string& word : words) word = LettersOf(word);
+  return words;
+}
+
 // Of a HumanName without parts, "Roe, Jane" or "Jane Roe".
 NameWords FromText(std::string_view text) {
   NameWords name;
   if (const auto comma = text.find(','); comma != std::string_view::npos) {
-    name.family = FoldedWords(text.substr(0, comma));
-    name.given.push_back(FoldedWords(text.substr(comma + 1)));
+    name.family = NameWordsOf(text.substr(0, comma));
+    name.given.push_back(NameWordsOf(text.substr(comma + 1)));
     return name;
   }
-  std::vector<std::string> words = FoldedWords(text);
+  std::vector<std::string> words = NameWordsOf(text);
   if (words.size() < 2) return name;
   const bool suffixed = words.size() > 2 && !GenerationOf(words.back()).empty();
   const auto family = words.end() - (suffixed ? 2 : 1);
@@ -113,13 +120,13 @@ NameWords FromText(std::string_view text) {
 
 NameWords WordsOf(const Json& name) {
   NameWords words;
-  words.family = FoldedWords(name.TextOf("family"));
+  words.family = NameWordsOf(name.TextOf("family"));
   for (const Json& given : name["given"].items()) {
     if (words.given.empty()) {
       const absl::string_view text = absl::StripAsciiWhitespace(given.text());
-      words.hyphenated = std::max<std::size_t>(1, FoldedWords(std::string(text.substr(0, text.find(' ')))).size());
+      words.hyphenated = std::max<std::size_t>(1, NameWordsOf(std::string(text.substr(0, text.find(' ')))).size());
     }
-    words.given.push_back(FoldedWords(given.text()));
+    words.given.push_back(NameWordsOf(given.text()));
   }
   if (words.family.empty() && words.given.empty()) words = FromText(name.TextOf("text"));
   return words;

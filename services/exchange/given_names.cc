@@ -1,6 +1,9 @@
 #include "services/exchange/given_names.h"
 
+#include <algorithm>
+#include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "services/exchange/data_files.h"
 
@@ -39,6 +42,30 @@ const std::vector<std::string_view>& FormalNamesOf(std::string_view name) {
   static const auto& none = *new std::vector<std::string_view>();
   const auto found = Names().find(name);
   return found == Names().end() ? none : found->second;
+}
+
+std::vector<std::string_view> MeantNamesOf(std::string_view name) {
+  constexpr std::size_t kMin = 4, kMax = 16;
+  std::vector<std::string_view> meant;
+  if (name.size() < kMin || name.size() > kMax || IsGivenName(name)) return meant;
+  const auto consider = [&meant](const std::string& other) {
+    const auto found = Names().find(other);
+    if (found != Names().end() && std::find(meant.begin(), meant.end(), found->first) == meant.end()) meant.push_back(found->first);
+  };
+  for (std::size_t i = 0; i <= name.size(); ++i) {
+    std::string other(name);
+    if (i < name.size()) consider(other.erase(i, 1));
+    for (char letter = 'a'; letter <= 'z'; ++letter) {
+      consider(std::string(name).insert(i, 1, letter));
+      if (i < name.size()) consider(std::string(name).replace(i, 1, 1, letter));
+    }
+    if (i + 1 < name.size()) {
+      other = name;
+      std::swap(other[i], other[i + 1]);
+      consider(other);
+    }
+  }
+  return meant;
 }
 
 }  // namespace custodian::exchange

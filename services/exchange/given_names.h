@@ -13,6 +13,9 @@ namespace custodian::exchange {
 [[nodiscard]] bool IsGivenName(std::string_view name);
 // Formal names, none for a name that is nobody's nickname.
 [[nodiscard]] const std::vector<std::string_view>& FormalNamesOf(std::string_view name);
+// Names that people bear of which `name`, on no list, may be a typing error: a letter replaced, left out, inserted, or exchanged with its neighbour. None
+// for a name of less than four or more than sixteen letters.
+[[nodiscard]] std::vector<std::string_view> MeantNamesOf(std::string_view name);
 
 }  // namespace custodian::exchange
 

@@ -14,7 +14,7 @@ namespace custodian::exchange {
 namespace {
 
 // Raised with each change of how persons are judged (matching, match_weights, agreement): what was kept by other rules is judged again.
-constexpr char kRules[] = "rules 6\n";
+constexpr char kRules[] = "rules 7\n";
 
 // For what a tenant is told of likeness: how many bear a name, at all tenants together, would tell it who is registered elsewhere.
 absl::StatusOr<NameCount> UncountedName(const LocatedPatient&) { return NameCount(); }
@@ -80,11 +80,11 @@ absl::StatusOr<std::set<PatientLink>> ConnectedWith(const std::set<PatientLink>&
   return connected;
 }
 
-// Those gathered, and of their twins those whom an initial may join to somebody: less is certain of them with these than without. The twins are not
-// judged, for everyone of one surname and birth date is among them.
+// Those gathered, and of their twins those whom an initial or a mistyped nickname may join to somebody: less is certain of them with these than
+// without. The twins are not judged, for everyone of one surname and birth date is among them.
 absl::Status AddConcerned(const MatchedPatients& among, LocatorRows& rows, std::set<PatientLink>& concerned) {
   AddLinks(among, concerned);
-  const auto with_twins = rows.JoinedByInitial(among.twins);
+  const auto with_twins = rows.JoinedUnlessTwin(among.twins);
   if (!with_twins.ok()) return with_twins.status();
   concerned.insert(with_twins->begin(), with_twins->end());
   return absl::OkStatus();

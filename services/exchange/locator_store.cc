@@ -206,7 +206,7 @@ absl::StatusOr<std::vector<LocatedPatient>> LocatorRows::Decided(const std::vect
   return found;
 }
 
-absl::StatusOr<std::set<PatientLink>> LocatorRows::JoinedByInitial(const std::set<PatientLink>& patients) {
+absl::StatusOr<std::set<PatientLink>> LocatorRows::JoinedUnlessTwin(const std::set<PatientLink>& patients) {
   std::set<PatientLink> joined;
   if (patients.empty()) return joined;
   const LinkArrays asked = ArraysOf(patients);
@@ -217,7 +217,7 @@ absl::StatusOr<std::set<PatientLink>> LocatorRows::JoinedByInitial(const std::se
            "unnest(kept.tenant_ids, kept.patient_ids) AS one (tenant_id, patient_id)) "
            "SELECT tenant_id, patient_id FROM member WHERE EXISTS "
            "(SELECT FROM member JOIN locator.patient USING (tenant_id, patient_id) WHERE fields & $3 <> 0)",
-           asked.tenants, asked.patients, static_cast<int>(kInitialGiven))) {
+           asked.tenants, asked.patients, static_cast<int>(kUnlessTwinGiven))) {
     auto link = LinkOf(row);
     if (!link.ok()) return link.status();
     joined.insert(*std::move(link));

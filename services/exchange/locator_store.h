@@ -36,8 +36,8 @@ class LocatorRows {
   [[nodiscard]] absl::StatusOr<NameCount> Count(const LocatedPatient& patient);
   // What was decided about these, added to `decisions`, and the rows of those who are linked with them by decision.
   [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> Decided(const std::vector<LocatedPatient>& of, MatchDecisions& decisions);
-  // All of these and of their kept persons, if one among them bears an initial for a given name; else nobody.
-  [[nodiscard]] absl::StatusOr<std::set<PatientLink>> JoinedByInitial(const std::set<PatientLink>& patients);
+  // All of these and of their kept persons, if one among them bears a given name that joins only where no twin is known; else nobody.
+  [[nodiscard]] absl::StatusOr<std::set<PatientLink>> JoinedUnlessTwin(const std::set<PatientLink>& patients);
   // Some patients, for estimation.
   [[nodiscard]] absl::StatusOr<std::vector<LocatedPatient>> Sample(int count);
   // A tenant's patients after one of them, in the order of their ids.

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/civil_time.h"
 #include "ledger/entry.h"
@@ -19,6 +20,11 @@ constexpr std::size_t kLeftOutMin = 4;
 constexpr std::size_t kTwoLeftOutMin = 6;
 constexpr std::size_t kTwoLeftOutMax = 10;
 constexpr std::size_t kFormalMax = 4;
+constexpr std::size_t kShapeMin = 3;
+// Of more names than these nobody knows which was meant.
+constexpr std::size_t kMeantMax = 4;
+// Two digits are too much of a shorter number.
+constexpr std::size_t kMistakenDigitsMin = 8;
 constexpr int kMarkBytes = 5;
 
 bool IsKey(Slot slot) {
@@ -38,6 +44,14 @@ bool IsKey(Slot slot) {
     case Slot::kNamesBirth: return true;
     default: return false;
   }
+}
+
+// A social security number with a digit too few or too many, or a letter among them. What is no such number at all ("ssn-a1") is its tenant's business.
+bool IsMistyped(std::string_view kind, std::string_view number) {
+  constexpr std::ptrdiff_t kDigits = 9;
+  const auto digits = std::count_if(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const auto others = static_cast<std::ptrdiff_t>(number.size()) - digits;
+  return kind == "SS" && others <= 1 && (digits != kDigits || others == 1);
 }
 
 class Builder {
@@ -97,6 +111,32 @@ std::vector<std::string> NearBirths(const std::string& date) {
   return near;
 }
 
+// What two dates have in common of which a digit of the year but its last was mistaken, and that are no generation apart: father and son of one name are born
+// 20, 30 or 40 years apart, on one day by chance.
+std::vector<std::string> Decades(const std::string& date) {
+  int year = 0;
+  if (!absl::SimpleAtoi(absl::string_view(date).substr(0, 4), &year)) return {};
+  const std::string day = date.substr(5);
+  std::vector<std::string> decades{absl::StrCat("m", year % 50, day)};
+  for (const int apart : {10, 60, 80})
+    for (const int earlier : {year - apart, year}) decades.push_back(absl::StrCat("d", apart, "|", earlier, day));
+  return decades;
+}
+
+void AddAlike(Slot slot, std::string_view given, const std::string& birth, Builder& to) {
+  for (const std::string& left : OneLeftOut(given, 2))
+    if (left != given) to.Add(slot, "gab", {left, absl::StrCat(given.size()), birth});
+}
+
+// For a mistyped nickname ("frnkie" for Frances).
+void AddMeant(const std::vector<std::string_view>& meant, const std::string& birth, Builder& to) {
+  for (const std::string_view name : meant) {
+    to.Add(Slot::kMeantBirth, "gnb", {name, birth});
+    AddAlike(Slot::kMeantAlikeBirth, name, birth, to);
+    for (const std::string_view formal : FormalNamesOf(name)) to.Add(Slot::kMeantFormalBirth, "gnb", {formal, birth});
+  }
+}
+
 void AddNames(const Demographics& of, Builder& to) {
   const std::string& birth = of.birth_date;
   if (!birth.empty()) {
@@ -104,6 +144,7 @@ void AddNames(const Demographics& of, Builder& to) {
       to.Add(Slot::kFamilyBirth, "fb", {family, birth});
       to.Add(Slot::kFamilySoundBirth, "fsb", {SoundOf(family), birth});
       for (const std::string& left : OneLeftOut(family, kLeftOutMin)) to.Add(Slot::kFamilyLeftOutBirth, "flb", {left, birth});
+      if (family.size() >= kShapeMin) to.Add(Slot::kFamilyShapeBirth, "fpb", {ShapeOf(family), birth});
     }
     for (const std::string& family : AllFamilies(of)) to.Add(Slot::kAnyFamilyBirth, "fb", {family, birth});
     for (const std::string& given : of.given) {
@@ -112,9 +153,8 @@ void AddNames(const Demographics& of, Builder& to) {
       to.Add(Slot::kFamiliarBirth, "gnb", {given, birth});
       for (const std::string_view formal : FormalNamesOf(given)) to.Add(Slot::kFormalBirth, "gnb", {formal, birth});
       to.Add(known ? Slot::kKnownSoundBirth : Slot::kOtherSoundBirth, "gsb", {SoundOf(given), birth});
-      if (known)
-        for (const std::string& left : OneLeftOut(given, 2))
-          if (left != given) to.Add(Slot::kAlikeBirth, "gab", {left, absl::StrCat(given.size()), birth});
+      if (given.size() >= kShapeMin) to.Add(known ? Slot::kKnownShapeBirth : Slot::kOtherShapeBirth, "gpb", {ShapeOf(given), birth});
+      if (known) AddAlike(Slot::kAlikeBirth, given, birth, to);
       for (const std::string& left : OneLeftOut(given, kLeftOutMin))
         to.Add(known ? Slot::kKnownLeftOutBirth : Slot::kOtherLeftOutBirth, "glb", {left, birth});
       for (const std::string& family : of.family) to.Add(Slot::kNamesBirth, "nb", {std::min(given, family), std::max(given, family), birth});
@@ -140,6 +180,8 @@ void AddNamesWithoutBirth(const Demographics& of, Builder& to) {
   const std::vector<std::string> forms = FormsOf(of.given);
   for (const std::string& form : forms)
     for (const std::string& family : AllFamilies(of)) to.Add(Slot::kAnyFullName, "an", {form, family});
+  for (const std::string& form : forms)
+    for (const std::string& family : of.family) to.Add(Slot::kBorneFullName, "an", {form, family});
   if (!of.given.empty() && !of.family.empty()) {
     const std::string& given = of.given.front();
     const std::string& family = of.family.front();
@@ -158,6 +200,26 @@ void AddNamesWithoutBirth(const Demographics& of, Builder& to) {
     for (const std::string& family : of.family) to.Add(Slot::kDayName, "dn", {of.birth_date.substr(5), given, family});
   for (const std::string& given : of.given)
     for (const std::string& family : AllFamilies(of)) to.Add(Slot::kYearName, "yn", {of.birth_date.substr(0, 4), given, family});
+  if (!of.given.empty())
+    for (const std::string& family : AllFamilies(of))
+      for (const std::string& middle : of.middle) to.Add(Slot::kMiddleName, "mn", {middle, of.given.front(), family});
+  if (!of.given.empty() && !of.family.empty())
+    for (const std::string& decade : Decades(of.birth_date)) to.Add(Slot::kDecadeName, "yd", {decade, of.given.front(), of.family.front()});
+}
+
+// For identifiers in which two digits were mistaken. Neighbours in the series are given to who registers together, twins above all: they are two.
+void AddNationalDigits(const Demographics& of, Builder& to) {
+  if (of.birth_date.empty() || of.given.empty()) return;
+  for (const auto& [kind, value] : of.national) {
+    if (value.size() < kMistakenDigitsMin) continue;
+    const std::string& given = of.given.front();
+    for (std::size_t i = 0; i < value.size(); ++i)
+      to.Add(Slot::kNationalDigitNames, "idd", {kind, absl::StrCat(i), value.substr(i, 1), given, of.birth_date});
+    std::uint64_t number = 0;
+    if (!absl::SimpleAtoi(value, &number)) continue;
+    to.Add(Slot::kNationalNeighbourNames, "idn", {kind, absl::StrCat("even|", number / 2), given, of.birth_date});
+    to.Add(Slot::kNationalNeighbourNames, "idn", {kind, absl::StrCat("odd|", (number + 1) / 2), given, of.birth_date});
+  }
 }
 
 void AddContacts(const Demographics& of, Builder& to) {
@@ -212,11 +274,17 @@ void SortUnique(std::vector<T>& list) {
 LocatorValues LocatorValuesOf(const Demographics& of) {
   Builder to;
   to.Has(kTellsTwinsAndYears);
+  to.Has(kTellsMiddleNames);
   if (!of.family.empty()) to.Has(kHasFamily);
+  // Of the given name, if it is on no list.
+  std::vector<std::string_view> meant;
   if (!of.given.empty()) {
     to.Has(kHasGiven);
-    to.Has(IsGivenName(of.given.front()) ? kKnownGiven : kOtherGiven);
-    if (of.given.front().size() == 1) to.Has(kInitialGiven);
+    const std::string& given = of.given.front();
+    to.Has(IsGivenName(given) ? kKnownGiven : kOtherGiven);
+    meant = MeantNamesOf(given);
+    if (meant.size() > kMeantMax) meant.clear();
+    if (given.size() == 1 || !meant.empty()) to.Has(kUnlessTwinGiven);
   }
   if (!of.birth_date.empty()) to.Has(kHasBirth);
   if (of.birth_date.ends_with("-01-01")) to.Has(kFirstOfYear);
@@ -231,7 +299,7 @@ LocatorValues LocatorValuesOf(const Demographics& of) {
   // Whatever else has to be left out, identifiers are not.
   for (const auto& [kind, value] : of.national) {
     to.Add(Slot::kNational, "id", {kind, value});
-    to.Add(Slot::kNationalKind, "kind", {kind});
+    to.Add(IsMistyped(kind, value) ? Slot::kMistypedNationalKind : Slot::kNationalKind, "kind", {kind});
     for (const std::string& family : AllFamilies(of)) to.Add(Slot::kNationalFamily, "idf", {kind, value, family});
     for (const std::string& form : FormsOf(of.given)) to.Add(Slot::kNationalGiven, "idg", {kind, value, form});
   }
@@ -241,6 +309,8 @@ LocatorValues LocatorValuesOf(const Demographics& of) {
     for (const auto& [kind, value] : of.national)
       for (const std::string& left : NumberVariants(value)) to.Add(Slot::kNationalLeftOut, "idl", {kind, left, of.birth_date});
   AddNamesWithoutBirth(of, to);
+  if (!of.birth_date.empty()) AddMeant(meant, of.birth_date, to);
+  AddNationalDigits(of, to);
   if (!of.birth_date.empty() && !of.given.empty() && of.given.front().size() >= kTwoLeftOutMin && of.given.front().size() <= kTwoLeftOutMax) {
     const Slot slot = IsGivenName(of.given.front()) ? Slot::kKnownTwoLeftOutBirth : Slot::kOtherTwoLeftOutBirth;
     for (const std::string& left : OneLeftOut(of.given.front(), kTwoLeftOutMin))

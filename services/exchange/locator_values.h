@@ -80,6 +80,26 @@ enum class Slot : std::uint8_t {
   kNationalLeftOutGiven,
   // Year of birth with both names.
   kYearName,
+  // Names as a scanner sees them (ShapeOf), with the birth date: of given names "known" and "other" meet, and "other" each other.
+  kFamilyShapeBirth,
+  kKnownShapeBirth,
+  kOtherShapeBirth,
+  // What a given name on no list may be a typing error of, and what that stands for, with the birth date: they meet "formal" and "familiar".
+  kMeantBirth,
+  kMeantFormalBirth,
+  // The same as kAlikeBirth of what it may be a typing error of: meets kAlikeBirth.
+  kMeantAlikeBirth,
+  // Any form of the given name with the family names borne now: meets kAnyFullName.
+  kBorneFullName,
+  // Both names with the month and day and what years have in common that are 10, 50, 60, 80 or hundreds of years apart.
+  kDecadeName,
+  // Middle initial with the given name and any family name.
+  kMiddleName,
+  // As kNationalKind, of an identifier that was mistyped beyond doubt: it may confirm another and contradicts none.
+  kMistypedNationalKind,
+  // Each digit of a national identifier with given name and birth date; and the identifier with its neighbours in the series.
+  kNationalDigitNames,
+  kNationalNeighbourNames,
 };
 
 // Which fields a patient has: what two share or lack decides whether a difference is one.
@@ -104,8 +124,10 @@ enum Field : std::uint32_t {
   kFirstOfYear = 8192,
   // Kept since those two are: without it, their absence says nothing.
   kTellsTwinsAndYears = 16384,
-  // A given name of one letter.
-  kInitialGiven = 32768,
+  // A given name that joins its patient to others only where no twin is known: one of one letter, or that may be a mistyped nickname.
+  kUnlessTwinGiven = 32768,
+  // Kept since kMiddleName is: without it, its absence says nothing.
+  kTellsMiddleNames = 65536,
 };
 
 struct LocatorValue {

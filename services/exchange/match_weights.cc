@@ -61,6 +61,8 @@ double LargerNetworkBits(std::int64_t patients) { return std::max(0.0, std::log2
 
 // What a year of birth is worth at most: some sixty of them are usual.
 constexpr double kYearBits = 6;
+// What a name with its middle initial has to make up for where an address alone stands beside a year.
+constexpr double kYearAtAddressBits = 6;
 
 // Who lives at one address or telephone is not born on one day, twins apart, whom their given names tell; and who bears one whole name there is
 // of another generation. Where that agrees, an address or telephone in common is a stranger's coincidence, not a household's.
@@ -99,7 +101,7 @@ bool IsCorroborated(const Agreement& agreement, double score, const MatchWeights
 
 // Names that differ as twins' do are one person's by a middle initial in common, or where nobody is known who could be that twin.
 bool IsNoTwin(const Agreement& agreement, bool family_agrees, bool no_twin) {
-  if (agreement.unless_twin && no_twin && family_agrees && agreement.contact <= Contact::kTelephone &&
+  if (agreement.unless_twin && no_twin && family_agrees && agreement.contact <= Contact::kStreet &&
       agreement.middle != Said::kDiffers && agreement.sex != Said::kDiffers)
     return true;
   // Where neither name is on the list of those that people bear, a middle initial is not enough.
@@ -119,8 +121,11 @@ bool MayBeCertain(const Agreement& agreement, double score, const MatchWeights& 
     return family_agrees || (agreement.birth == Birth::kNear && agreement.contact <= Contact::kStreet);
   }
   if (!given_agrees || agreement.family == Family::kMissing || agreement.suffix == Said::kDiffers) return false;
-  // Many of one name have one year of birth, and one shelter's address.
-  if (agreement.year_only && agreement.contact != Contact::kBoth && agreement.contact != Contact::kTelephone && agreement.national != National::kClose) return false;
+  // Many of one name have one year of birth, and one shelter's address: but not of a rare one with its middle initial.
+  if (agreement.year_only && agreement.contact != Contact::kBoth && agreement.contact != Contact::kTelephone && agreement.national != National::kClose &&
+      (agreement.contact != Contact::kAddress || !agreement.full_name || agreement.middle != Said::kSame || patients < kNamesKnownFrom ||
+       score < weights.certain + kYearAtAddressBits))
+    return false;
   if (agreement.twins_given && !IsNoTwin(agreement, family_agrees, no_twin)) return false;
   if (agreement.given != Given::kSame && (agreement.sex == Said::kDiffers || agreement.middle == Said::kDiffers)) return false;
   // A new surname under the same telephone is a marriage; at the same address alone, perhaps somebody else who lives there, unless that one

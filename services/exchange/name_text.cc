@@ -167,6 +167,33 @@ std::string SoundOf(std::string_view folded) {
   return code;
 }
 
+std::string LettersOf(std::string_view folded_word) {
+  constexpr std::string_view kDigits = "0158", kLetters = "olsb";
+  const auto is_letter = [](char c) { return c < '0' || c > '9'; };
+  std::string word(folded_word);
+  if (std::none_of(word.begin(), word.end(), is_letter) || word == "2nd" || word == "3rd" || word == "4th") return word;
+  for (char& c : word)
+    if (const auto at = kDigits.find(c); at != std::string_view::npos) c = kLetters[at];
+  return word;
+}
+
+std::string ShapeOf(std::string_view folded) {
+  constexpr std::array<std::pair<std::string_view, char>, 4> kPairs{{{"rn", 'm'}, {"cl", 'd'}, {"el", 'd'}, {"vv", 'w'}}};
+  constexpr std::string_view kLetters = "eijtfhkuyq", kShapes = "cllllbbvvg";
+  std::string shape;
+  for (std::size_t i = 0; i < folded.size(); ++i) {
+    const auto pair = std::find_if(kPairs.begin(), kPairs.end(), [&](const auto& one) { return folded.substr(i).starts_with(one.first); });
+    if (pair != kPairs.end()) {
+      shape += pair->second;
+      ++i;
+      continue;
+    }
+    const auto at = kLetters.find(folded[i]);
+    shape += at == std::string_view::npos ? folded[i] : kShapes[at];
+  }
+  return shape;
+}
+
 std::vector<std::string> OneLeftOut(std::string_view folded, std::size_t length_min) {
   std::vector<std::string> variants{std::string(folded)};
   const std::vector<std::size_t> at = Boundaries(folded);

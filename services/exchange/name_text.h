@@ -26,6 +26,10 @@ namespace custodian::exchange {
 // The text itself and the text without each one of its characters: two texts have one in common when they differ by one
 // character inserted, left out, replaced, or exchanged with its neighbour. Just the text when it is shorter than `length_min`.
 [[nodiscard]] std::vector<std::string> OneLeftOut(std::string_view folded, std::size_t length_min);
+// Letters for digits that stand in a word for letters of their shape ("j0hn5on"): no name but a generation ("2nd") has any.
+[[nodiscard]] std::string LettersOf(std::string_view folded_word);
+// A folded name as a scanner sees it: letters and pairs of letters that are mistaken for each other in print are one. Text of other scripts stays as it is.
+[[nodiscard]] std::string ShapeOf(std::string_view folded);
 // Of a number whose neighbours in the series are other persons' (a twin's): the number itself, without each digit but the last, with
 // the last two digits in either order, and of eight digits or more the last four alone.
 [[nodiscard]] std::vector<std::string> NumberVariants(std::string_view folded);

@@ -184,8 +184,10 @@ class Maker {
       twin.national = NextNational(one.national);
       if (twin.sex == one.sex && Chance(random_, rates_.twins_alike)) twin.given = NameLike(one.given, one.sex);
       while (twin.given == one.given) twin.given = Given(twin.sex);
+      // Few names begin with some letters, perhaps none but one's own.
       if (Happens(rates_.twins_initial))
-        while (twin.given == one.given || twin.given[0] != one.given[0]) twin.given = Given(twin.sex);
+        for (int i = 0; i < 4'000 && (twin.given == one.given || twin.given[0] != one.given[0]); ++i) twin.given = Given(twin.sex);
+      while (twin.given == one.given) twin.given = Given(twin.sex);
       if (one.middle == father.given) twin.middle = one.middle;
       people.push_back(twin);
     }
