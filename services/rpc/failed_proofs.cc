@@ -9,11 +9,15 @@ namespace {
 
 constexpr std::size_t kNetworkBytes = 8;
 
-// Who has an IPv6 address has all of its network.
+// Who has an IPv6 address has all of its network; one of IPv4 is that one alone, as a socket of IPv6 names it, too (RFC 4291, section 2.5.5.2).
 std::string NetworkOf(std::string_view address) {
   std::string text(address);
   in6_addr bytes{};
   if (inet_pton(AF_INET6, text.c_str(), &bytes) != 1) return text;
+  if (IN6_IS_ADDR_V4MAPPED(&bytes)) {
+    char mapped[INET_ADDRSTRLEN];
+    return inet_ntop(AF_INET, &bytes.s6_addr[sizeof bytes - sizeof(in_addr)], mapped, sizeof mapped);
+  }
   return std::string(reinterpret_cast<const char*>(&bytes), kNetworkBytes);
 }
 

@@ -55,6 +55,14 @@ TEST_F(FailedProofsTest, AnIpv6NetworkIsOneAddress) {
   EXPECT_EQ(failed_.WaitOf("2001:db8:0:2::1"), absl::ZeroDuration());
 }
 
+// As a server that listens on :: sees those of IPv4: all of them lie in one network of 64 bits.
+TEST_F(FailedProofsTest, AnIpv4AddressOnAnIpv6SocketIsThatAddress) {
+  Fail("::ffff:192.0.2.1", 20);
+  EXPECT_GT(failed_.WaitOf("::ffff:192.0.2.1"), absl::ZeroDuration());
+  EXPECT_GT(failed_.WaitOf("192.0.2.1"), absl::ZeroDuration());
+  EXPECT_EQ(failed_.WaitOf("::ffff:192.0.2.2"), absl::ZeroDuration());
+}
+
 TEST_F(FailedProofsTest, MoreAddressesThanItKeepsCostNoMemory) {
   Fail("192.0.2.1", 20);
   for (std::size_t i = 0; i < 3 * FailedProofs::kAddressesMax; ++i) failed_.Note(absl::StrCat("host", i));
