@@ -184,6 +184,11 @@ TEST_F(CdsHooksTest, AResendSuggestsNothingThatTheSafetyGateWouldStopNow) {
   EXPECT_EQ(gates, std::vector<std::string>{"pregnancy"});
   pregnancy("verificationStatus", R"(condition-ver-status","code":"entered-in-error)");
   EXPECT_EQ(order().Text(), first.Text());
+  // A result of its own is nearer at hand.
+  AddReport("beta");
+  const Json beside_own = order();
+  EXPECT_EQ(beside_own.TextOf("uuid"), first.TextOf("uuid"));
+  EXPECT_EQ(beside_own.Find("suggestions"), nullptr);
 }
 
 TEST_F(CdsHooksTest, AnAmendedResultIsNamedAsSuch) {
