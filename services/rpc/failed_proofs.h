@@ -1,6 +1,6 @@
 // Addresses from which proofs of identity failed lately: whoever goes on guessing is made to wait before the next one is looked at, so that signatures
-// that nobody made cost no more processor time than this. Failures count, never successes; by address and not by the client that is named, so that nobody
-// locks another out by naming him. Thread-safe.
+// that nobody made cost little processor time; what is looked at already when the limit is reached is looked at to its end. Failures count, never successes; by
+// address and not by the client that is named, so that nobody locks another out by naming him. Thread-safe.
 #ifndef CUSTODIAN_SERVICES_RPC_FAILED_PROOFS_H_
 #define CUSTODIAN_SERVICES_RPC_FAILED_PROOFS_H_
 
